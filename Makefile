@@ -1,0 +1,80 @@
+# The interface of the study; `make help` says what there is.
+PROFILE ?= digits
+PYTHON ?= python3
+
+VENV := .venv
+BIN := $(VENV)/bin
+LOCK := requirements.lock
+# The environment is whole when this file exists; it is another one for another lock.
+STAMP := $(VENV)/.lock-$(shell cksum < $(LOCK) | tr ' ' '-')
+UV := $(shell sed -n 's/^uv==\([^ ;]*\).*/\1/p' $(LOCK))
+STUDY := $(BIN)/python -m randsparse
+
+ifdef RESULTS
+export RANDSPARSE_RESULTS := $(RESULTS)
+endif
+ifdef WORKERS
+export RANDSPARSE_WORKERS := $(WORKERS)
+endif
+ifdef DATA_DIR
+export DATA_DIR
+endif
+
+.PHONY: all env runs notebooks status lab bench test lint strip lock clean help
+.DEFAULT_GOAL := all
+
+all: $(STAMP)  ## environment, runs that are missing, notebooks, figures, tables and an HTML index
+	@$(STUDY) all --profile $(PROFILE)
+
+env: $(STAMP)  ## only the environment, in .venv
+
+runs: $(STAMP)  ## only the runs that are missing
+	@$(STUDY) runs --profile $(PROFILE)
+
+notebooks: $(STAMP)  ## figures and pages from the runs there are, no training
+	@$(STUDY) notebooks --profile $(PROFILE)
+
+status: $(STAMP)  ## what there is, what is missing and what failed
+	@$(STUDY) status --profile $(PROFILE)
+
+lab: $(STAMP)  ## JupyterLab, to read and change the notebooks (LAB="--no-browser --port 8888")
+	$(BIN)/jupyter lab $(LAB) notebooks
+
+bench: $(STAMP)  ## what masking costs, and how fast training is
+	@$(STUDY) bench
+
+test: lint  ## lint, unit tests, and the notebooks at a tiny size
+	$(BIN)/python -m pytest
+
+lint: $(STAMP)  ## ruff
+	$(BIN)/ruff check .
+
+strip: $(STAMP)  ## remove outputs from the sources of the notebooks, before a commit
+	$(BIN)/nbstripout notebooks/*.ipynb
+
+lock: $(STAMP)  ## resolve the ranges of pyproject.toml into requirements.lock (UPGRADE="--upgrade" for newer versions)
+	$(BIN)/uv pip compile pyproject.toml --extra dev --universal --python-version 3.11 --generate-hashes \
+	    --no-emit-index-url --no-emit-find-links --no-header --no-annotate --quiet $(UPGRADE) --output-file $(LOCK)
+
+clean:  ## remove what was made for PROFILE but not the records of runs, nor the environment
+	rm -rf $(addprefix $(or $(RESULTS),results)/,$(addprefix $(PROFILE)/,notebooks figures tables html .staging state.json) custom)
+	rm -rf .pytest_cache .ruff_cache
+
+help:
+	@echo "make TARGET [PROFILE=$(PROFILE)] [DATA_DIR=data] [RESULTS=results] [WORKERS=one for each core]"
+	@sed -n 's/^\([a-z]*\):.*  ## \(.*\)/  \1\t\2/p' Makefile | expand -t 14
+	@echo "profiles: digits $(filter-out digits,$(notdir $(wildcard notebooks/profiles/*)))"
+
+$(STAMP):
+	@for python in "$(PYTHON)" python3.14 python3.13 python3.12 python3.11 none; do \
+	    "$$python" -c 'import sys; sys.exit(not (3, 11) <= sys.version_info < (3, 15))' 2>/dev/null && break; \
+	done; \
+	if [ "$$python" = none ]; then \
+	    echo "randsparse: $(PYTHON) is not Python 3.11 or newer: install one and run make PYTHON=/path/to/python"; exit 1; \
+	fi; \
+	echo "building $(VENV) with $$("$$python" --version), once; this takes a few minutes"; \
+	rm -rf $(VENV) && "$$python" -m venv $(VENV)
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check uv==$(UV)
+	@$(BIN)/uv pip install --quiet --python $(BIN)/python --require-hashes -r $(LOCK)
+	@$(BIN)/python -c 'import pathlib, sysconfig; pathlib.Path(sysconfig.get_path("purelib"), "randsparse.pth").write_text(str(pathlib.Path("lib").resolve()) + "\n")'
+	@touch $@

@@ -1,0 +1,1 @@
+"""Random sparse networks: masks, search over masks, and the runs that compare them."""

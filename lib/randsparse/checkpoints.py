@@ -1,0 +1,45 @@
+"""Checkpoints: one file a trajectory, so that a run goes on bit for bit from where it stopped."""
+
+from __future__ import annotations
+
+import logging
+import os
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from randsparse.config import RunConfig
+
+logger = logging.getLogger(__name__)
+
+
+def path_of(config: RunConfig, folder: Path) -> Path:
+    """Return the file of the config's trajectory: a candidate and its complete run share it."""
+    return folder / f"{config.trajectory.key}.pt"
+
+
+def save(state: dict[str, Any], config: RunConfig, folder: Path) -> None:
+    """Write `state` (tensors and plain values) atomically: a reader finds the old file or the new one, whole."""
+    folder.mkdir(parents=True, exist_ok=True)
+    path = path_of(config, folder)
+    temporary = path.with_suffix(f".{os.getpid()}.tmp")
+    torch.save(state, temporary)
+    os.replace(temporary, path)
+
+
+def load(config: RunConfig, folder: Path | None) -> dict[str, Any] | None:
+    """Return the newest state of the config's trajectory, or None; an unreadable file is logged and trained over."""
+    if folder is None or not path_of(config, folder).exists():
+        return None
+    try:
+        return torch.load(path_of(config, folder), weights_only=True, map_location="cpu")
+    except Exception as error:  # torch raises many kinds for a damaged file
+        logger.warning("checkpoint %s is unreadable (%s): training starts anew", path_of(config, folder), error)
+        return None
+
+
+def remove(config: RunConfig, folder: Path | None) -> None:
+    """Delete the checkpoint of a finished trajectory, if there is one."""
+    if folder is not None:
+        path_of(config, folder).unlink(missing_ok=True)

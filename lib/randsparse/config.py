@@ -1,0 +1,203 @@
+"""RunConfig: everything that determines one training run, and the key that names it."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import MISSING, dataclass, fields, replace
+from functools import cached_property, lru_cache
+from typing import Any
+
+from randsparse.errors import StudyError, unknown
+
+SCHEMA = 1
+"""Version of the record format."""
+SEMANTICS = 1
+"""Version of what training does with a config: raised when the same config would give other numbers."""
+
+CHOICES: dict[str, tuple[str, ...]] = {
+    "structure": ("weight", "node"),
+    "draw": ("exact", "bernoulli", "fan_in"),
+    "method": ("static", "small-dense"),
+    "init_scale": ("parent", "own"),
+    "optimizer": ("sgd", "adamw"),
+    "schedule": ("cosine", "step"),
+    "precision": ("float32", "bfloat16", "float64"),
+    "memory_format": ("channels_last", "contiguous"),
+    "engine": ("masked", "compacted"),
+}
+
+
+@dataclass(frozen=True)
+class RunConfig:
+    """One training run; equal configs give equal records.
+
+    Values are checked and brought to one form on construction: a field that has no effect (the rule of a dense
+    network, the momentum of AdamW) goes back to its default, so that it cannot split the key. Raises StudyError for
+    an unknown name, a wrong type or an impossible value.
+    """
+
+    # data
+    dataset: str = "digits"
+    train_samples: int | None = None  # None: the whole training part
+    # network
+    model: str = "wrn-10-1"
+    sparsity: float = 0.0  # fraction removed: of the weights, or (structure "node") of the nodes of every layer
+    structure: str = "weight"
+    rule: str = "erk"  # how density is spread over layers (densities.RULES)
+    draw: str = "exact"
+    method: str = "static"  # "small-dense": a narrower dense network of as many weights (or that share of nodes)
+    init_scale: str = "parent"  # Kaiming fan-in of the dense parent, or of what the run keeps
+    # recipe
+    epochs: int = 20
+    stop_epoch: int | None = None  # ends early, as a search candidate does; the schedule still spans `epochs`
+    batch_size: int = 128
+    optimizer: str = "sgd"
+    lr: float = 0.1
+    momentum: float = 0.9
+    nesterov: bool = True
+    weight_decay: float = 5e-4  # not applied to batch norm and biases
+    schedule: str = "cosine"
+    milestones: tuple[float, ...] = (0.5, 0.75)  # of schedule "step", as fractions of training
+    gamma: float = 0.1
+    warmup_epochs: float = 1.0
+    label_smoothing: float = 0.0
+    # arithmetic
+    precision: str = "float32"
+    memory_format: str = "channels_last"
+    engine: str = "masked"  # "compacted": a node mask trains as the smaller network that computes the same function
+    # randomness
+    mask_seed: int = 0
+    init_seed: int = 0
+    data_seed: int = 0  # order and augmentation
+
+    def __post_init__(self) -> None:
+        for field in fields(self):
+            object.__setattr__(self, field.name, _typed(field.name, getattr(self, field.name)))
+        for name, allowed in CHOICES.items():
+            if getattr(self, name) not in allowed:
+                raise unknown(name, getattr(self, name), allowed)
+        object.__setattr__(self, "model", _canonical_model(self.dataset, self.model, self.rule))
+        self._check_values()
+        for name in self._without_effect():
+            object.__setattr__(self, name, DEFAULTS[name])
+
+    def _check_values(self) -> None:
+        _require(0 <= self.sparsity < 1, "sparsity", self.sparsity, "in [0, 1): 1 would leave no weight")
+        for name in ("epochs", "batch_size"):
+            _require(getattr(self, name) >= 1, name, getattr(self, name), "at least 1")
+        _require(self.train_samples is None or self.train_samples >= 1, "train_samples", self.train_samples,
+                 "None (all) or at least 1")
+        _require(self.stop_epoch is None or 1 <= self.stop_epoch <= self.epochs, "stop_epoch", self.stop_epoch,
+                 f"None or between 1 and epochs ({self.epochs})")
+        _require(self.lr > 0, "lr", self.lr, "positive")
+        _require(0 <= self.momentum < 1, "momentum", self.momentum, "in [0, 1)")
+        _require(not self.nesterov or self.momentum > 0 or self.optimizer == "adamw", "momentum", self.momentum,
+                 "positive with nesterov=True")
+        _require(self.weight_decay >= 0, "weight_decay", self.weight_decay, "0 or more")
+        _require(self.gamma > 0, "gamma", self.gamma, "positive")
+        _require(all(0 < m < 1 for m in self.milestones) and list(self.milestones) == sorted(set(self.milestones)),
+                 "milestones", self.milestones, "increasing fractions of training between 0 and 1")
+        _require(0 <= self.warmup_epochs < self.epochs or self.warmup_epochs == 0, "warmup_epochs",
+                 self.warmup_epochs, f"0 or more and below epochs ({self.epochs})")
+        _require(0 <= self.label_smoothing < 1, "label_smoothing", self.label_smoothing, "in [0, 1)")
+        sparse_node = self.sparsity > 0 and self.structure == "node" and self.method == "static"
+        _require(self.engine == "masked" or self.sparsity == 0 or sparse_node or self.method == "small-dense",
+                 "engine", self.engine, "'masked' unless structure is 'node'")
+
+    def _without_effect(self) -> set[str]:
+        names: set[str] = set()
+        if self.sparsity == 0:
+            names |= {"structure", "rule", "draw", "method", "init_scale", "engine", "mask_seed"}
+        elif self.method == "small-dense":
+            names |= {"rule", "draw", "engine", "mask_seed"}
+        elif self.structure == "node":
+            names |= {"rule", "draw"}
+        if self.optimizer == "adamw":
+            names |= {"momentum", "nesterov"}
+        if self.schedule != "step":
+            names |= {"milestones", "gamma"}
+        if self.stop_epoch == self.epochs:
+            names |= {"stop_epoch"}
+        return names
+
+    @cached_property
+    def key(self) -> str:
+        """16 hex digits: the hash of the fields that differ from their defaults, and of the versions."""
+        text = json.dumps({"schema": SCHEMA, "semantics": SEMANTICS, "config": self.to_dict()}, sort_keys=True)
+        return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+    @property
+    def density(self) -> float:
+        """Fraction kept, 1 - sparsity, without the rounding error of the subtraction."""
+        return round(1.0 - self.sparsity, 12)
+
+    @property
+    def trajectory(self) -> RunConfig:
+        """The complete run that this one is the beginning of."""
+        return replace(self, stop_epoch=None)
+
+    @property
+    def last_epoch(self) -> int:
+        """The number of epochs that this run trains."""
+        return self.stop_epoch or self.epochs
+
+    def replace(self, **changes: Any) -> RunConfig:
+        """Return a copy with other values; raises StudyError for a name that is no field."""
+        for name in changes:
+            if name not in DEFAULTS:
+                raise unknown("RunConfig field", name, DEFAULTS)
+        return replace(self, **changes)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the fields that differ from their defaults, as JSON values."""
+        values = {name: getattr(self, name) for name, default in DEFAULTS.items() if getattr(self, name) != default}
+        return {name: list(value) if isinstance(value, tuple) else value for name, value in values.items()}
+
+    @classmethod
+    def from_dict(cls, values: dict[str, Any]) -> RunConfig:
+        """Return the config of `to_dict`'s result; raises StudyError for a name that is no field."""
+        for name in values:
+            if name not in DEFAULTS:
+                raise unknown("RunConfig field", name, DEFAULTS)
+        return cls(**values)
+
+
+DEFAULTS: dict[str, Any] = {field.name: field.default for field in fields(RunConfig) if field.default is not MISSING}
+_OPTIONAL = {name for name, default in DEFAULTS.items() if default is None}
+
+
+def _typed(name: str, value: Any) -> Any:
+    """Return `value` in the field's one form (1 becomes 1.0, a list a tuple), or raise for a wrong type."""
+    default = DEFAULTS[name]
+    if value is None and name in _OPTIONAL:
+        return None
+    wanted = int if name in _OPTIONAL else type(default)
+    number = isinstance(value, int | float) and not isinstance(value, bool)
+    if wanted is float and number:
+        return float(value)
+    if wanted is int and number and value == int(value):
+        return int(value)
+    if wanted is tuple and isinstance(value, list | tuple):
+        return tuple(float(item) for item in value)
+    if wanted in (bool, str) and isinstance(value, wanted):
+        return value
+    allowed = f"{wanted.__name__} or None" if name in _OPTIONAL else wanted.__name__
+    raise StudyError(f"{name}={value!r} is a {type(value).__name__}: it must be {allowed}")
+
+
+def _require(condition: bool, name: str, value: Any, allowed: str) -> None:
+    if not condition:
+        raise StudyError(f"{name}={value!r} is not possible: it must be {allowed}")
+
+
+@lru_cache
+def _canonical_model(dataset: str, model: str, rule: str) -> str:
+    """Return the model's one name, or raise for any name that does not exist."""
+    from randsparse import data, densities, models
+
+    if dataset not in data.DATASETS:
+        raise unknown("dataset", dataset, data.DATASETS)
+    if rule not in densities.RULES:
+        raise unknown("density rule", rule, densities.RULES)
+    return models.canonical(model)

@@ -1,0 +1,211 @@
+"""Datasets as tensors of bytes, their fixed splits, and batches that are augmented on the device."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass, field, fields, replace
+from functools import lru_cache
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from randsparse.errors import StudyError, unknown
+from randsparse.seeds import generator
+from randsparse.sources import DATASETS, Source
+
+PARTS = ("train", "val", "test")
+
+
+@dataclass(frozen=True, eq=False)
+class Dataset:
+    """A dataset in its training, validation and test part; its tensors are shared, so never change them.
+
+    Images are uint8 (N, channels, size, size) in channels-last memory, labels int64 (N,). `mean` and `std`
+    are those of the whole training part's pixels, one a channel, of images scaled to 0..1. `indices` has the
+    positions of each part among all images as they are published, the official test images last.
+    """
+
+    name: str
+    classes: int
+    mean: tuple[float, ...]
+    std: tuple[float, ...]
+    pad: int
+    flip: bool
+    train_x: Tensor = field(repr=False)
+    train_y: Tensor = field(repr=False)
+    val_x: Tensor = field(repr=False)
+    val_y: Tensor = field(repr=False)
+    test_x: Tensor = field(repr=False)
+    test_y: Tensor = field(repr=False)
+    indices: dict[str, Tensor] = field(repr=False)
+
+    @property
+    def channels(self) -> int:
+        """The number of colours of an image."""
+        return self.train_x.shape[1]
+
+    @property
+    def size(self) -> int:
+        """Height and width of an image."""
+        return self.train_x.shape[2]
+
+    def to(self, device: torch.device | str) -> Dataset:
+        """Return the dataset with its images and labels on `device`."""
+        tensors = {f.name: getattr(self, f.name) for f in fields(self) if f.name.endswith(("_x", "_y"))}
+        return replace(self, **{name: tensor.to(device) for name, tensor in tensors.items()})
+
+
+def source(name: str) -> Source:
+    """Return the description of a dataset; raises StudyError for a name that is none."""
+    if name not in DATASETS:
+        raise unknown("dataset", name, DATASETS)
+    return DATASETS[name]
+
+
+def shape(name: str) -> tuple[int, int, int]:
+    """Return (classes, channels, size) of a dataset, unloaded; raises StudyError for an unknown name."""
+    described = source(name)
+    return described.classes, described.channels, described.size
+
+
+def load(name: str, data_dir: str | Path | None = None, train_samples: int | None = None) -> Dataset:
+    """Return a dataset, with the first `train_samples` of its training part if given.
+
+    Args:
+        name: one of DATASETS.
+        data_dir: the folder of downloaded files; None is the environment's DATA_DIR, or "data" without one.
+        train_samples: None for all. Fewer are a beginning of more, with the classes in proportion.
+
+    Raises:
+        StudyError: the name or number is impossible, or files are missing, corrupt or not to be had.
+    """
+    source(name)
+    dataset = _load(name, Path(data_dir or os.environ.get("DATA_DIR") or "data").absolute())
+    if train_samples is None:
+        return dataset
+    if not 1 <= train_samples <= len(dataset.train_y):
+        allowed = f"1 to {len(dataset.train_y)}, or None for all"
+        raise StudyError(f"train_samples={train_samples} is not possible with {name}: it must be {allowed}")
+    indices = dataset.indices | {"train": dataset.indices["train"][:train_samples]}
+    train_x, train_y = dataset.train_x[:train_samples], dataset.train_y[:train_samples]
+    return replace(dataset, train_x=train_x, train_y=train_y, indices=indices)
+
+
+@lru_cache(maxsize=2)
+def _load(name: str, data_dir: Path) -> Dataset:
+    described = source(name)
+    images, labels = map(torch.from_numpy, described.read(data_dir))
+    labels = labels.long()
+    indices = split_indices(name, labels)
+    parts: dict[str, Tensor] = {}
+    for part in PARTS:
+        parts[f"{part}_x"] = images[indices[part]].permute(0, 3, 1, 2)  # channels last in memory
+        parts[f"{part}_y"] = labels[indices[part]]
+    mean, std = pixel_statistics(parts["train_x"])
+    augmentation = {"pad": described.pad, "flip": described.flip}
+    return Dataset(name, described.classes, mean, std, **augmentation, **parts, indices=indices)
+
+
+def split_indices(name: str, labels: Tensor) -> dict[str, Tensor]:
+    """Return the fixed positions of the training, validation and test part among all images of a dataset.
+
+    The parts are disjoint and hold the classes in proportion, as every beginning of the training part does.
+    """
+    described = source(name)
+    drawn, official = len(labels), torch.arange(0)
+    if described.official_test:
+        drawn, official = drawn - described.test, torch.arange(drawn - described.test, drawn)
+    order = balanced_order(labels[:drawn], generator("split", 0, name))
+    test, rest = (official, order) if described.official_test else order.tensor_split([described.test])
+    val, train = rest.tensor_split([described.val])
+    return {"train": train, "val": val, "test": test}
+
+
+def balanced_order(labels: Tensor, random: torch.Generator) -> Tensor:
+    """Return a random order in which every beginning holds the classes in proportion to their sizes.
+
+    The j-th of n images of a class comes at (j + 1/2)/n of the way, ties in random order.
+    """
+    order = torch.randperm(len(labels), generator=random)
+    place = torch.empty(len(labels), dtype=torch.float64)
+    for label in labels.unique():
+        of_class = (labels[order] == label).nonzero().flatten()
+        place[of_class] = (torch.arange(len(of_class), dtype=torch.float64) + 0.5) / len(of_class)
+    return order[place.argsort(stable=True)]
+
+
+def pixel_statistics(images: Tensor) -> tuple[tuple[float, ...], tuple[float, ...]]:
+    """Return mean and standard deviation of each channel of uint8 images (N, C, H, W) when scaled to 0..1."""
+    values = torch.arange(256, dtype=torch.float64) / 255
+    counts = torch.stack([channel.flatten().bincount(minlength=256) for channel in images.unbind(1)]).double()
+    share = counts / counts.sum(1, keepdim=True)  # exact and small, unlike 10^8 pixels as floats
+    mean = share @ values
+    std = (share @ values.square() - mean.square()).sqrt()
+    return tuple(mean.tolist()), tuple(std.tolist())
+
+
+def normalize(images: Tensor, dataset: Dataset) -> Tensor:
+    """Return uint8 images (N, C, H, W) as float32 in channels-last memory: (x/255 - mean)/std by channel."""
+    scale, shift = _affine(dataset.mean, dataset.std, images.device)
+    return images.to(torch.float32, memory_format=torch.channels_last).mul_(scale).add_(shift)
+
+
+@lru_cache
+def _affine(mean: tuple[float, ...], std: tuple[float, ...], device: torch.device) -> tuple[Tensor, Tensor]:
+    scale = [1 / (255 * s) for s in std]
+    shift = [-m / s for m, s in zip(mean, std, strict=True)]
+    return tuple(torch.tensor(values, device=device).view(1, -1, 1, 1) for values in (scale, shift))
+
+
+class Batches:
+    """The training part in random order, augmented and normalised; len() is the number of batches an epoch.
+
+    Order and augmentation of an epoch depend on (data_seed, epoch) alone. All batches have `batch_size` images:
+    what is left over at the end of an epoch is not used. Raises StudyError if the training part is smaller.
+    """
+
+    def __init__(
+        self, dataset: Dataset, batch_size: int, data_seed: int, device: torch.device | str = "cpu"
+    ) -> None:
+        self.dataset, self.batch_size, self.data_seed = dataset.to(device), batch_size, data_seed
+        self.device = torch.device(device)
+        samples = len(dataset.train_y)
+        if not 1 <= batch_size <= samples:
+            allowed = f"1 to {samples}, the number of training images"
+            raise StudyError(
+                f"batch_size={batch_size} is not possible with {dataset.name}: it must be {allowed}"
+            )
+        self.pixels = self.dataset.train_x.permute(0, 2, 3, 1).reshape(-1, dataset.channels)
+
+    def __len__(self) -> int:
+        return len(self.dataset.train_y) // self.batch_size
+
+    def epoch(self, epoch: int) -> Iterator[tuple[Tensor, Tensor]]:
+        """Yield the batches of an epoch: images float32 (batch_size, C, size, size) and labels (batch_size,).
+
+        Each image is reflect-padded by `dataset.pad`, cropped at random to its size and, if `dataset.flip`,
+        mirrored half of the time: one look-up of pixels in the unpadded images does it all.
+        """
+        size, samples = self.dataset.size, len(self.dataset.train_y)
+        random = generator("order", self.data_seed, f"epoch {epoch}")
+        order = torch.randperm(samples, generator=random).to(self.device)
+        rows, columns = (table.to(self.device) for table in self._crops(samples, epoch))
+        for start in range(0, len(self) * self.batch_size, self.batch_size):
+            batch = slice(start, start + self.batch_size)
+            lines = order[batch, None] * size + rows[batch]
+            pixels = lines[:, :, None] * size + columns[batch, None, :]
+            images = self.pixels.index_select(0, pixels.flatten()).view(*pixels.shape, -1).permute(0, 3, 1, 2)
+            yield normalize(images, self.dataset), self.dataset.train_y[order[batch]]
+
+    def _crops(self, samples: int, epoch: int) -> tuple[Tensor, Tensor]:
+        """Return which rows and columns of its image each augmented image shows, both (samples, size)."""
+        random = generator("augmentation", self.data_seed, f"epoch {epoch}")
+        size, pad = self.dataset.size, self.dataset.pad
+        top, left = torch.randint(2 * pad + 1, (2, samples, 1), generator=random)
+        flipped = torch.rand(samples, 1, generator=random) < (0.5 if self.dataset.flip else 0.0)
+        along = torch.arange(size)
+        padded = torch.arange(-pad, size + pad).abs()
+        padded = torch.minimum(padded, 2 * (size - 1) - padded)  # 2 1 | 0 1 2 .. n-1 | n-2 ..
+        return padded[top + along], padded[left + torch.where(flipped, size - 1 - along, along)]

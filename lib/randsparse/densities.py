@@ -1,0 +1,158 @@
+"""How many weights each layer keeps: the layer-wise density rules, and exact counts from them.
+
+Shapes map parameter names to weight shapes (out, in, *kernel) in order of depth, the classifier last.
+N_l is the number of weights of layer l, N their sum, ρ the density asked for, p_l the density of layer l.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping
+
+import numpy as np
+from scipy.optimize import brentq
+
+from randsparse.errors import StudyError, unknown
+
+Shapes = Mapping[str, tuple[int, ...]]
+Rule = Callable[[Shapes, float], dict[str, float]]
+
+
+def uniform(shapes: Shapes, density: float) -> dict[str, float]:
+    """p_l = ρ, the same density in every layer."""
+    return _fill(shapes, density, _one(shapes))
+
+
+def uniform_plus(shapes: Shapes, density: float) -> dict[str, float]:
+    """Uniform, but the first layer is dense and the classifier at least .2 dense (Liu et al. 2022)."""
+    names = list(shapes)
+    return _fill(shapes, density, _one(shapes), {names[-1]: 0.2, names[0]: 1.0})
+
+
+def er(shapes: Shapes, density: float) -> dict[str, float]:
+    """Erdős-Rényi: p_l = ε (n_in + n_out) / (n_in n_out), at most 1."""
+    return _fill(shapes, density, _er(shapes))
+
+
+def erk(shapes: Shapes, density: float) -> dict[str, float]:
+    """Erdős-Rényi-kernel: p_l = ε (n_in + n_out + k_w + k_h) / (n_in n_out k_w k_h), at most 1."""
+    return _fill(shapes, density, _erk(shapes))
+
+
+def erk_plus(shapes: Shapes, density: float) -> dict[str, float]:
+    """ERK, but the classifier is dense and the other layers make up for it (Liu et al. 2022)."""
+    return _fill(shapes, density, _erk(shapes), {list(shapes)[-1]: 1.0})
+
+
+def balanced(shapes: Shapes, density: float) -> dict[str, float]:
+    """p_l = c / N_l, at most 1: as many weights in every layer (Gadhikar et al. 2023)."""
+    return _fill(shapes, density, _balanced(shapes))
+
+
+def pyramidal(shapes: Shapes, density: float) -> dict[str, float]:
+    """p_l = q^l with Σ q^l N_l = ρN, l = 1 … L: the first layer is the densest (Gadhikar et al. 2023)."""
+    _check(shapes, density, {})
+    sizes, depth = _sizes(shapes), np.arange(1, len(shapes) + 1)
+    q = brentq(lambda q: (sizes * q**depth).sum() - density * sizes.sum(), 0, 1, xtol=1e-15, rtol=1e-14)
+    return dict(zip(shapes, (q**depth).tolist(), strict=True))
+
+
+RULES: dict[str, Rule] = {
+    "uniform": uniform,
+    "uniform+": uniform_plus,
+    "er": er,
+    "erk": erk,
+    "erk+": erk_plus,
+    "balanced": balanced,
+    "pyramidal": pyramidal,
+}
+
+
+def allocate(shapes: Shapes, density: float, rule: str) -> dict[str, int]:
+    """Return how many weights each layer keeps, exactly round(density · N) in all.
+
+    The rule's real-valued counts p_l N_l are rounded by largest remainder, each between 1 and N_l.
+    Raises StudyError for an unknown rule, and for a density that the rule cannot meet (it says which it can).
+    """
+    if rule not in RULES:
+        raise unknown("density rule", rule, RULES)
+    sizes = _sizes(shapes)
+    wanted = np.array(list(RULES[rule](shapes, density).values())) * sizes
+    counts = np.clip(np.floor(wanted + 1e-6), 1, sizes).astype(int)  # 1e-6: a dense layer stays dense
+    missing = round(density * int(sizes.sum())) - int(counts.sum())
+    step = 1 if missing > 0 else -1
+    for _ in range(abs(missing)):
+        free = counts < sizes if step > 0 else counts > 1
+        counts[np.argmax(np.where(free, step * (wanted - counts), -np.inf))] += step
+    return dict(zip(shapes, counts.tolist(), strict=True))
+
+
+def clipped(shapes: Shapes, density: float, rule: str) -> dict[str, float]:
+    """Return the densities that the papers' released code realises: clipped at 1, the surplus lost.
+
+    For uniform, er, erk and balanced: p_l = min(1, c w_l) with c = ρN / Σ w_l N_l, solved without the clip,
+    so Σ p_l N_l falls short of ρN where a layer is clipped. For comparison only; masks come from `allocate`.
+    """
+    if rule not in _WEIGHTS:
+        raise unknown("clipped density rule", rule, _WEIGHTS)
+    _check(shapes, density, {})
+    sizes, weights = _sizes(shapes), np.array(list(_WEIGHTS[rule](shapes).values()))
+    constant = density * sizes.sum() / (weights * sizes).sum()
+    return dict(zip(shapes, np.minimum(1, constant * weights).tolist(), strict=True))
+
+
+def _one(shapes: Shapes) -> dict[str, float]:
+    return dict.fromkeys(shapes, 1.0)
+
+
+def _er(shapes: Shapes) -> dict[str, float]:
+    return {name: sum(shape[:2]) / math.prod(shape[:2]) for name, shape in shapes.items()}
+
+
+def _erk(shapes: Shapes) -> dict[str, float]:
+    return {name: sum(shape) / math.prod(shape) for name, shape in shapes.items()}
+
+
+def _balanced(shapes: Shapes) -> dict[str, float]:
+    return {name: 1 / math.prod(shape) for name, shape in shapes.items()}
+
+
+_WEIGHTS = {"uniform": _one, "er": _er, "erk": _erk, "balanced": _balanced}
+
+
+def _sizes(shapes: Shapes) -> np.ndarray:
+    return np.array([math.prod(shape) for shape in shapes.values()])
+
+
+def _check(shapes: Shapes, density: float, floors: Mapping[str, float]) -> None:
+    """Raise StudyError unless the density has room for the floors, and for one weight in each other layer."""
+    if not shapes or min(map(math.prod, shapes.values())) < 1:
+        raise StudyError("no weights to mask: give the shape of at least one layer, none of them empty")
+    sizes = _sizes(shapes)
+    fixed = sum(max(1.0, floors.get(name, 0.0) * size) for name, size in zip(shapes, sizes, strict=True))
+    if not fixed / sizes.sum() - 1e-12 <= density <= 1:
+        low = math.ceil(fixed / sizes.sum() * 1e6) / 1e6
+        why = f" ({', '.join(floors)} cannot be sparser)" if floors else ""
+        raise StudyError(
+            f"density {density:g} cannot be met by {len(shapes)} layers of {sizes.sum()} weights{why}: "
+            f"choose one from {low:g} to 1"
+        )
+
+
+def _fill(
+    shapes: Shapes, density: float, weights: Mapping[str, float], floors: Mapping[str, float] | None = None
+) -> dict[str, float]:
+    """Solve Σ p_l N_l = ρN for c in p_l = min(1, max(floor_l, c w_l)): others take a full layer's surplus."""
+    floors = floors or {}
+    _check(shapes, density, floors)
+    sizes = _sizes(shapes)
+    w, floor = np.array([(weights[name], floors.get(name, 0.0)) for name in shapes]).T
+
+    def densities(constant: float) -> np.ndarray:
+        return np.minimum(1, np.maximum(floor, constant * w))
+
+    # Σ p_l N_l is piecewise linear in c, with corners where a layer leaves its floor or fills up: linear
+    # interpolation between the corners solves it exactly.
+    corners = np.unique(np.concatenate([[0.0], floor / w, 1 / w]))
+    kept = [(densities(corner) * sizes).sum() for corner in corners]
+    return dict(zip(shapes, densities(np.interp(density * sizes.sum(), kept, corners)).tolist(), strict=True))

@@ -1,0 +1,18 @@
+"""The errors that a user can mend, each one line long."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+
+class StudyError(Exception):
+    """What is wrong, what is allowed and what to do, in one line, for the person who runs the study."""
+
+    def _render_traceback_(self) -> list[str]:
+        """IPython asks for this: a notebook shows the line and no stack."""
+        return [f"{type(self).__name__}: {self}"]
+
+
+def unknown(kind: str, name: object, allowed: Iterable[str]) -> StudyError:
+    """Return the error for a name that is not in a registry, which lists what is."""
+    return StudyError(f"unknown {kind} {name!r}: choose one of {', '.join(map(str, allowed))}")

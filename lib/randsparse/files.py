@@ -1,0 +1,76 @@
+"""Files that are whole or not there, whatever kills the process that writes them."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import platform
+import time
+from pathlib import Path
+
+from randsparse.errors import StudyError
+
+STALE_SECONDS = 3600.0
+
+
+def write(path: Path, content: bytes) -> None:
+    """Write `content` under a temporary name, then rename it; raises StudyError if that is not possible."""
+    temporary = _temporary(path)
+    try:
+        with open(temporary, "wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(temporary, path)
+    except OSError as error:
+        with contextlib.suppress(OSError):
+            temporary.unlink()
+        raise StudyError(
+            f"cannot write {path}: {error.strerror}; what was written before is whole, run the same command "
+            "again when the folder can be written"
+        ) from error
+    with contextlib.suppress(OSError):  # not every system lets a folder be synchronised
+        descriptor = os.open(path.parent, os.O_RDONLY)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
+
+
+def check_folder(folder: Path) -> None:
+    """Make `folder` if need be, and raise StudyError unless files can be written there."""
+    probe = _temporary(folder / "probe.json")
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with open(probe, "wb") as file:
+            file.write(b"\0")
+        probe.unlink()
+    except OSError as error:
+        raise StudyError(
+            f"cannot write to the results folder {folder}: {error.strerror}; make it writable or choose "
+            "another one (nothing was trained or changed)"
+        ) from error
+
+
+def clean(folder: Path) -> None:
+    """Remove the unfinished files of processes that are gone; of another machine only when an hour old."""
+    for path in folder.glob("*.tmp"):
+        machine, _, process = path.name.removesuffix(".tmp").rpartition("-")
+        local = os.name == "posix" and machine.endswith(f".{platform.node()}") and process.isdigit()
+        with contextlib.suppress(OSError):
+            if (local and not _alive(int(process))) or time.time() - path.stat().st_mtime > STALE_SECONDS:
+                path.unlink()
+
+
+def _temporary(path: Path) -> Path:
+    return path.with_name(f"{path.name}.{platform.node()}-{os.getpid()}.tmp")
+
+
+def _alive(process: int) -> bool:
+    try:
+        os.kill(process, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return True
+    return True

@@ -1,0 +1,134 @@
+"""From a config to the initialised sparse network that it trains."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import nn
+
+from randsparse import models, nodes
+from randsparse.config import RunConfig
+from randsparse.densities import allocate
+from randsparse.effective import effective_density
+from randsparse.errors import StudyError
+from randsparse.masks import Mask, draw
+from randsparse.structure import flows
+
+
+@dataclass(frozen=True)
+class Network:
+    """An initialised network, the mask that its training keeps to (None: none needed), and its densities.
+
+    `density` is what a record says: asked (of weights, or of nodes), realised and effective density of weights,
+    the number of weights, realised density by layer, and the layers that are left without weights.
+    """
+
+    model: nn.Module
+    mask: Mask | None
+    density: dict[str, Any]
+
+
+def create(config: RunConfig, classes: int, channels: int, size: int) -> Network:
+    """Draw the mask and the initial weights of `config`, for images of `channels` x `size` x `size`.
+
+    The same config gives the same network in any process. Raises StudyError where the sparsity cannot be reached.
+    """
+    parent = models.build(config.model, classes, channels, size)
+    if config.sparsity == 0:
+        return _dense(config, parent, parent)
+    if config.method == "small-dense":
+        widths = _small_widths(config, classes, channels)
+        return _dense(config, parent, models.build(config.model, classes, channels, size, widths))
+    if config.structure == "node":
+        return _node(config, parent)
+    return _weight(config, parent)
+
+
+def infeasible(config: RunConfig, classes: int, channels: int, size: int) -> str | None:
+    """Say why `config` cannot reach its sparsity, or return None when it can."""
+    try:
+        with torch.device("meta"):
+            parent = models.build(config.model, classes, channels, size)
+        if config.sparsity == 0:
+            return None
+        if config.method == "small-dense":
+            _small_widths(config, classes, channels)
+        elif config.structure == "node":
+            nodes.node_widths(config.model, config.density)
+        else:
+            allocate(models.maskable(parent), config.density, config.rule)
+    except StudyError as error:
+        return str(error)
+    return None
+
+
+def _weight(config: RunConfig, parent: nn.Module) -> Network:
+    """A weight mask over the whole parent."""
+    shapes = models.maskable(parent)
+    counts = allocate(shapes, config.density, config.rule)
+    mask = draw(shapes, counts, config.mask_seed, config.draw)
+    scales = {name: p**-0.5 for name, p in mask.layer_densities.items() if p} if config.init_scale == "own" else {}
+    models.initialize(parent, config.init_seed, scales)
+    return Network(parent, mask, _report(config, mask, parent))
+
+
+def _node(config: RunConfig, parent: models.ResidualNetwork) -> Network:
+    """A node mask: over the parent, or as the compacted network that computes the same."""
+    keep = nodes.draw_nodes(parent, config.density, config.mask_seed)
+    mask = nodes.node_mask(parent, keep)
+    small = models.build(config.model, parent.classifier.out_features, parent.stem.in_channels, 8,
+                         nodes.compact_widths(keep))  # fmt: skip
+    own = _init_scales(models.maskable(parent), models.maskable(small)) if config.init_scale == "own" else {}
+    models.initialize(parent, config.init_seed, {name: 1 / scale for name, scale in own.items()})
+    report = _report(config, mask, parent)
+    if config.engine == "compacted":
+        return Network(nodes.compact(parent, config.model, keep), None, report)
+    return Network(parent, mask, report)
+
+
+def _dense(config: RunConfig, parent: nn.Module, model: nn.Module) -> Network:
+    """A dense network: the parent itself, or a narrower one with the parent's init scale or its own."""
+    shapes, parents = models.maskable(model), models.maskable(parent)
+    models.initialize(model, config.init_seed, {} if config.init_scale == "own" else _init_scales(parents, shapes))
+    layers = {name: math.prod(shape) / math.prod(parents[name]) for name, shape in shapes.items()}
+    weights = sum(map(math.prod, shapes.values()))
+    realised = weights / sum(map(math.prod, parents.values()))
+    return Network(
+        model,
+        None,
+        {
+            "asked": config.density,
+            "realised": realised,
+            "effective": realised,
+            "weights": weights,
+            "layers": layers,
+            "empty_layers": [],
+        },
+    )
+
+
+def _small_widths(config: RunConfig, classes: int, channels: int) -> models.Widths:
+    """Return the widths of a small dense control: the same share of nodes, or as near as can be as many weights."""
+    if config.structure == "node":
+        return nodes.node_widths(config.model, config.density)
+    return nodes.small_dense_widths(config.model, classes, channels, config.density)
+
+
+def _init_scales(parent: dict[str, tuple[int, ...]], small: dict[str, tuple[int, ...]]) -> dict[str, float]:
+    """Return by how much the parent's Kaiming standard deviation, sqrt(2 / fan-in), is below the small network's."""
+    return {name: math.sqrt(models.fan_in(small[name]) / models.fan_in(shape)) for name, shape in parent.items()}
+
+
+def _report(config: RunConfig, mask: Mask, parent: models.ResidualNetwork) -> dict[str, Any]:
+    weights = Mask(mask.weights)
+    return {
+        "asked": config.density,
+        "realised": mask.density,
+        "effective": effective_density(weights, flows(parent)),
+        "weights": mask.nnz,
+        "layers": mask.layer_densities,
+        "empty_layers": mask.empty_layers,
+    }

@@ -1,0 +1,105 @@
+"""Which nodes a network has, which layers write and read them, and how signals flow from input to classes."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from torch import nn
+
+from randsparse.models import PreActivationBlock, ResidualNetwork
+
+
+@dataclass(frozen=True)
+class NodeGroup:
+    """Nodes (channels) that are removed wherever they appear: a residual stream, or the inside of a block.
+
+    Node i is output i of every writer, channel i of every norm, input i of every reader (names of modules).
+    With row i of the writers and scale and shift i of the norms at zero, the node outputs exactly zero.
+    """
+
+    name: str
+    size: int
+    writers: tuple[str, ...]
+    norms: tuple[str, ...]
+    readers: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Flow:
+    """One step from nodes to nodes: through the weight of that name, or (None) unchanged, channel to channel.
+
+    Source and target are "input", "classes", the name of an inner NodeGroup, or "<stream>@<version>": a
+    stream has a new version after each block that adds to it, so that no path runs backwards.
+    """
+
+    weight_name: str | None
+    source: str
+    target: str
+
+
+@dataclass
+class _Group:
+    writers: list[str] = field(default_factory=list)
+    norms: list[str] = field(default_factory=list)
+    readers: list[str] = field(default_factory=list)
+
+    def freeze(self, name: str, model: nn.Module) -> NodeGroup:
+        size = model.get_submodule(self.writers[0]).out_channels
+        return NodeGroup(name, size, tuple(self.writers), tuple(self.norms), tuple(self.readers))
+
+
+def _first_stream(model: ResidualNetwork) -> str:
+    """Name the stream that the stem writes: its own, or group1's where no shortcut convolution parts them."""
+    return "group1" if model.group1[0].shortcut is None else "stem"
+
+
+def node_groups(model: ResidualNetwork) -> tuple[NodeGroup, ...]:
+    """Return every group of nodes of a model: streams, then the insides of blocks, each in order of depth.
+
+    Streams are named "stem", "group1", ..., insides "group1.0.inner"; inputs and classes are in no group.
+    """
+    stream = _first_stream(model)
+    streams, inner = {stream: _Group(writers=["stem"])}, {}
+    if hasattr(model, "stem_norm"):
+        streams[stream].norms.append("stem_norm")
+    for name, block in model.named_blocks():
+        source = streams[stream]
+        source.readers.append(f"{name}.conv1")
+        if block.shortcut is not None:
+            source.readers.append(f"{name}.shortcut")
+            stream = name.split(".")[0]
+        target = streams.setdefault(stream, _Group())
+        target.writers.append(f"{name}.conv2")
+        if block.shortcut is not None:
+            target.writers.append(f"{name}.shortcut")
+        if isinstance(block, PreActivationBlock):  # norms read the stream, so the reading block's count
+            source.norms.append(f"{name}.norm1")
+            inner_norm = f"{name}.norm2"
+        else:  # norms write the stream, so the writing block's count
+            target.norms.append(f"{name}.norm2")
+            if block.shortcut is not None:
+                target.norms.append(f"{name}.shortcut_norm")
+            inner_norm = f"{name}.norm1"
+        inner[f"{name}.inner"] = _Group([f"{name}.conv1"], [inner_norm], [f"{name}.conv2"])
+    if hasattr(model, "head_norm"):
+        streams[stream].norms.append("head_norm")
+    streams[stream].readers.append("classifier")
+    return tuple(group.freeze(name, model) for name, group in (streams | inner).items())
+
+
+def flows(model: ResidualNetwork) -> tuple[Flow, ...]:
+    """Return every step of the paths from "input" to "classes", each after all that lead to its source."""
+    stream, version = _first_stream(model), 0
+    steps = [Flow("stem.weight", "input", f"{stream}@0")]
+    for name, block in model.named_blocks():
+        source = f"{stream}@{version}"
+        if block.shortcut is None:
+            version += 1
+            target, shortcut = f"{stream}@{version}", None
+        else:
+            stream, version = name.split(".")[0], 0
+            target, shortcut = f"{stream}@0", f"{name}.shortcut.weight"
+        steps.append(Flow(f"{name}.conv1.weight", source, f"{name}.inner"))
+        steps.append(Flow(f"{name}.conv2.weight", f"{name}.inner", target))
+        steps.append(Flow(shortcut, source, target))
+    return (*steps, Flow("classifier.weight", f"{stream}@{version}", "classes"))

@@ -1,0 +1,119 @@
+"""What a run is: keys, canonical forms and refusals."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from randsparse.config import DEFAULTS, RunConfig
+from randsparse.errors import StudyError
+
+# A changed default would give old keys a new meaning: add fields, never change these.
+FROZEN = {
+    "dataset": "digits", "train_samples": None, "model": "wrn-10-1", "sparsity": 0.0, "structure": "weight",
+    "rule": "erk", "draw": "exact", "method": "static", "init_scale": "parent", "epochs": 20, "stop_epoch": None,
+    "batch_size": 128, "optimizer": "sgd", "lr": 0.1, "momentum": 0.9, "nesterov": True, "weight_decay": 5e-4,
+    "schedule": "cosine", "milestones": (0.5, 0.75), "gamma": 0.1, "warmup_epochs": 1.0, "label_smoothing": 0.0,
+    "precision": "float32", "memory_format": "channels_last", "engine": "masked", "mask_seed": 0, "init_seed": 0,
+    "data_seed": 0,
+}  # fmt: skip
+
+
+def test_defaults_are_frozen():
+    assert {name: DEFAULTS[name] for name in FROZEN} == FROZEN
+
+
+def test_keys_are_frozen():
+    assert RunConfig().key == "b8d5375997857103"
+    assert RunConfig(sparsity=0.8, mask_seed=3).key == "9c6b662951d6cb19"
+
+
+@pytest.mark.parametrize(
+    "a, b",
+    [
+        (dict(sparsity=0), dict(sparsity=0.0)),
+        (dict(mask_seed=5), dict()),
+        (dict(rule="uniform", structure="node", draw="fan_in", method="small-dense"), dict()),
+        (dict(sparsity=0.5, structure="node", rule="er"), dict(sparsity=0.5, structure="node")),
+        (dict(sparsity=0.5, method="small-dense", mask_seed=2), dict(sparsity=0.5, method="small-dense")),
+        (dict(optimizer="adamw", momentum=0.5), dict(optimizer="adamw")),
+        (dict(gamma=0.3, milestones=[0.1]), dict()),
+        (dict(epochs=10, stop_epoch=10), dict(epochs=10)),
+        (dict(model="resnet-20-16"), dict(model="resnet-20")),
+        (dict(epochs=20.0, lr=1), dict(lr=1.0)),
+    ],
+)
+def test_fields_without_effect_do_not_split_keys(a, b):
+    assert RunConfig(**a) == RunConfig(**b)
+    assert RunConfig(**a).key == RunConfig(**b).key
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        dict(sparsity=0.5), dict(sparsity=0.5, mask_seed=1), dict(init_seed=1), dict(data_seed=1), dict(stop_epoch=3),
+        dict(sparsity=0.5, structure="node"), dict(sparsity=0.5, structure="node", engine="compacted"),
+        dict(precision="bfloat16"), dict(memory_format="contiguous"), dict(sparsity=0.5, draw="bernoulli"),
+        dict(schedule="step", gamma=0.2), dict(train_samples=100),
+    ],
+)  # fmt: skip
+def test_fields_with_effect_split_keys(changes):
+    assert RunConfig(**changes).key != RunConfig().key
+
+
+@pytest.mark.parametrize("name", [n for n in DEFAULTS if n not in ("dataset", "model")])
+def test_every_field_survives_json(name):
+    other = {"structure": "node", "rule": "er", "draw": "fan_in", "method": "small-dense", "init_scale": "own",
+             "optimizer": "adamw", "schedule": "step", "precision": "float64", "memory_format": "contiguous",
+             "engine": "compacted", "nesterov": False, "train_samples": 500, "stop_epoch": 2, "milestones": (0.3,)}
+    base = {"sparsity": 0.5}
+    if name == "engine":
+        base["structure"] = "node"
+    if name in ("milestones", "gamma"):
+        base["schedule"] = "step"
+    default = DEFAULTS[name]
+    value = other.get(name, default + 1 if isinstance(default, int) else 0.25)
+    config = RunConfig(**(base | {name: value}))
+    assert getattr(config, name) == value
+    assert RunConfig.from_dict(json.loads(json.dumps(config.to_dict()))) == config
+
+
+@pytest.mark.parametrize(
+    "values, says",
+    [
+        (dict(sparsity=1.0), r"sparsity=1.0.*\[0, 1\)"),
+        (dict(sparsity=-0.1), r"sparsity=-0.1.*\[0, 1\)"),
+        (dict(sparsity="0.5"), "sparsity='0.5' is a str: it must be float"),
+        (dict(sparsity=float("nan")), "sparsity=nan"),
+        (dict(dataset="mnist"), "unknown dataset 'mnist'.*digits"),
+        (dict(model="wrn-11-1"), "depth must be 6n"),
+        (dict(model="vgg"), "unknown model 'vgg'"),
+        (dict(rule="random"), "unknown density rule 'random'.*erk"),
+        (dict(structure="filter"), "unknown structure 'filter'.*weight, node"),
+        (dict(epochs=0), "epochs=0.*at least 1"),
+        (dict(epochs=True), "epochs=True is a bool"),
+        (dict(epochs=5, stop_epoch=6), "stop_epoch=6.*epochs"),
+        (dict(lr=0), "lr=0.0.*positive"),
+        (dict(nesterov="yes"), "nesterov='yes' is a str"),
+        (dict(sparsity=0.5, engine="compacted"), "engine='compacted'.*node"),
+        (dict(schedule="step", milestones=(0.8, 0.5)), "milestones"),
+    ],
+)
+def test_impossible_values_say_what_is_possible(values, says):
+    with pytest.raises(StudyError, match=says):
+        RunConfig(**values)
+
+
+def test_unknown_fields_are_refused():
+    with pytest.raises(StudyError, match="unknown RunConfig field 'sparcity'.*sparsity"):
+        RunConfig.from_dict({"sparcity": 0.5})
+    with pytest.raises(StudyError, match="unknown RunConfig field"):
+        RunConfig().replace(sparcity=0.5)
+
+
+def test_a_candidate_and_its_complete_run_share_a_trajectory():
+    candidate = RunConfig(sparsity=0.5, epochs=10, stop_epoch=2)
+    assert candidate.trajectory == RunConfig(sparsity=0.5, epochs=10)
+    assert candidate.last_epoch == 2 and candidate.trajectory.last_epoch == 10
+    assert candidate.key != candidate.trajectory.key

@@ -1,0 +1,287 @@
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+import torch
+from test_runs import environment, record_of
+
+from randsparse.config import RunConfig
+from randsparse.errors import StudyError
+from randsparse.runs import Store, comparable
+from randsparse.sweep import one_thread, sweep
+
+CONFIGS = [RunConfig(epochs=4, sparsity=0.5, mask_seed=seed) for seed in range(6)]
+
+
+def started(checkpoint_dir: Path) -> list[str]:
+    """The keys of all runs in the order in which the functions below began to train them."""
+    path = Path(checkpoint_dir) / "started"
+    return path.read_text().split() if path.exists() else []
+
+
+def train(config: RunConfig, *, data_dir=None, checkpoint_dir=None) -> dict:
+    """Stands for training: notes that it was called, and gives a record that depends on config alone."""
+    with open(checkpoint_dir / "started", "a") as file:
+        file.write(config.key + "\n")
+    return record_of(config, environment={"process": os.getpid(), "threads": torch.get_num_threads()})
+
+
+def train_slowly(config: RunConfig, *, data_dir=None, checkpoint_dir=None) -> dict:
+    time.sleep(0.2)
+    return train(config, checkpoint_dir=checkpoint_dir)
+
+
+def train_or_fail(config: RunConfig, *, data_dir=None, checkpoint_dir=None) -> dict:
+    record = train(config, checkpoint_dir=checkpoint_dir)
+    if config.mask_seed == 1:
+        raise TypeError("a message\nof two lines")
+    return record
+
+
+def train_without_data(config: RunConfig, *, data_dir=None, checkpoint_dir=None) -> dict:
+    raise StudyError(f"no data in {data_dir}")
+
+
+def train_with_a_kill(config: RunConfig, *, data_dir=None, checkpoint_dir=None) -> dict:
+    """Kills its own process in the middle of the run of mask seed 2, the first time."""
+    record = train_slowly(config, checkpoint_dir=checkpoint_dir)
+    if config.mask_seed == 2 and started(checkpoint_dir).count(config.key) == 1:
+        os.kill(os.getpid(), signal.SIGKILL)
+    return record
+
+
+def train_with_kills(config: RunConfig, *, data_dir=None, checkpoint_dir=None) -> dict:
+    """Kills its own process in every run of mask seed 2."""
+    if config.mask_seed == 2:
+        time.sleep(0.5)
+        os.kill(os.getpid(), signal.SIGKILL)
+    return train(config, checkpoint_dir=checkpoint_dir)
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Store:
+    return Store(tmp_path)
+
+
+def run(plan, store, train=train, workers=1, **options):
+    return sweep(plan, store, train=train, workers=workers, progress=False, **options)
+
+
+def calls(store: Store) -> list[str]:
+    return started(store.root / "checkpoints")
+
+
+def test_what_is_missing_is_trained_once_and_returned_in_plan_order(store):
+    store.put(record_of(CONFIGS[1]))
+    plan = [CONFIGS[2], CONFIGS[1], CONFIGS[2], CONFIGS[0]]
+    records = run(plan, store)
+    assert [record["key"] for record in records] == [plan[i].key for i in (0, 1, 3)]
+    assert calls(store) == [CONFIGS[2].key, CONFIGS[0].key]
+    assert run(iter(plan), store) == records
+    assert len(calls(store)) == 2
+
+
+def test_serial_and_parallel_sweeps_give_the_same_records_in_one_thread(tmp_path):
+    serial, parallel = Store(tmp_path / "serial"), Store(tmp_path / "parallel")
+    one, two = run(CONFIGS, serial), run(CONFIGS, parallel, workers=2)
+    assert list(map(comparable, one)) == list(map(comparable, two))
+    assert serial.digest(CONFIGS) == parallel.digest(CONFIGS)
+    assert {record["environment"]["threads"] for record in one + two} == {1}
+    assert {record["environment"]["process"] for record in one} == {os.getpid()}
+    assert os.getpid() not in {record["environment"]["process"] for record in two}
+    assert sorted(calls(parallel)) == sorted(config.key for config in CONFIGS)
+
+
+def test_one_thread_gives_back_what_was_set():
+    before = torch.get_num_threads()
+    torch.set_num_threads(2)
+    try:
+        with one_thread():
+            assert torch.get_num_threads() == 1
+        assert torch.get_num_threads() == 2
+    finally:
+        torch.set_num_threads(before)
+
+
+def test_a_plan_is_asked_again_until_nothing_is_missing(store):
+    """A search: three candidates stop after an epoch, the best of them is trained to the end."""
+    candidates = [config.replace(stop_epoch=1) for config in CONFIGS[:3]]
+
+    def plan(store: Store) -> list[RunConfig]:
+        records = [store.get(config) for config in candidates]
+        if None in records:
+            return candidates
+        best = max(records, key=lambda record: record["curve"][-1]["val_accuracy"])
+        return [RunConfig.from_dict(best["config"]).trajectory]
+
+    records = run(plan, store)
+    expected = [*(config.key for config in candidates), CONFIGS[2].key]
+    assert [record["key"] for record in records] == expected == calls(store)
+
+
+def test_of_runs_of_one_trajectory_the_longest_is_trained(store):
+    plan = [CONFIGS[0].replace(stop_epoch=1), CONFIGS[0], CONFIGS[1].replace(stop_epoch=1),
+            CONFIGS[1].replace(stop_epoch=3)]
+    records = run(plan, store)
+    assert [len(record["curve"]) for record in records] == [1, 4, 1, 3]
+    assert calls(store) == [plan[1].key, plan[3].key]
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_an_exception_is_a_failed_run_that_is_tried_again_only_when_asked(store, workers):
+    records = run(CONFIGS[:3], store, train_or_fail, workers)
+    assert [record["status"] for record in records] == ["done", "failed", "done"]
+    assert records[1]["reason"].startswith("TypeError: a message of two lines (test_sweep.py, line ")
+    assert records[1] == store.get(CONFIGS[1]) and records[1]["density"]["asked"] == 0.5
+    assert store.frame(CONFIGS[:3])["reason"].notna().tolist() == [False, True, False]
+    assert run(CONFIGS[:3], store) == records
+    assert run(CONFIGS[:3], store, train_or_fail, retry_failed=True)[1]["status"] == "failed"
+    assert run(CONFIGS[:3], store, retry_failed=True)[1]["status"] == "done"
+    assert calls(store).count(CONFIGS[1].key) == 3 and calls(store).count(CONFIGS[0].key) == 1
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_an_error_that_concerns_all_runs_ends_the_sweep(store, workers):
+    with pytest.raises(StudyError, match="^no data in here$"):
+        run(CONFIGS, store, train_without_data, workers, data_dir="here")
+    assert store.records() == []
+
+
+@pytest.mark.parametrize("root", ["file/results", "read-only"])
+def test_a_store_that_cannot_be_written_is_an_error_before_training(tmp_path, root):
+    (tmp_path / "file").write_text("")
+    checkpoints = tmp_path / "checkpoints"
+    with pytest.raises(StudyError, match="read-only|cannot write"):
+        run(CONFIGS, Store(tmp_path / root, read_only=root == "read-only"), checkpoints=checkpoints)
+    assert started(checkpoints) == []
+
+
+def test_a_folder_of_checkpoints_that_cannot_be_written_is_an_error_before_training(tmp_path, store):
+    (tmp_path / "file").write_text("")
+    with pytest.raises(StudyError, match="cannot write"):
+        run(CONFIGS, store, checkpoints=tmp_path / "file")
+    assert store.records() == []
+
+
+def test_a_complete_sweep_needs_no_writable_store(store):
+    run(CONFIGS[:2], store)
+    assert len(run(CONFIGS[:2], Store(store.root, read_only=True))) == 2
+
+
+def test_workers_must_be_positive(store):
+    with pytest.raises(StudyError, match="workers=0"):
+        run(CONFIGS, store, workers=0)
+
+
+def test_a_corrupt_record_is_reported_and_the_same_command_trains_it_anew(store):
+    run(CONFIGS[:3], store)
+    store.path(CONFIGS[1]).write_text("{")
+    with pytest.raises(StudyError, match=CONFIGS[1].key):
+        run(CONFIGS[:3], store)
+    records = run(CONFIGS[:3], store)
+    assert records[1]["status"] == "done" and len(calls(store)) == 4
+
+
+def test_the_bar_says_how_many_runs_and_counts_their_epochs(store, capsys):
+    store.put(record_of(CONFIGS[0]))
+    sweep([*CONFIGS[:3], CONFIGS[3].replace(stop_epoch=2)], store, train=train, workers=1)
+    shown = capsys.readouterr().err
+    assert "3 runs, 1 in the store" in shown and "10/10" in shown
+    sweep(CONFIGS[:3], store, train=train, workers=1)
+    assert capsys.readouterr().err == ""
+
+
+def test_a_killed_worker_costs_its_run_a_retry(store):
+    records = run(CONFIGS, store, train_with_a_kill, workers=2)
+    assert [record["status"] for record in records] == ["done"] * 6
+    counts = {config.mask_seed: calls(store).count(config.key) for config in CONFIGS}
+    assert counts[2] == 2
+    assert sum(counts.values()) <= 6 + 2  # the killed one, and the one beside it
+
+
+def test_a_run_that_kills_its_workers_is_given_up_and_the_others_are_trained(store):
+    with pytest.raises(StudyError, match=f"died.*{CONFIGS[2].key}.*finished runs are stored") as caught:
+        run(CONFIGS[:5], store, train_with_kills, workers=2, retries=1)
+    assert "\n" not in str(caught.value)
+    have = {config.mask_seed for config in CONFIGS[:5] if store.has(config)}
+    assert have == {0, 1, 3, 4}
+
+
+def test_a_killed_sweep_goes_on_with_what_is_missing(tmp_path, store):
+    """SIGKILL of the coordinator in mid-sweep; its workers end with it, and no finished run is trained again."""
+    program = """
+import sys
+import test_sweep
+from randsparse.runs import Store
+test_sweep.run(test_sweep.CONFIGS, Store(sys.argv[1]), test_sweep.train_slowly, workers=2)
+"""
+    command = [sys.executable, "-c", program, str(store.root)]
+    coordinator = subprocess.Popen(command, env=environment())
+    deadline = time.monotonic() + 60
+    while len(store.keys) < 2 and time.monotonic() < deadline:
+        time.sleep(0.01)
+    coordinator.send_signal(signal.SIGKILL)
+    coordinator.wait()
+    finished = {record["key"]: store.root / "runs" / "digits" / f"{record['key']}.json" for record in store.records()}
+    written = {key: path.stat().st_mtime_ns for key, path in finished.items()}
+    assert 2 <= len(finished) < len(CONFIGS)
+    time.sleep(1.0)
+    before = calls(store)
+
+    records = run(CONFIGS, store, train_slowly, workers=2)
+    undisturbed = Store(tmp_path / "undisturbed")
+    assert list(map(comparable, records)) == list(map(comparable, run(CONFIGS, undisturbed)))
+    again = calls(store)[len(before) :]
+    assert sorted(again) == sorted(config.key for config in CONFIGS if config.key not in finished)
+    assert {key: path.stat().st_mtime_ns for key, path in finished.items()} == written
+    assert sorted(path.name for path in (store.root / "runs").rglob("*.*")) == sorted(f"{c.key}.json" for c in CONFIGS)
+
+
+def test_workers_end_with_their_coordinator(store):
+    program = """
+import sys, time
+from pathlib import Path
+import test_sweep
+from randsparse.runs import Store
+test_sweep.run(test_sweep.CONFIGS, Store(sys.argv[1]), test_sweep.train_slowly, workers=2)
+print("trained", flush=True)
+time.sleep(60)
+"""
+    command = [sys.executable, "-c", program, str(store.root)]
+    with subprocess.Popen(command, env=environment(), stdout=subprocess.PIPE) as coordinator:
+        assert coordinator.stdout.readline() == b"trained\n"
+        workers = {record["environment"]["process"] for record in store.records()}
+        assert len(workers) == 2 and all(map(running, workers))
+        coordinator.kill()
+    deadline = time.monotonic() + 10
+    while any(map(running, workers)) and time.monotonic() < deadline:
+        time.sleep(0.05)
+    assert not any(map(running, workers))
+
+
+def running(process: int) -> bool:
+    try:
+        os.kill(process, 0)
+        state = Path(f"/proc/{process}/stat")
+        return not state.exists() or state.read_text().rpartition(")")[2].split()[0] != "Z"
+    except (ProcessLookupError, FileNotFoundError):
+        return False
+
+
+def test_real_training_gives_equal_records_serial_parallel_and_in_stages(tmp_path):
+    configs = [RunConfig(epochs=2, train_samples=256, sparsity=0.5, mask_seed=seed) for seed in range(2)]
+    serial, parallel, staged = (Store(tmp_path / name) for name in ("serial", "parallel", "staged"))
+    one = sweep(configs, serial, workers=1, progress=False)
+    two = sweep(configs, parallel, workers=2, progress=False)
+    early = sweep([config.replace(stop_epoch=1) for config in configs], staged, workers=2, progress=False)
+    three = sweep(configs, staged, workers=1, progress=False)
+    assert [record["status"] for record in one] == ["done"] * 2
+    assert list(map(comparable, one)) == list(map(comparable, two)) == list(map(comparable, three))
+    stopped = [config.replace(stop_epoch=1) for config in configs]
+    assert list(map(comparable, early)) == list(map(comparable, serial.load(stopped).values()))
