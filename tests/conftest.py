@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-import os
+import shutil
 from pathlib import Path
 
 import nbformat
@@ -54,5 +54,5 @@ def root(tmp_path: Path) -> Path:
     folder = tmp_path / "study"
     (folder / "notebooks" / "profiles" / "tiny").mkdir(parents=True)
     (folder / "pyproject.toml").touch()
-    os.symlink(REPOSITORY / "lib", folder / "lib")
+    shutil.copytree(REPOSITORY / "lib", folder / "lib", ignore=shutil.ignore_patterns("__pycache__"))
     return folder

@@ -8,10 +8,11 @@ import tomllib
 
 import pytest
 import yaml
-from conftest import REPOSITORY
 from packaging.markers import Marker
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
+
+from conftest import REPOSITORY
 
 PROJECT = tomllib.loads((REPOSITORY / "pyproject.toml").read_text())["project"]
 RANGES = [Requirement(text) for text in PROJECT["dependencies"] + PROJECT["optional-dependencies"]["dev"]]
@@ -87,4 +88,4 @@ def test_an_old_python_is_refused_in_one_clear_line(tmp_path):
     environment = {"PATH": f"{tmp_path}:/usr/bin:/bin"}
     done = subprocess.run(["make", "env"], cwd=tmp_path, capture_output=True, text=True, env=environment)
     assert done.returncode != 0 and not (tmp_path / ".venv").exists()
-    assert done.stdout == "randsparse: python3 is not Python 3.11 or newer: install one and run make PYTHON=/path/to/python\n"
+    assert done.stdout.count("\n") == 1 and "python3 is not Python 3.11 or newer: install one" in done.stdout

@@ -7,9 +7,9 @@ import re
 import nbformat
 import pandas as pd
 import pytest
-from conftest import REPOSITORY, write_notebook
 from matplotlib.figure import Figure
 
+from conftest import REPOSITORY, write_notebook
 from randsparse import execution, experiments, parameters
 from randsparse.errors import StudyError
 from randsparse.notebooks import Notebook, read_verdicts
@@ -82,9 +82,12 @@ def test_figures_tables_and_verdicts_are_files_of_the_notebook(first, monkeypatc
     notebook.figure(figure, "line", frame, caption="A line.", records=[])
     table = notebook.verdicts(frame)
     files = {path.relative_to(notebook.folder).as_posix() for path in notebook.folder.glob("*/*")}
-    assert files == {f"figures/01_first_line.{kind}" for kind in ("svg", "png", "csv")} | {"tables/01_first_verdicts.csv"}
+    figures = {f"figures/01_first_line.{kind}" for kind in ("svg", "png", "csv")}
+    assert files == figures | {"tables/01_first_verdicts.csv"}
     assert shown[0].data == (notebook.folder / "figures" / "01_first_line.png").read_bytes()
     assert "0.01235" in table.data and "equivalent" in table.data
+    assert notebook.saved_figure("01_first", "line").data == shown[0].data
+    assert "not made yet" in notebook.saved_figure("02_second", "line").data
     assert notebook.all_verdicts().to_dict("records") == [{"notebook": "01_first", **frame.iloc[0]}]
 
 
@@ -140,68 +143,84 @@ def test_an_executed_copy_is_the_same_each_time_and_says_nothing_of_time_and_pla
 
 
 def test_a_failed_cell_is_one_line_and_leaves_the_last_copy(root):
-    write_notebook(root, "01_first", CELLS[1], "print('fine')")
+    write_notebook(root, "01_first", "print('fine')")
     copy = execute(root)
     once = copy.read_text()
-    write_notebook(root, "01_first", CELLS[1], parameters='profile: str = "digits"\n' "epochs: int = 1\n")
-    (root / "notebooks" / "profiles" / "tiny" / "01_first.yaml").write_text("epochs: 2\n")
     write_notebook(root, "01_first", "from randsparse.errors import unknown\nraise unknown('rule', 'erq', ['erk'])")
     with pytest.raises(StudyError, match="^notebook 01_first: unknown rule 'erq': choose one of erk$"):
         execute(root)
     assert list(copy.parent.iterdir()) == [copy]
     write_notebook(root, "01_first", "1 / 0")
-    with pytest.raises(StudyError, match="^notebook 01_first, cell 3: ZeroDivisionError: division by zero; see .*failed"):
+    with pytest.raises(StudyError, match="^notebook 01_first, cell 3: ZeroDivisionError: division by zero; see .*"):
         execute(root)
     assert copy.read_text() == once and "ZeroDivisionError" in copy.with_suffix(".failed.ipynb").read_text()
 
 
-def code_of(path):
-    cells = json.loads(path.read_text())["cells"]
-    return [cell for cell in cells if cell["cell_type"] == "code"]
+def faults(path):
+    """What keeps a notebook's source from being thin, stripped and free of results, in words."""
+    cells = [cell for cell in json.loads(path.read_text())["cells"] if cell["cell_type"] == "code"]
+    tagged = ["parameters" in cell["metadata"].get("tags", []) for cell in cells]
+    if tagged != [True, *[False] * (len(cells) - 1)]:
+        yield "the first code cell, and no other, is tagged parameters"
+    if any(cell["outputs"] or cell["execution_count"] for cell in cells):
+        yield "outputs are not stripped"
+    for cell in cells[1:]:
+        source = "".join(cell["source"])
+        if len(source.splitlines()) > 40:
+            yield "a cell has more than 40 lines"
+        for node in ast.walk(ast.parse(source)):
+            yield from _faults_of(node)
 
 
-def test_sources_start_with_their_parameters_and_have_no_outputs():
+def _faults_of(node):
+    if isinstance(node, ast.FunctionDef) and node.end_lineno - node.lineno >= 10:
+        yield f"{node.name} has more than ten lines"
+    if isinstance(node, ast.For | ast.comprehension) and re.search(r"epoch|loader|batches", ast.unparse(node.iter)):
+        yield f"a loop over {ast.unparse(node.iter)}"
+    if isinstance(node, ast.While):
+        yield "a while loop"
+    if isinstance(node, ast.Constant) and isinstance(node.value, float) and round(node.value, 3) != node.value:
+        yield f"{node.value} looks like a result"
+    if isinstance(node, ast.List | ast.Tuple) and sum(map(_is_number, node.elts)) > 4:
+        yield f"{ast.unparse(node)} looks like results"
+    if isinstance(node, ast.Assign) and isinstance(node.targets[0], ast.Subscript) and _is_number(node.value):
+        yield f"{ast.unparse(node)} patches data"
+
+
+def _is_number(node) -> bool:
+    number = isinstance(node, ast.Constant) and isinstance(node.value, int | float)
+    return number and not isinstance(node.value, bool)
+
+
+def test_sources_are_thin_stripped_and_free_of_results():
+    assert {path.name: list(faults(path)) for path in SOURCES} == {path.name: [] for path in SOURCES}
+
+
+@pytest.mark.parametrize(
+    ("cell", "fault"),
+    [
+        ("x = 1\n" * 41, "more than 40 lines"),
+        ("def long():\n" + "    x = 1\n" * 10, "long has more than ten lines"),
+        ("for epoch in range(epochs):\n    pass", "a loop over range"),
+        ("[step for step in batches.epoch(1)]", "a loop over batches"),
+        ("while True:\n    pass", "a while loop"),
+        ("accuracy = 0.9123", "0.9123 looks like a result"),
+        ("accuracies = [91, 92, 93, 94, 95]", "looks like results"),
+        ("frame.loc[0, 'accuracy'] = 0.9", "patches data"),
+    ],
+)
+def test_faults_of_a_source_are_found(root, cell, fault):
+    write_notebook(root, "01_first", "sparsities = [0.2, 0.4]\nfor s in sparsities:\n    print(s)")
+    assert list(faults(root / "notebooks" / "01_first.ipynb")) == []
+    found = list(faults(write_notebook(root, "01_first", cell)))
+    assert len(found) == 1 and fault in found[0]
+
+
+def test_parameters_of_the_sources_are_of_the_default_profile_and_commented():
     for path in SOURCES:
-        code = code_of(path)
-        tagged = ["parameters" in cell["metadata"].get("tags", []) for cell in code]
-        assert tagged == [True, *[False] * (len(code) - 1)], path.name
-        assert not any(cell["outputs"] or cell["execution_count"] for cell in code), path.name
         own = parameters.read(path.stem, REPOSITORY)
         assert own["profile"].value == parameters.DEFAULT_PROFILE
         assert all(parameter.comment for parameter in own.values()), f"{path.name}: each parameter has a comment"
-
-
-def test_sources_are_thin():
-    for path in SOURCES:
-        for cell in code_of(path)[1:]:
-            source = "".join(cell["source"])
-            assert len(source.splitlines()) <= 40, f"{path.name}: a cell of more than 40 lines"
-            for node in ast.walk(ast.parse(source)):
-                if isinstance(node, ast.FunctionDef):
-                    length = node.end_lineno - node.lineno + 1
-                    assert length <= 10, f"{path.name}: {node.name} has {length} lines"
-                if isinstance(node, ast.For | ast.While | ast.comprehension):
-                    loop = ast.unparse(node.test if isinstance(node, ast.While) else node)
-                    assert not re.search(r"range\(.*epoch|in .*(loader|batches)", loop.splitlines()[0]), path.name
-
-
-def test_sources_hold_no_results():
-    """Numbers with three digits or more after the point, and lists of many numbers, come from data, not from code."""
-    for path in SOURCES:
-        for cell in code_of(path)[1:]:
-            for node in ast.walk(ast.parse("".join(cell["source"]))):
-                if isinstance(node, ast.Constant) and isinstance(node.value, float):
-                    assert round(node.value, 3) == node.value, f"{path.name}: the literal {node.value}"
-                if isinstance(node, ast.List | ast.Tuple):
-                    numbers = [item for item in node.elts if isinstance(item, ast.Constant) and _number(item.value)]
-                    assert len(numbers) <= 4, f"{path.name}: the literal list {ast.unparse(node)}"
-                if isinstance(node, ast.Assign) and isinstance(node.targets[0], ast.Subscript):
-                    patched = isinstance(node.value, ast.Constant) and _number(node.value.value)
-                    assert not patched, f"{path.name}: {ast.unparse(node)} patches data"
-
-
-def _number(value) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool)
 
 
 def test_every_profile_overrides_only_what_notebooks_have():

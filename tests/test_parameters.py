@@ -1,8 +1,8 @@
 from __future__ import annotations
 
 import pytest
-from conftest import write_notebook
 
+from conftest import write_notebook
 from randsparse import parameters
 from randsparse.errors import StudyError
 
@@ -13,7 +13,8 @@ def read(root, cell):
 
 
 def test_read_gives_names_types_values_and_comments_without_executing(root):
-    found = read(root, 'profile: str = "digits"  # where\nrates: list[float] = [\n    0.1,\n    -2,\n]  # of learning\n')
+    cell = 'profile: str = "digits"  # where\nrates: list[float] = [\n    0.1,\n    -2,\n]  # of learning\n'
+    found = read(root, cell)
     assert [vars(p) for p in found.values()] == [
         {"name": "profile", "type": "str", "value": "digits", "comment": "where"},
         {"name": "rates", "type": "list[float]", "value": [0.1, -2], "comment": "of learning"},

@@ -7,6 +7,7 @@ import math
 import numpy as np
 import pandas as pd
 import pytest
+from scipy.stats import ttest_ind
 from statsmodels.stats.weightstats import CompareMeans, DescrStatsW
 
 from randsparse import stats
@@ -35,23 +36,24 @@ def test_mean_interval_of_one_none_and_equal_values():
 
 
 def test_mean_interval_covers_the_mean_as_often_as_it_says():
-    covered = [low <= 3 <= high for _, low, high in (stats.mean_interval(draws(3, 2, 4, s)) for s in range(1000))]
+    intervals = [stats.mean_interval(draws(3, 2, 4, seed)) for seed in range(1000)]
+    covered = [low <= 3 <= high for _, low, high in intervals]
     assert np.mean(covered) == pytest.approx(0.95, abs=0.02)
 
 
 def test_welch_by_hand():
     # variances 1 and 4 over three values each: se² = 5/3, df = (5/3)² / ((1/3)²/2 + (4/3)²/2) = 50/17,
-    # t(.975; 50/17) = 3.220283 (between 3.182 at 3 and 4.303 at 2 degrees of freedom)
+    # t(.975; 50/17) = 3.218759 (3.182 at 3 degrees of freedom, 4.303 at 2)
     found = stats.difference([1, 2, 3], [2, 4, 6])
     assert found.mean == -2 and (found.n_a, found.n_b) == (3, 3)
-    half = 3.2203 * math.sqrt(5 / 3)
-    assert (found.low, found.high) == pytest.approx((-2 - half, -2 + half), abs=1e-3)
+    half = 3.218759 * math.sqrt(5 / 3)
+    assert (found.low, found.high) == pytest.approx((-2 - half, -2 + half), abs=1e-5)
 
 
-def test_difference_agrees_with_statsmodels():
+def test_difference_agrees_with_scipy():
     a, b = draws(0.9, 0.01, 5, 0), draws(0.88, 0.03, 8, 1)
-    expected = CompareMeans(DescrStatsW(a), DescrStatsW(b)).tconfint_diff(alpha=0.1, usevar="unequal")
-    assert stats.difference(a, b, level=0.9)[1:3] == pytest.approx(expected)
+    expected = ttest_ind(a, b, equal_var=False).confidence_interval(0.9)
+    assert stats.difference(a, b, level=0.9)[1:3] == pytest.approx(tuple(expected))
 
 
 def test_paired_difference_is_the_interval_of_the_differences():
@@ -89,13 +91,14 @@ def test_margin_must_be_positive(margin):
      (0.0, 0.03, 3, "inconclusive")],
 )
 def test_verdict_finds_what_was_planted(effect, deviation, n, expected):
-    found = [stats.verdict(draws(0.9 + effect, deviation, n, 2 * s), draws(0.9, deviation, n, 2 * s + 1), MARGIN)
-             for s in range(100)]
+    samples = [(draws(effect, deviation, n, 2 * s), draws(0, deviation, n, 2 * s + 1)) for s in range(100)]
+    found = [stats.verdict(a, b, MARGIN) for a, b in samples]
     assert found.count(expected) >= 90
 
 
 def test_verdict_of_no_effect_is_rarely_better_or_worse():
-    found = [stats.verdict(draws(0.9, 0.02, 3, 2 * s), draws(0.9, 0.02, 3, 2 * s + 1), MARGIN) for s in range(400)]
+    samples = [(draws(0.9, 0.02, 3, 2 * s), draws(0.9, 0.02, 3, 2 * s + 1)) for s in range(400)]
+    found = [stats.verdict(a, b, MARGIN) for a, b in samples]
     assert (found.count("better") + found.count("worse")) / 400 <= 0.07
 
 
@@ -151,7 +154,8 @@ def results(effect: float = 0.05) -> pd.DataFrame:
     rows = [("weight", 0.0, "dense", value) for value in draws(0.95, 0.002, 5, 9)]
     for index, sparsity in enumerate((0.5, 0.9)):
         rows += [("weight", sparsity, "random", value) for value in draws(0.9, 0.002, 5, index)]
-        rows += [("weight", sparsity, "searched", value) for value in draws(0.9 + effect * index, 0.002, 4, 5 + index)]
+        searched = draws(0.9 + effect * index, 0.002, 4, 5 + index)
+        rows += [("weight", sparsity, "searched", value) for value in searched]
     return pd.DataFrame(rows, columns=["structure", "sparsity", "arm", "test_accuracy"])
 
 
@@ -180,3 +184,18 @@ def test_comparison_with_an_arm_that_is_not_there_is_inconclusive():
     frame = results().query("arm != 'searched' or sparsity != 0.5")
     table = stats.comparisons(frame, margin=MARGIN)
     assert list(table["verdict"]) == ["inconclusive", "better"] and table.loc[0, "n"] == 0
+
+
+def test_dense_rows_that_stand_in_both_panels_count_once():
+    frame = results()
+    node = frame.assign(structure="node")
+    table = stats.comparisons(pd.concat([frame, node]), a="random", b="dense", margin=MARGIN)
+    assert list(table["structure"]) == ["weight"] * 2 + ["node"] * 2
+    assert (table["n_baseline"] == 5).all()
+
+
+def test_at_sparsity_zero_a_search_is_compared_with_the_dense_network():
+    searched = [("weight", 0.0, "searched", value) for value in draws(0.95, 0.002, 4, 11)]
+    frame = pd.concat([results(), pd.DataFrame(searched, columns=results().columns)])
+    first = stats.comparisons(frame, margin=MARGIN).iloc[0]
+    assert (first["sparsity"], first["n"], first["n_baseline"], first["verdict"]) == (0, 4, 5, "equivalent")

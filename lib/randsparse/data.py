@@ -113,12 +113,12 @@ def split_indices(name: str, labels: Tensor) -> dict[str, Tensor]:
 
     The parts are disjoint and hold the classes in proportion, as every beginning of the training part does.
     """
-    described = source(name)
-    drawn, official = len(labels), torch.arange(0)
+    described, random = source(name), generator("split", 0, name)
     if described.official_test:
-        drawn, official = drawn - described.test, torch.arange(drawn - described.test, drawn)
-    order = balanced_order(labels[:drawn], generator("split", 0, name))
-    test, rest = (official, order) if described.official_test else order.tensor_split([described.test])
+        labelled = len(labels) - described.test
+        rest, test = balanced_order(labels[:labelled], random), torch.arange(labelled, len(labels))
+    else:
+        test, rest = balanced_order(labels, random).tensor_split([described.test])
     val, train = rest.tensor_split([described.val])
     return {"train": train, "val": val, "test": test}
 
@@ -162,8 +162,11 @@ def _affine(mean: tuple[float, ...], std: tuple[float, ...], device: torch.devic
 class Batches:
     """The training part in random order, augmented and normalised; len() is the number of batches an epoch.
 
-    Order and augmentation of an epoch depend on (data_seed, epoch) alone. All batches have `batch_size` images:
-    what is left over at the end of an epoch is not used. Raises StudyError if the training part is smaller.
+    Order and augmentation of an epoch depend on (data_seed, epoch) alone. All batches have `batch_size`
+    images, and what is left over at the end of an epoch is not used.
+
+    Raises:
+        StudyError: the training part is smaller than one batch.
     """
 
     def __init__(

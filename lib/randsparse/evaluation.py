@@ -13,7 +13,7 @@ ECE_BINS = 15
 
 @torch.no_grad()
 def logits(model: nn.Module, images: Tensor, dataset: Dataset, precision: torch.dtype, batch_size: int = 500) -> Tensor:
-    """Return the logits, float64 (N, classes), of uint8 images (N, C, H, W) in evaluation mode, without augmentation."""
+    """Return the logits, float64 (N, classes), of uint8 images (N, C, H, W), in evaluation mode, not augmented."""
     was_training = model.training
     model.eval()
     outputs = []

@@ -6,20 +6,20 @@ Comparison: arms at every structure and sparsity, of single runs and of searches
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, replace
 from typing import Any
-
-import pandas as pd
 
 from randsparse import data, networks, search
 from randsparse.config import DEFAULTS, RunConfig
+from randsparse.errors import unknown
 from randsparse.runs import Store
 
 Parameters = Mapping[str, Any]
 
 DENSE, RANDOM, SEARCHED = "dense", "random", "searched"
 SMALL_PARENT, SMALL_OWN = "small dense (parent's scale)", "small dense (own scale)"
+ARMS = (DENSE, RANDOM, SEARCHED, SMALL_PARENT, SMALL_OWN)
 
 
 @dataclass(frozen=True)
@@ -82,13 +82,19 @@ class Comparison:
             wanted += each.candidates
         return [config for config in dict.fromkeys(wanted) if store.has(config)]
 
-    def finished(self, store: Store) -> Iterator[tuple[Arm, dict[str, Any]]]:
-        """Yield each arm and its record, the network that each search chose among them (arm "searched")."""
-        for arm in self.arms:
-            yield arm, store.get(arm.config)
-        for each in self.searches:
-            found = chosen(each, store)
-            yield Arm(SEARCHED, each.structure, each.sparsity, each.replicate, found), store.get(found)
+    def finished(self, store: Store) -> list[Arm]:
+        """Return all arms, with the network that each finished search chose as arm "searched"."""
+        return [*self.arms, *(found(each, store) for each in self.searches)]
+
+    def after(self, early_epochs: int) -> Comparison:
+        """Return the comparison with those searches only that chose after `early_epochs` epochs."""
+        searches = tuple(each for each in self.searches if each.early_epochs == early_epochs)
+        return replace(self, searches=searches)
+
+    @property
+    def unreachable(self) -> list[tuple[str, float, str]]:
+        """The infeasible points as charts take them: structure, sparsity, arm."""
+        return [(point.structure, point.sparsity, point.arm) for point in self.infeasible]
 
 
 def base_config(parameters: Parameters) -> RunConfig:
@@ -106,11 +112,12 @@ def longest(configs: Iterable[RunConfig]) -> list[RunConfig]:
     return list(found.values())
 
 
-def chosen(each: Search, store: Store) -> RunConfig:
+def found(each: Search, store: Store) -> Arm:
     """Return the network that a finished search found: of its survivors the fittest on validation at the end."""
     survivors = list(search.outcome(each.candidates, each.rounds, store).survivors)
     records = [store.get(config) for config in survivors]
-    return search.weed_out(survivors, records, survivors[0].epochs, 1)[0]
+    best = search.weed_out(survivors, records, survivors[0].epochs, 1)[0]
+    return Arm(SEARCHED, each.structure, each.sparsity, each.replicate, best)
 
 
 def comparison(parameters: Parameters) -> Comparison:
@@ -121,6 +128,9 @@ def comparison(parameters: Parameters) -> Comparison:
     """
     base = base_config(parameters)
     shape = data.shape(base.dataset)
+    for name in parameters["arms"]:
+        if name not in ARMS:
+            raise unknown("arm", name, ARMS)
     arms, searches, infeasible = [], [], []
     for structure in parameters["structures"]:
         for sparsity in parameters["sparsities"]:
@@ -180,76 +190,6 @@ def _search(point: RunConfig, structure: str, sparsity: float, index: int, param
     base = point.replace(data_seed=index, init_seed=index)
     candidates = search.population(base, index, size, parameters["vary"])
     return Search(structure, sparsity, index, tuple(candidates), rounds)
-
-
-def comparison_frame(compared: Comparison, store: Store) -> pd.DataFrame:
-    """Return one row an arm and replicate of finished runs: its labels, then the columns of `Store.frame`.
-
-    `search_epochs` and `total_epochs` are what a searched network cost, all candidates counted; others cost their own
-    training. `early_epochs` tells searches with different early phases apart.
-    """
-    rows = [_labels(arm) | {"total_epochs": arm.config.epochs, "search_epochs": 0} for arm in compared.arms]
-    for each in compared.searches:
-        outcome = search.outcome(each.candidates, each.rounds, store)
-        arm = Arm(SEARCHED, each.structure, each.sparsity, each.replicate, chosen(each, store))
-        costs = {"total_epochs": outcome.total_epochs, "search_epochs": outcome.search_epochs}
-        rows.append(_labels(arm) | costs | {"early_epochs": each.early_epochs})
-    return _with_records(rows, store)
-
-
-def candidates_frame(compared: Comparison, store: Store) -> pd.DataFrame:
-    """Return one row a candidate: early validation accuracy and loss when it was last looked at, rank, chosen or not."""
-    rows = []
-    for each in compared.searches:
-        best = chosen(each, store)
-        epoch = each.rounds[0][0]
-        for config in each.candidates:
-            point = store.get(config.replace(stop_epoch=epoch))["curve"][-1]
-            rows.append(
-                {
-                    "structure": each.structure,
-                    "sparsity": each.sparsity,
-                    "replicate": each.replicate,
-                    "early_epochs": epoch,
-                    "key": config.key,
-                    "early_val_accuracy": point["val_accuracy"],
-                    "early_val_loss": point["val_loss"],
-                    "chosen": config == best,
-                }
-            )
-    return pd.DataFrame(rows)
-
-
-def curves_frame(compared: Comparison, store: Store) -> pd.DataFrame:
-    """Return one row an arm, replicate and epoch, of the finished runs of a comparison."""
-    rows: list[dict[str, Any]] = []
-    configs: dict[str, RunConfig] = {}
-    for arm, _ in compared.finished(store):
-        configs[arm.config.key] = arm.config
-        labels = _labels(arm)
-        del labels["config"]
-        rows.append(labels)
-    curves = store.curves(list(configs.values()))
-    return pd.DataFrame(rows).merge(curves.drop(columns=["structure", "sparsity"]), on="key", validate="many_to_many")
-
-
-def infeasible_frame(compared: Comparison) -> pd.DataFrame:
-    """Return one row a point that cannot be reached: arm, structure, sparsity, reason."""
-    columns = ["arm", "structure", "sparsity", "reason"]
-    return pd.DataFrame([vars(point) for point in compared.infeasible], columns=columns)
-
-
-def _labels(arm: Arm) -> dict[str, Any]:
-    names = ("arm", "structure", "sparsity", "replicate")
-    return {name: getattr(arm, name) for name in names} | {"key": arm.config.key, "config": arm.config}
-
-
-def _with_records(rows: list[dict[str, Any]], store: Store) -> pd.DataFrame:
-    """Join labelled rows with their records; labels win, since a dense run stands in the panels of both structures."""
-    configs = {row["key"]: row.pop("config") for row in rows}
-    records = store.frame(list(configs.values()))
-    labels = pd.DataFrame(rows)
-    return labels.merge(records.drop(columns=["structure", "sparsity"]), on="key", how="inner", validate="many_to_one")
 
 
 COMPARISONS: dict[str, Callable[[Parameters], Comparison]] = {

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import contextlib
+import math
 import os
 import platform
 import time
 from pathlib import Path
+from typing import Any
 
 from randsparse.errors import StudyError
 
@@ -35,6 +37,16 @@ def write(path: Path, content: bytes) -> None:
             os.fsync(descriptor)
         finally:
             os.close(descriptor)
+
+
+def plain(value: Any) -> Any:
+    """Return `value` as strict JSON has it: Python's own numbers, no NaN or infinity, lists for tuples."""
+    if isinstance(value, dict):
+        return {str(name): plain(item) for name, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [plain(item) for item in value]
+    value = value.item() if hasattr(value, "item") else value
+    return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
 def check_folder(folder: Path) -> None:

@@ -28,7 +28,7 @@ from randsparse.errors import StudyError
 
 if TYPE_CHECKING:
     import pandas
-    from IPython.display import HTML
+    from IPython.display import HTML, Image, Markdown
     from matplotlib.figure import Figure
 
     from randsparse.config import RunConfig
@@ -37,6 +37,8 @@ if TYPE_CHECKING:
     from randsparse.runs import Store
 
 VERDICT_COLUMNS = ("claim", "verdict")
+WIDTH = 820
+"""How wide figures are shown, in pixels of the page."""
 
 
 def results_folder(root: Path) -> Path:
@@ -173,7 +175,7 @@ class Notebook:
         with writing(folder):
             plots.save(figure, stem, folder, data, self.provenance(records))
         plt.close(figure)
-        display(Image(data=(folder / f"{stem}.png").read_bytes(), format="png", width=820, alt=name))
+        display(Image(data=(folder / f"{stem}.png").read_bytes(), format="png", width=WIDTH, alt=name))
         display(plots.caption(caption))
 
     def table(self, frame: pandas.DataFrame, name: str) -> HTML:
@@ -192,6 +194,15 @@ class Notebook:
         if missing:
             raise StudyError(f"the verdicts of {self.name} have no column {', '.join(missing)}")
         return self.table(frame, "verdicts")
+
+    def saved_figure(self, notebook: str, name: str) -> Image | Markdown:
+        """Return a figure that another notebook of this profile has saved, or a line that says it is not made yet."""
+        from IPython.display import Image, Markdown
+
+        path = self.results / self.profile / "figures" / f"{notebook}_{name}.png"
+        if not path.is_file():
+            return Markdown(f"*The figure {name} of notebook {notebook} is not made yet.*")
+        return Image(data=path.read_bytes(), format="png", width=WIDTH, alt=name)
 
     def all_verdicts(self) -> pandas.DataFrame:
         """Return the verdicts that the notebooks of this profile have saved, with a first column notebook."""

@@ -4,17 +4,17 @@ from __future__ import annotations
 
 import hashlib
 import json
-import math
 from collections.abc import Iterable, Iterator
 from functools import cache
 from pathlib import Path
-from typing import Any, NamedTuple
-
-import pandas as pd
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from randsparse.config import DEFAULTS, SCHEMA, SEMANTICS, RunConfig
 from randsparse.errors import StudyError
-from randsparse.files import check_folder, clean, write
+from randsparse.files import check_folder, clean, plain, write
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 Record = dict[str, Any]
 
@@ -61,6 +61,12 @@ class Store:
         """Return where the record of `config` is, or would be."""
         return self.root / "runs" / config.dataset / f"{config.key}.json"
 
+    def paths(self, config: RunConfig) -> list[Path]:
+        """Return the files that can answer for `config`: its own, then those of longer runs like it."""
+        own = self.path(config)
+        longer = _longer(config) if config.stop_epoch else ()
+        return [own, *(own.with_name(f"{key}.json") for key in longer)]
+
     @property
     def keys(self) -> list[str]:
         """The keys of all files in the store, sorted; the files are not read."""
@@ -96,7 +102,7 @@ class Store:
         NaN and infinity become null. A failed run never replaces the record of one that did not fail. Raises
         StudyError if the key does not fit the config, or the folder cannot be written.
         """
-        record = {"semantics": SEMANTICS, **_plain(record)}
+        record = {"semantics": SEMANTICS, **plain(record)}
         config = RunConfig.from_dict(record["config"])
         if record["key"] != config.key or record["status"] not in STATUSES:
             raise StudyError(
@@ -128,6 +134,8 @@ class Store:
         Rows are in the order of `configs`, each once, without those that are missing; or all runs, sorted by
         dataset and key. Accuracies are fractions; what a run does not have is NaN. Raises as `get`.
         """
+        import pandas as pd  # here, since workers import this file and need no frames
+
         rows = [_row(config, record) for config, record in self._pairs(configs)]
         frame = pd.DataFrame(rows, columns=list(_row(RunConfig(), {})))
         numbers = frame.columns[frame.columns.get_loc("reason") + 1 :]
@@ -135,6 +143,8 @@ class Store:
 
     def curves(self, configs: Iterable[RunConfig] | None = None) -> pd.DataFrame:
         """Return one row a run and epoch: key, config fields, epoch (from 1), lr, losses and accuracy."""
+        import pandas as pd
+
         rows = [
             {**fields, **{name: point.get(name) for name in CURVE}}
             for config, record in self._pairs(configs)
@@ -165,11 +175,12 @@ class Store:
         return iter(sorted((self.root / "runs").glob(f"{dataset or '*'}/*.json")))
 
     def _answer(self, config: RunConfig, damaged: list[str]) -> Record | None:
-        own = self._entry(self.path(config), damaged)
-        if config.stop_epoch is None or (own is not None and own.record["status"] != "failed"):
-            return own and own.record
-        for longer in _longer(config):
-            entry = self._entry(self.root / "runs" / config.dataset / f"{longer}.json", damaged)
+        path, *longer = self.paths(config)
+        own = self._entry(path, damaged)
+        if own is not None and own.record["status"] != "failed":
+            return own.record
+        for path in longer:
+            entry = self._entry(path, damaged)
             if entry is not None and (record := shortened(entry.record, config)) is not None:
                 return record
         return own and own.record
@@ -285,13 +296,3 @@ def _parse(text: bytes, path: Path) -> tuple[Record, RunConfig]:
     if not named or not (stale or config.key == path.stem) or record["status"] not in STATUSES:
         raise _Damage("its key, config and file name do not fit together")
     return record, config
-
-
-def _plain(value: Any) -> Any:
-    """Return `value` as strict JSON has it: Python's own numbers, no NaN or infinity, lists for tuples."""
-    if isinstance(value, dict):
-        return {str(name): _plain(item) for name, item in value.items()}
-    if isinstance(value, list | tuple):
-        return [_plain(item) for item in value]
-    value = value.item() if hasattr(value, "item") else value
-    return None if isinstance(value, float) and not math.isfinite(value) else value

@@ -1,6 +1,7 @@
-"""Intervals, equivalence tests and the verdicts that they give; SciPy and statsmodels compute, this file decides.
+"""Intervals, equivalence tests, and the verdicts that they give.
 
-Values are those of independent replicates (populations of a search, not its finalists), accuracies as fractions.
+Values are those of independent replicates (populations of a search, not its finalists), accuracies as
+fractions. SciPy and statsmodels compute; decided here is what holds for one value or for equal values.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 from scipy import stats as tests
-from statsmodels.stats.weightstats import ttost_ind, ttost_paired
+from statsmodels.stats.weightstats import CompareMeans, DescrStatsW, ttost_ind, ttost_paired
 
 from randsparse.errors import StudyError
 
@@ -27,7 +28,7 @@ class Interval(NamedTuple):
 
 
 class Difference(NamedTuple):
-    """mean(a) - mean(b), its confidence limits (nan where a sample has fewer than two values), and both sizes."""
+    """mean(a) - mean(b), its limits (nan where a sample has fewer than two values), and both sizes."""
 
     mean: float
     low: float
@@ -54,7 +55,7 @@ def _sample(values: Iterable[float]) -> np.ndarray:
 
 
 def _spread(sample: np.ndarray) -> float:
-    """Return the range, and 0 where only rounding errors tell the values apart (a variance has more of those)."""
+    """Return the range, and 0 where only rounding errors tell the values apart."""
     spread = float(np.ptp(sample))
     return spread if spread > 1e-12 * max(1.0, float(np.abs(sample).max())) else 0.0
 
@@ -85,10 +86,11 @@ def _pair(a: Iterable[float], b: Iterable[float], paired: bool) -> tuple[np.ndar
     return a, b, _spread(a - b) > 0 if paired else _spread(a) > 0 or _spread(b) > 0
 
 
-def difference(a: Iterable[float], b: Iterable[float], paired: bool = False, level: float = 0.95) -> Difference:
-    """Return mean(a) - mean(b) with Welch's interval, or the t interval of the differences where values are pairs.
+def difference(a: Iterable[float], b: Iterable[float], paired: bool = False,
+               level: float = 0.95) -> Difference:
+    """Return mean(a) - mean(b) with Welch's interval, or for pairs the t interval of the differences.
 
-    With fewer than two values in a sample the limits are nan; without any variance they are the difference itself.
+    With fewer than two values in a sample the limits are nan; without any variance they are the difference.
     Raises StudyError for values that are not finite, and for pairs of unequal number.
     """
     a, b, varies = _pair(a, b, paired)
@@ -97,26 +99,42 @@ def difference(a: Iterable[float], b: Iterable[float], paired: bool = False, lev
         return Difference(mean, np.nan, np.nan, a.size, b.size)
     if not varies:
         return Difference(mean, mean, mean, a.size, b.size)
-    result = tests.ttest_rel(a, b) if paired else tests.ttest_ind(a, b, equal_var=False)
-    low, high = result.confidence_interval(level)
+    if paired:
+        return Difference(*mean_interval(a - b, level), a.size, b.size)
+    low, high = CompareMeans(DescrStatsW(a), DescrStatsW(b)).tconfint_diff(1 - level, usevar="unequal")
     return Difference(mean, float(low), float(high), a.size, b.size)
 
 
-def equivalence(a: Iterable[float], b: Iterable[float], margin: float, paired: bool = False) -> float:
-    """Return the p value of two one-sided tests (TOST) of |mean(a) - mean(b)| >= margin, Welch's where unpaired.
+def significance(a: Iterable[float], b: Iterable[float], paired: bool = False) -> float:
+    """Return the two-sided p value of mean(a) = mean(b), Welch's where unpaired.
 
-    A small p says that the difference is within the margin. nan with fewer than two values in a sample; without any
-    variance the limit, 0 within the margin and 1 outside. Raises StudyError for a margin that is not positive.
+    nan with fewer than two values in a sample; without any variance the limit, 1 for equal means and 0 for others.
+    """
+    a, b, varies = _pair(a, b, paired)
+    if min(a.size, b.size) < 2:
+        return np.nan
+    if not varies:
+        return 1.0 if _spread(np.array([a.mean(), b.mean()])) == 0 else 0.0
+    return float((tests.ttest_rel(a, b) if paired else tests.ttest_ind(a, b, equal_var=False)).pvalue)
+
+
+def equivalence(a: Iterable[float], b: Iterable[float], margin: float, paired: bool = False) -> float:
+    """Return the p value of two one-sided t tests (TOST; Welch's where unpaired) of |difference| >= margin.
+
+    A small p says that the difference of the means is within the margin. nan with fewer than two values in a
+    sample; without any variance the limit, 0 within the margin and 1 outside. Raises StudyError for a margin
+    that is not positive.
     """
     if not margin > 0:
-        raise StudyError(f"margin {margin!r} is not positive: give the largest difference that does not matter")
+        raise StudyError(f"margin {margin!r} is not positive: give the smallest difference that matters")
     a, b, varies = _pair(a, b, paired)
     if min(a.size, b.size) < 2:
         return np.nan
     if not varies:
         return 0.0 if abs(a.mean() - b.mean()) < margin else 1.0
-    test = ttost_paired(a, b, -margin, margin) if paired else ttost_ind(a, b, -margin, margin, usevar="unequal")
-    return float(test[0])
+    if paired:
+        return float(ttost_paired(a, b, -margin, margin)[0])
+    return float(ttost_ind(a, b, -margin, margin, usevar="unequal")[0])
 
 
 def verdict(a: Iterable[float], b: Iterable[float], margin: float = 0.01, alpha: float = 0.05,
@@ -126,8 +144,8 @@ def verdict(a: Iterable[float], b: Iterable[float], margin: float = 0.01, alpha:
     The rule, in this order:
 
     1. fewer than two values in a sample: inconclusive;
-    2. TOST rejects a difference of `margin` or more (p < alpha): equivalent, even where the difference, smaller than
-       matters, is significant;
+    2. TOST rejects a difference of `margin` or more (p < alpha): equivalent, even where the difference is
+       significant, since it is too small to matter;
     3. the 1 - alpha interval of the difference excludes 0: better or worse;
     4. otherwise inconclusive: too few or too noisy runs to tell.
     """
@@ -144,8 +162,8 @@ def verdict(a: Iterable[float], b: Iterable[float], margin: float = 0.01, alpha:
 def spearman(x: Iterable[float], y: Iterable[float], level: float = 0.95) -> Correlation:
     """Return Spearman's rank correlation with Fisher's interval (Pearson's, of the ranks).
 
-    The limits are nan for fewer than four pairs and for |rho| = 1, where Fisher's interval has no width; all is nan
-    where a variable is constant. Raises StudyError for values that are not finite, and for unequal numbers.
+    The limits are nan for fewer than four pairs and for |rho| = 1, where Fisher's interval has no width; all
+    are nan where a variable is constant. Raises StudyError for values that are not finite, or not in pairs.
     """
     x, y, _ = _pair(x, y, paired=True)
     if x.size < 2 or _spread(x) == 0 or _spread(y) == 0:
@@ -158,7 +176,7 @@ def spearman(x: Iterable[float], y: Iterable[float], level: float = 0.95) -> Cor
 
 
 def summary(frame: pd.DataFrame, by: Sequence[str], y: str, level: float = 0.95) -> pd.DataFrame:
-    """Return one row a group: the columns `by`, then mean, low, high, n, and missing (runs without a value of y)."""
+    """Return one row a group: `by`, then mean, low, high, n, and missing (runs without a value of y)."""
     rows = []
     for group, values in frame.groupby(list(by), dropna=False)[y]:
         interval = mean_interval(values.dropna(), level)
@@ -166,21 +184,39 @@ def summary(frame: pd.DataFrame, by: Sequence[str], y: str, level: float = 0.95)
     return pd.DataFrame(rows, columns=[*by, "mean", "low", "high", "n", "missing"])
 
 
-def comparisons(frame: pd.DataFrame, a: str = "searched", b: str = "random", y: str = "test_accuracy",
-                by: Sequence[str] = ("structure", "sparsity"), margin: float = 0.01,
-                alpha: float = 0.05) -> pd.DataFrame:
-    """Return one row a group with the difference arm a - arm b, its interval, and the verdict.
+def arm_rows(frame: pd.DataFrame, arm: str, structure: str, sparsity: float) -> pd.DataFrame:
+    """Return the rows of `arm` at one structure and sparsity.
 
-    Columns: `by`, mean, low, high (the 1 - alpha interval, in units of y), n (of a), n_baseline (of b),
-    p_equivalence, verdict, missing (runs of either arm without a value of y). The arm "dense" belongs to every group.
+    The dense network is the control of every sparsity (its rows may name one structure or each), and at
+    sparsity 0 it is the random network, too.
+    """
+    if arm == "random" and sparsity == 0:
+        arm = "dense"
+    rows = frame[frame["arm"] == arm]
+    own = rows[rows["structure"] == structure]
+    if arm == "dense":
+        return own if len(own) else rows
+    return own[own["sparsity"] == sparsity]
+
+
+def comparisons(frame: pd.DataFrame, a: str = "searched", b: str = "random", y: str = "test_accuracy",
+                margin: float = 0.01, alpha: float = 0.05) -> pd.DataFrame:
+    """Return one row a structure and sparsity with the difference arm a - arm b, its interval, and the verdict.
+
+    Args:
+        frame: one row a replicate, with columns arm, structure, sparsity and y.
+
+    Columns: structure, sparsity, mean, low, high (the 1 - alpha interval, in units of y), n (of a), n_baseline
+    (of b), p_difference, p_equivalence, verdict, missing (runs of either arm without a value of y). For "dense" see `arm_rows`.
     """
     rows = []
-    grouped = frame[frame["arm"].isin({a, b} - {"dense"})].groupby(list(by))
-    for group, members in grouped:
-        samples = [(frame if arm == "dense" else members).query("arm == @arm")[y] for arm in (a, b)]
+    points = frame.loc[frame["arm"].isin({a, b} - {"dense"}), ["structure", "sparsity"]].drop_duplicates()
+    points = points.sort_values(["structure", "sparsity"], ascending=[False, True])  # weight before node
+    for structure, sparsity in points.itertuples(index=False):
+        samples = [arm_rows(frame, arm, structure, sparsity)[y] for arm in (a, b)]
         finite = [sample.dropna() for sample in samples]
         mean, low, high, n_a, n_b = difference(*finite, level=1 - alpha)
-        rows.append((*group, mean, low, high, n_a, n_b, equivalence(*finite, margin),
+        rows.append((structure, sparsity, mean, low, high, n_a, n_b, significance(*finite), equivalence(*finite, margin),
                      verdict(*finite, margin, alpha), sum(int(sample.isna().sum()) for sample in samples)))
-    columns = [*by, "mean", "low", "high", "n", "n_baseline", "p_equivalence", "verdict", "missing"]
-    return pd.DataFrame(rows, columns=columns)
+    columns = ["structure", "sparsity", *Difference._fields[:3], "n", "n_baseline"]
+    return pd.DataFrame(rows, columns=[*columns, "p_difference", "p_equivalence", "verdict", "missing"])

@@ -10,6 +10,7 @@ import sys
 import threading
 import time
 import traceback
+import warnings
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
@@ -184,7 +185,7 @@ def _finished(configs: list[RunConfig], task: _Task, workers: int, retries: int)
     if waiting:
         suspects = [key for key in waiting if deaths[key]]
         raise StudyError(
-            f"worker processes died, again and again, while they trained {', '.join(suspects)}: finished runs "
+            f"worker processes died again and again while they trained {', '.join(suspects)}: finished runs "
             f"are stored, {len(waiting)} are missing; is memory short? use fewer workers"
         )
 
@@ -205,7 +206,14 @@ def _results(configs: list[RunConfig], task: _Task, workers: int, under_way: set
         parallel = joblib.Parallel(
             workers, return_as="generator_unordered", batch_size=1, pre_dispatch="n_jobs", max_nbytes=None
         )
-    yield from parallel(calls())
+    results = parallel(calls())
+    try:
+        for result in results:  # noqa: UP028, `yield from` would close it before the filter below
+            yield result
+    finally:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", UserWarning)  # that runs were cancelled: they are still missing
+            results.close()
 
 
 def _end_with(coordinator: int) -> None:

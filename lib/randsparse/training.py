@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 from torch.nn import functional as F
 from torch.utils.flop_counter import FlopCounterMode
 
@@ -76,38 +76,41 @@ class Trainer:
     def train_epoch(self) -> None:
         """One pass over the training part, then one over the validation part."""
         started = time.perf_counter()
-        config, model, optimizer = self.config, self.model, self.optimizer
-        model.train()
+        self.model.train()
         steps = len(self.batches)
         total = torch.zeros((), device=self.device)
         for step, (images, labels) in enumerate(self.batches.epoch(self.epoch), start=self.epoch * steps):
-            for group in optimizer.param_groups:
-                group["lr"] = learning_rate(config, step, steps)
-            with autocast(self.device, self.precision):
-                outputs = model(images.to(input_dtype(self.precision)))
-                loss = F.cross_entropy(outputs, labels, label_smoothing=config.label_smoothing)
-            optimizer.zero_grad()
-            loss.backward()
-            self.keep_masked()
-            optimizer.step()
-            total += loss.detach()
+            for group in self.optimizer.param_groups:
+                group["lr"] = learning_rate(self.config, step, steps)
+            total += self.step(images, labels)
         train_loss = total.item() / steps
         self.seconds += time.perf_counter() - started
-        outputs = logits(model, self.dataset.val_x, self.dataset, self.precision)
+        outputs = logits(self.model, self.dataset.val_x, self.dataset, self.precision)
         val_loss, val_accuracy = loss_and_accuracy(outputs, self.dataset.val_y)
         self.epoch += 1
         self.curve.append(
             {
                 "epoch": self.epoch,
-                "lr": learning_rate(config, self.epoch * steps - 1, steps),
+                "lr": learning_rate(self.config, self.epoch * steps - 1, steps),
                 "train_loss": train_loss,
                 "val_loss": val_loss,
                 "val_accuracy": val_accuracy,
             }
         )
 
+    def step(self, images: Tensor, labels: Tensor) -> Tensor:
+        """Update the weights by one batch, float32 (B, C, H, W) and int64 (B,); return its loss, on the device."""
+        with autocast(self.device, self.precision):
+            outputs = self.model(images.to(input_dtype(self.precision)))
+            loss = F.cross_entropy(outputs, labels, label_smoothing=self.config.label_smoothing)
+        self.optimizer.zero_grad()
+        loss.backward()
+        self.keep_masked()
+        self.optimizer.step()
+        return loss.detach()
+
     def state(self) -> dict[str, Any]:
-        """Return all that the rest of the trajectory depends on; orders and augmentations are functions of the epoch."""
+        """Return all that the rest of the trajectory depends on; order and augmentation are functions of the epoch."""
         return {
             "model": self.model.state_dict(),
             "optimizer": self.optimizer.state_dict(),
@@ -147,7 +150,7 @@ class Trainer:
         }
 
     def cost(self) -> dict[str, float]:
-        """Return seconds of training, images per second, and training FLOPs: as computed, and counting kept weights only.
+        """Return seconds of training, images per second, and training FLOPs: as computed, and of kept weights only.
 
         A backward pass costs two forward passes, so a step is three (as in Evci et al. 2020, appendix H).
         """
@@ -164,7 +167,8 @@ class Trainer:
     def sparse_flops(self) -> float:
         """Return the forward FLOPs of one image that fall on kept weights."""
         mask = self.keep_masked.mask
-        return sum(n * (mask.layer_densities.get(f"{layer}.weight", 1.0) if mask else 1.0) for layer, n in self.flops.items())
+        densities = mask.layer_densities if mask else {}
+        return sum(n * densities.get(f"{layer}.weight", 1.0) for layer, n in self.flops.items())
 
 
 class Masking:

@@ -1,0 +1,311 @@
+"""The charts of runs: each takes a tidy frame (see experiments.py), and returns a figure for `plots.save`.
+
+Columns arm, structure and sparsity say which run a row is; accuracies are fractions and are shown in percent.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import seaborn as sns
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+
+from randsparse import plots, stats
+from randsparse.plots import MARKERS, PALETTE, REMOVED, STRUCTURES, styled
+
+VERDICT_MARKERS = {"better": "^", "equivalent": "o", "worse": "v", "inconclusive": "o"}  # inconclusive is hollow
+POINT = 0.01
+"""One percentage point, as a fraction."""
+
+
+@styled
+def accuracy_vs_sparsity(frame: pd.DataFrame, x: str = "sparsity", y: str = "test_accuracy",
+                         infeasible: Iterable[tuple[str, float, str]] = (),
+                         label: str = "Test accuracy") -> Figure:
+    """Draw accuracy against sparsity, a panel a structure: means with 95 % t intervals, and every run.
+
+    Args:
+        frame: one row a replicate, with arm, structure, sparsity, x and y.
+        x: where a group stands: its sparsity, or the mean of another column of sparsities.
+        infeasible: (structure, sparsity, arm) that cannot be reached: crosses on the lower edge, placed by sparsity.
+
+    The dense network is a band. Intervals wider than the runs need may leave the panel, which shows all runs.
+    """
+    plots.need(frame, "arm", "structure", "sparsity", x, y)
+    infeasible = list(infeasible)
+    sparse = frame[frame["arm"] != "dense"]
+    structures = plots.ordered([*(sparse if len(sparse) else frame)["structure"], *(s for s, _, _ in infeasible)],
+                               STRUCTURES)
+    figure, axes = plots.panels([STRUCTURES[name] for name in structures], sharey=True)
+    arms = plots.ordered([*sparse["arm"], *(arm for _, _, arm in infeasible)], PALETTE)
+    for ax, structure in zip(axes, structures, strict=True):
+        rows = sparse[sparse["structure"] == structure]
+        dense = stats.arm_rows(frame, "dense", structure, 0)
+        crosses = [(sparsity, arm) for kind, sparsity, arm in infeasible if kind == structure]
+        at = [*rows["sparsity"], *dense["sparsity"], *(sparsity for sparsity, _ in crosses)]
+        ticks = at if x == "sparsity" else [*rows[x].round(2), *dense[x]]
+        plots.sparsity_axis(ax, ticks, REMOVED[structure])
+        if len(dense):
+            _dense_band(ax, dense, y)
+        step = 0.016 * max(float(np.ptp(plots.to_axis(ticks))), 1)
+        for index, arm in enumerate(arms):
+            aside = step * np.array([index - (len(arms) - 1) / 2, index - len(arms) / 2 + 0.1])
+            _arm(ax, rows[rows["arm"] == arm], arm, x, y, aside, sparse[sparse["arm"] == arm])
+        for sparsity, arm in crosses:
+            position = _shift(sparsity, step * (arms.index(arm) - (len(arms) - 1) / 2))
+            ax.plot(position, 0.02, "x", color=PALETTE[arm], transform=ax.get_xaxis_transform(), clip_on=False)
+        if crosses:
+            ax.plot([], [], "x", color="#555555", label="cannot be reached")
+        _count_missing(ax, pd.concat([rows, dense])[y])
+    _limit(axes, frame[y].dropna(), low=0, high=1)
+    plots.percent(axes[0], label)
+    plots.legend(figure)
+    return figure
+
+
+def _dense_band(ax: Axes, dense: pd.DataFrame, y: str) -> None:
+    mean, low, high = stats.mean_interval(dense[y].dropna())
+    colour = PALETTE["dense"]
+    ax.axhline(mean, color=colour, linewidth=1, label=f"dense (n = {dense[y].count()})")
+    if np.isfinite(low):
+        ax.axhspan(low, high, color=colour, alpha=0.1, linewidth=0)
+    ax.scatter(dense["sparsity"], dense[y], s=7, color=colour, alpha=0.5, linewidths=0)
+
+
+def _shift(sparsity: Any, aside: float) -> Any:
+    return plots.from_axis(plots.to_axis(sparsity) + aside)
+
+
+def _arm(ax: Axes, rows: pd.DataFrame, arm: str, x: str, y: str, aside: np.ndarray, everywhere: pd.DataFrame) -> None:
+    """Draw one arm, its means and its runs each a little aside so that none hides another; n is of all panels."""
+    table = stats.summary(rows, ["sparsity"], y)
+    table = table[table["n"] > 0]
+    if table.empty:
+        return
+    centre = rows.groupby("sparsity")[x].mean().loc[table["sparsity"]]
+    counts = everywhere.groupby(["structure", "sparsity"])[y].count()
+    ax.errorbar(_shift(centre, aside[0]), table["mean"], yerr=_errors(table), color=PALETTE[arm],
+                marker=MARKERS[arm], elinewidth=1, label=f"{arm} ({plots.count_text(counts[counts > 0])})")
+    own = rows.dropna(subset=[y]).sort_values(["sparsity", y])
+    around = own["sparsity"].map(centre)
+    ax.scatter(_shift(around, aside[1]), own[y], s=7, color=PALETTE[arm], alpha=0.6, linewidths=0)
+
+
+def _errors(table: pd.DataFrame) -> np.ndarray:
+    """Return the lengths of error bars below and above the mean; 0 where there is no interval."""
+    return np.nan_to_num(np.stack([table["mean"] - table["low"], table["high"] - table["mean"]]))
+
+
+def _count_missing(ax: Axes, values: pd.Series) -> None:
+    """Say how many runs have no value, since they diverged or failed."""
+    if missing := int(values.isna().sum()):
+        text = f"{missing} run{'s' if missing > 1 else ''} without a result"
+        ax.text(0.02, 0.06, text, transform=ax.transAxes, fontsize=7.5, color="#555555")
+
+
+def _limit(axes: Sequence[Axes], values: pd.Series, low: float = -np.inf, high: float = np.inf) -> None:
+    """Keep wide intervals of few runs from flattening a panel: show the values and their range once more each way."""
+    room = max(float(values.max() - values.min()), 0.004)
+    bottom, top = axes[0].get_ylim()
+    margin = 0.004 if high == 1 else 0
+    axes[0].set_ylim(max(bottom, values.min() - room, low), min(top, values.max() + room, high + margin))
+
+
+@styled
+def difference_vs_sparsity(rows: pd.DataFrame, margin: float = POINT,
+                           label: str = "searched − random") -> Figure:
+    """Draw differences of accuracy against sparsity with their 95 % intervals and verdicts, a panel a structure.
+
+    Args:
+        rows: as `stats.comparisons` returns them.
+        margin: the difference that matters, a fraction; shaded.
+    """
+    plots.need(rows, "structure", "sparsity", "mean", "low", "high", "n", "verdict")
+    structures = plots.ordered(rows["structure"], STRUCTURES)
+    figure, axes = plots.panels([STRUCTURES[name] for name in structures], sharey=True)
+    for ax, structure in zip(axes, structures, strict=True):
+        own = rows[rows["structure"] == structure].sort_values("sparsity")
+        plots.sparsity_axis(ax, own["sparsity"], REMOVED[structure])
+        ax.axhspan(-margin, margin, color="#56B4E9", alpha=0.2, linewidth=0,
+                   label=f"within ±{100 * margin:.3g} point{'' if margin == POINT else 's'}")
+        ax.axhline(0, color="#555555", linewidth=0.8)
+        for kind, marker in VERDICT_MARKERS.items():
+            chosen = own[(own["verdict"] == kind) & own["mean"].notna()]
+            if len(chosen):
+                ax.errorbar(chosen["sparsity"], chosen["mean"], yerr=_errors(chosen), color="#222222", linestyle="none",
+                            marker=marker, markersize=6.5, elinewidth=1.2, label=kind,
+                            markerfacecolor="white" if kind == "inconclusive" else "#222222")
+        _counts_above(ax, own)
+    finite = pd.concat([rows["mean"].dropna(), pd.Series([-1.5 * margin, 1.5 * margin])])
+    _limit(axes, finite)
+    plots.percent(axes[0], "")
+    axes[0].set_ylabel(f"{label}\n(percentage points)")
+    plots.legend(figure)
+    return figure
+
+
+def _counts_above(ax: Axes, rows: pd.DataFrame) -> None:
+    """Write n above each point of a panel, of both samples where they differ."""
+    ax.set_title(ax.get_title(), pad=17)
+    small = {"textcoords": "offset points", "fontsize": 7, "color": "#555555"}
+    ax.annotate("n =", (0, 1), xycoords="axes fraction", xytext=(-2, 3), ha="right", **small)
+    for row in rows.itertuples():
+        baseline = getattr(row, "n_baseline", row.n)
+        text = f"{row.n}" if row.n == baseline else f"{row.n}/{baseline}"
+        ax.annotate(text, (row.sparsity, 1), xycoords=ax.get_xaxis_transform(), xytext=(0, 3), ha="center", **small)
+
+
+@styled
+def early_candidates(frame: pd.DataFrame, controls: pd.DataFrame | None = None, y: str = "early_val_accuracy",
+                     population: str = "replicate") -> Figure:
+    """Draw the early validation accuracy of every candidate against sparsity, the chosen ones marked.
+
+    Args:
+        frame: one row a candidate, with structure, sparsity, population, chosen (bool) and y; a panel a structure,
+            and an early phase where `early_epochs` tells several apart.
+        controls: curves (as `experiments.curves_frame` gives them) of networks that were not chosen. The mean of
+            the random ones after as many epochs is a line; at sparsity 0 the dense network is the random one.
+    """
+    plots.need(frame, "structure", "sparsity", population, "chosen", y)
+    frame = frame if "early_epochs" in frame else frame.assign(early_epochs=np.nan)
+    facets = [(structure, epoch) for structure in plots.ordered(frame["structure"], STRUCTURES)
+              for epoch in sorted(frame["early_epochs"].unique())]
+    phases = frame["early_epochs"].nunique(dropna=False)
+    titles = [STRUCTURES[structure] + (f", epoch {epoch:g}" if np.isfinite(epoch) else "") for structure, epoch in facets]
+    figure, axes = plots.panels(titles, columns=phases if phases > 1 else 2, width=4.2 if phases < 3 else 3.3)
+    levels = sorted(frame["sparsity"].unique())
+    for ax, (structure, epoch) in zip(axes, facets, strict=True):
+        same_phase = frame["early_epochs"].eq(epoch) | frame["early_epochs"].isna()
+        own = frame[(frame["structure"] == structure) & same_phase]
+        _candidates(ax, own, levels, population, y)
+        if controls is not None:
+            _control_line(ax, controls, structure, epoch, levels)
+        ax.set_xticks(range(len(levels)), [plots.percent_text(level) for level in levels])
+        ax.grid(axis="x", visible=False)
+        ax.set_xlabel(f"Sparsity (% of {REMOVED[structure]})")
+        plots.percent(ax, "Early validation accuracy")
+        _count_missing(ax, own[y])
+    plots.legend(figure)
+    return figure
+
+
+def _candidates(ax: Axes, frame: pd.DataFrame, levels: list[float], population: str, y: str) -> None:
+    """Draw the candidates of each population in a column of its own."""
+    names = sorted(frame[population].unique())
+    width = 0.8 / len(names)
+    for (sparsity, name), rows in frame.sort_values(y).groupby(["sparsity", population]):
+        centre = levels.index(sparsity) + width * (names.index(name) - (len(names) - 1) / 2)
+        aside = (np.arange(len(rows)) * 0.618034) % 1 - 0.5  # spreads points evenly, the same each time
+        shade = sns.light_palette(PALETTE["candidate"], 3)[1 + names.index(name) % 2]
+        ax.scatter(centre + 0.6 * width * aside, rows[y], s=9, color=shade, linewidths=0)
+        best = rows[rows["chosen"]]
+        ax.scatter([centre] * len(best), best[y], s=30, color=PALETTE["searched"], marker=MARKERS["searched"], zorder=3)
+    ax.scatter([], [], s=9, color=PALETTE["candidate"], label=f"candidate ({_sizes(frame, population)})")
+    ax.scatter([], [], s=30, color=PALETTE["searched"], marker=MARKERS["searched"], label="chosen")
+
+
+def _sizes(frame: pd.DataFrame, population: str) -> str:
+    sizes = frame.groupby(["sparsity", population]).size()
+    counts = frame.groupby("sparsity")[population].nunique()
+    return f"{plots.count_text(counts)[4:]} populations of {plots.count_text(sizes)[4:]}"
+
+
+def _control_line(ax: Axes, controls: pd.DataFrame, structure: str, epoch: float, levels: list[float]) -> None:
+    plots.need(controls, "arm", "structure", "sparsity", "epoch", "val_accuracy")
+    looked = controls[controls["epoch"] == epoch]
+    found = [stats.arm_rows(looked, "random", structure, level)["val_accuracy"].dropna() for level in levels]
+    means = [stats.mean_interval(values).mean for values in found]
+    if counts := [len(values) for values in found if len(values)]:
+        ax.plot(range(len(levels)), means, color=PALETTE["random"], marker="_", markersize=14, linewidth=1,
+                label=f"mean of random controls ({plots.count_text(counts)})", zorder=2.5)
+
+
+@styled
+def learning_curves(curves: pd.DataFrame, y: str = "val_accuracy", early: float | None = None,
+                    label: str = "Validation accuracy") -> Figure:
+    """Draw accuracy over epochs, a panel a structure and sparsity: means with 95 % t intervals as bands.
+
+    Args:
+        curves: one row a run and epoch, with arm, structure, sparsity, epoch and y.
+        early: the epoch at which candidates are weeded out, marked by a dotted line.
+
+    The dense network is in every panel; each panel has its own scale of y, and its own n in the legend's range.
+    """
+    plots.need(curves, "arm", "structure", "sparsity", "epoch", y)
+    points = curves.loc[curves["arm"] != "dense", ["structure", "sparsity"]].drop_duplicates()
+    points = points if len(points) else curves[["structure", "sparsity"]].drop_duplicates()
+    columns = min(3, points["sparsity"].nunique())
+    facets, titles = [], []
+    for structure in plots.ordered(points["structure"], STRUCTURES):
+        levels = sorted(points.loc[points["structure"] == structure, "sparsity"])
+        facets += [(structure, level) for level in levels]
+        titles += [f"{structure.capitalize()}s, {plots.percent_text(level)} % removed" for level in levels]
+        titles += [""] * (-len(titles) % columns)
+    figure, axes = plots.panels(titles, columns=columns, width=3.0 if columns > 1 else 4.2, height=2.1)
+    arms = plots.ordered(curves["arm"], PALETTE)
+    counts = curves.groupby(["arm", "structure", "sparsity", "epoch"])[y].count()
+    for ax, (structure, sparsity) in zip(axes, facets, strict=True):
+        rows = pd.concat([stats.arm_rows(curves, arm, structure, sparsity).assign(arm=arm) for arm in arms
+                          if not (arm == "random" and sparsity == 0)])
+        plots.band(ax, rows, "epoch", y, points=False, counted=False)
+        if early is not None:
+            ax.axvline(early, color="#555555", linewidth=0.9, linestyle=":", label=f"weeded out at epoch {early:g}")
+        plots.percent(ax, label)
+        if not ax.get_subplotspec().is_first_col():
+            ax.set_ylabel("")
+        ax.set_xlabel("Epoch")
+        for line in ax.get_lines():
+            if (arm := line.get_label()) in arms:
+                line.set_label(f"{arm} ({plots.count_text(counts[arm][counts[arm] > 0])})")
+    plots.legend(figure)
+    return figure
+
+
+@styled
+def early_vs_final(frame: pd.DataFrame, x: str = "early_val_accuracy", y: str = "test_accuracy",
+                   centred: bool = True) -> Figure:
+    """Draw final against early accuracy, a panel a structure and a colour a sparsity, with Spearman's rho.
+
+    Args:
+        frame: one row a run, with arm, structure, sparsity, x and y.
+        centred: subtract the mean of the structure and sparsity from both, so that what shows is which network of
+            the same sparsity is better, and not that sparser ones are worse.
+    """
+    plots.need(frame, "arm", "structure", "sparsity", x, y)
+    frame = frame.dropna(subset=[x, y]).sort_values(["sparsity", x, y])
+    structures = plots.ordered(frame["structure"], STRUCTURES)
+    levels = sorted(frame["sparsity"].unique())
+    colours = dict(zip(levels, sns.color_palette("viridis", len(levels)), strict=True))
+    figure, axes = plots.panels([STRUCTURES[name] for name in structures], height=3.7 + 0.17 * len(levels))
+    arms = plots.ordered(frame["arm"], PALETTE)
+    for ax, structure in zip(axes, structures, strict=True):
+        own = frame[frame["structure"] == structure]
+        handles = [Line2D([], [], color="#555555", marker=MARKERS[arm], linestyle="none", label=arm) for arm in arms]
+        for sparsity, rows in own.groupby("sparsity"):
+            shown = rows[[x, y]] - rows[[x, y]].mean() if centred else rows[[x, y]]
+            for arm, members in shown.groupby(rows["arm"]):
+                ax.scatter(members[x], members[y], s=18, color=colours[sparsity], marker=MARKERS[arm], alpha=0.8, linewidths=0)
+            text = f"{plots.percent_text(sparsity)} %: {_rho(stats.spearman(rows[x], rows[y]))}"
+            handles.append(Line2D([], [], color=colours[sparsity], marker="o", linestyle="none", label=text))
+        ax.legend(handles=handles, loc="upper center", bbox_to_anchor=(0.5, -0.14), fontsize=7.5)
+        less, unit = (" − mean of its sparsity", "points") if centred else ("", "%")
+        ax.xaxis.set_major_formatter(plots.percent_text)
+        ax.yaxis.set_major_formatter(plots.percent_text)
+        ax.set_xlabel(f"Early validation accuracy{less} ({unit})")
+        ax.set_ylabel(f"Final accuracy{less} ({unit})")
+        if centred:
+            ax.axhline(0, color="#999999", linewidth=0.7)
+            ax.axvline(0, color="#999999", linewidth=0.7)
+    return figure
+
+
+def _rho(found: stats.Correlation) -> str:
+    if not np.isfinite(found.rho):
+        return f"ρ undefined, n = {found.n}"
+    interval = f" [{found.low:.2f}, {found.high:.2f}]" if np.isfinite(found.low) else ""
+    return f"ρ = {found.rho:.2f}{interval}, n = {found.n}".replace("-", "−")

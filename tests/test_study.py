@@ -1,0 +1,248 @@
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+
+import pytest
+
+from conftest import REPOSITORY, write_notebook
+from randsparse import experiments, freshness, study
+from randsparse.config import RunConfig
+from randsparse.errors import StudyError
+from randsparse.runs import Store
+from randsparse.study import Study
+
+
+@pytest.fixture
+def said():
+    return []
+
+
+@pytest.fixture
+def small(root, said, monkeypatch):
+    """A study of two notebooks and an overview; to execute one is to copy it, and to save its code as its verdicts.
+
+    Real kernels run in the test of the whole study, and in those of `execution`.
+    """
+
+    def execute(self, names):
+        return [(name, copied(name, self)) for name in names]
+
+    def copied(name, made):
+        source = (root / "notebooks" / f"{name}.ipynb").read_text()
+        code = json.loads(source)["cells"][-1]["source"][0]
+        if code == "fail":
+            return StudyError(f"notebook {name}: no such thing")
+        for path, text in ((f"notebooks/{name}.ipynb", source), (f"tables/{name}_verdicts.csv", verdict(code))):
+            (made.folder / path).parent.mkdir(parents=True, exist_ok=True)
+            (made.folder / path).write_text(text)
+        return None
+
+    def verdict(code):
+        return f"claim,verdict\nso,{code.split()[0]}\n"
+
+    monkeypatch.setattr(Study, "_executed", execute)
+    for name in ("01_first", "02_second", "00_overview"):
+        write_notebook(root, name, "equivalent")
+    return Study("digits", root, root / "results", root / "data", 1, said.append)
+
+
+def record(config: RunConfig, seconds: float = 6.0) -> dict:
+    """A made-up record of a finished run."""
+    point = {"lr": 0.1, "train_loss": 1.0, "val_loss": 1.0, "val_accuracy": 0.5}
+    return {
+        "schema": 1,
+        "key": config.key,
+        "config": config.to_dict(),
+        "status": "done",
+        "reason": None,
+        "curve": [{"epoch": epoch + 1, **point} for epoch in range(config.epochs)],
+        "test": {"accuracy": 0.5, "nll": 1.0, "brier": 0.5, "ece": 0.1},
+        "density": {"asked": 1.0, "realised": 1.0, "effective": 1.0, "layers": {}, "empty_layers": []},
+        "cost": {"seconds": seconds, "images_per_second": 1.0, "epochs": config.epochs, "flops": 1, "sparse_flops": 1},
+        "environment": {},
+    }
+
+
+def executions(root):
+    return {path.stem: path.stat().st_mtime_ns for path in (root / "results/digits/notebooks").iterdir()}
+
+
+def test_all_makes_what_is_stale_and_nothing_else(small, said, root):
+    study.make_all(small)
+    assert said[:-1] == ["01_first: executed", "02_second: executed", "00_overview: executed"]
+    assert said[-1] == f"Figures, tables and notebooks: open {small.folder / 'html' / 'index.html'} in a browser"
+
+    def files():
+        return {path: path.stat().st_mtime_ns for path in small.results.rglob("*") if path.is_file()}
+
+    before = files()
+    study.make_all(small)
+    assert files() == before and len(said) == 5
+
+    write_notebook(root, "02_second", "equivalent  # the same verdict")
+    study.make_all(small)
+    assert said[5:-1] == ["02_second: executed"]
+    write_notebook(root, "02_second", "better")
+    study.make_all(small)
+    assert said[7:-1] == ["02_second: executed", "00_overview: executed"]
+
+
+def test_an_error_in_one_notebook_keeps_the_others_and_their_state(small, said, root):
+    write_notebook(root, "02_second", "fail")
+    with pytest.raises(StudyError, match="^notebook 02_second: no such thing$"):
+        study.make_all(small)
+    assert said == ["01_first: executed"]
+    assert small.stale() == ["02_second", "00_overview"]
+
+
+def test_notebooks_are_not_executed_while_runs_are_missing(small, tiny, monkeypatch):
+    monkeypatch.setattr(experiments, "plan", lambda name, values, store: [tiny] if name == "01_first" else [])
+    with pytest.raises(StudyError, match="^1 runs are missing: train them with make runs PROFILE=digits$"):
+        study.make_notebooks(small)
+    assert not small.folder.exists()
+
+
+@pytest.fixture
+def made(root, tmp_path):
+    """One notebook's made-up outputs, and the function that tells whether they are current."""
+    shutil.rmtree(root / "lib")
+    (root / "lib" / "randsparse").mkdir(parents=True)
+    (root / "lib" / "randsparse" / "masks.py").write_text("x = 1\n")
+    write_notebook(root, "01_first")
+    results = root / "results"
+    for path in ("digits/notebooks/01_first.ipynb", "digits/figures/01_first_a.png", "runs/digits/abc.json"):
+        (results / path).parent.mkdir(parents=True, exist_ok=True)
+        (results / path).write_text(path)
+    freshness.remember("01_first", "digits", root, results, [results / "runs/digits/abc.json"])
+    return lambda: freshness.is_current("01_first", "digits", root, results)
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "notebooks/01_first.ipynb",
+        "notebooks/profiles/digits/01_first.yaml",
+        "lib/randsparse/masks.py",
+        "lib/randsparse/new.py",
+        "results/runs/digits/abc.json",
+        "results/digits/notebooks/01_first.ipynb",
+        "results/digits/figures/01_first_a.png",
+        "results/digits/figures/01_first_b.png",
+    ],
+)
+def test_outputs_are_stale_when_anything_they_were_made_from_changes(made, root, path):
+    assert made()
+    target = root / path
+    target.parent.mkdir(parents=True, exist_ok=True)
+    if path == "notebooks/01_first.ipynb":
+        write_notebook(root, "01_first", "print('more')")
+    else:
+        target.write_text("epochs: 9\n")
+    assert not made()
+
+
+def test_outputs_are_stale_when_they_or_their_records_are_gone_but_not_by_times(made, root):
+    for path in ("results/digits/figures/01_first_a.png", "results/runs/digits/abc.json"):
+        content = (root / path).read_text()
+        (root / path).unlink()
+        assert not made()
+        (root / path).write_text(content)
+        os.utime(root / path, (0, 0))
+        assert made()
+    (root / "results/runs/digits/other.json").write_text("a run that it does not show")
+    (root / "lib/randsparse/pages.py").write_text("how pages look\n")
+    assert made()
+    (root / "results/digits/state.json").write_text("{")
+    assert not made()
+
+
+def test_the_plans_of_all_notebooks_are_one_and_are_announced(small, said, tiny, monkeypatch):
+    plans = {"01_first": [tiny], "02_second": [tiny, tiny.replace(data_seed=1)], "00_overview": []}
+
+    def plan(name, values, store):
+        assert values["profile"] == "digits"
+        return [config for config in plans[name] if not store.has(config)]
+
+    monkeypatch.setattr(experiments, "plan", plan)
+    assert small.needed(list(plans), small.store) == plans["02_second"]
+    trained = []
+    monkeypatch.setattr("randsparse.sweep.sweep", lambda plan, store, **_: trained.extend(plan(store)))
+    small.train(list(plans))
+    assert trained == plans["02_second"] and said[0].startswith("2 runs to train; the bar tells")
+    small.store.put(record(tiny, seconds=600.0))
+    small.train(list(plans))
+    assert said[1] == "1 runs to train, about 10 minutes"
+    small.store.put(record(tiny.replace(data_seed=1)))
+    small.train(list(plans))
+    assert len(said) == 2
+
+
+@pytest.mark.parametrize(("minutes", "words"), [(0.2, "a minute"), (12.4, "12 minutes"), (150, "2.5 hours")])
+def test_durations_are_in_words(minutes, words):
+    assert study._duration(minutes) == words
+
+
+def test_status_counts_runs_and_tells_what_is_stale(small, said, tiny, monkeypatch):
+    failed = tiny.replace(data_seed=1)
+    monkeypatch.setattr(experiments, "plan", lambda name, values, store: [tiny.replace(data_seed=2)])
+    monkeypatch.setattr(experiments, "used", lambda name, values, store: [tiny, failed])
+    small.store.put(record(tiny))
+    small.store.put(record(failed) | {"status": "failed", "reason": "why"})
+    study.show_status(small)
+    assert said[1].split() == ["01_first", "2", "1", "1", "to", "be", "made"]
+
+
+def run(*arguments, cwd, **environment):
+    environment = {**os.environ, "PYTHONPATH": str(REPOSITORY / "lib"), **environment}
+    command = [sys.executable, "-m", "randsparse", *arguments]
+    return subprocess.run(command, cwd=cwd, env=environment, capture_output=True, text=True)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["all", "--profile", "nope"], "unknown profile 'nope': choose one of digits, tiny"),
+        (["all", "--workers", "zero"], "workers 'zero': give a whole number from 1 up"),
+        (["all"], "notebooks/profiles/digits/01_first.yaml: unknown parameter 'epoch': choose one of"),
+    ],
+)
+def test_an_error_of_the_user_is_one_line_and_a_non_zero_exit(root, arguments, message):
+    write_notebook(root, "01_first")
+    (root / "notebooks/profiles/digits").mkdir()
+    (root / "notebooks/profiles/digits/01_first.yaml").write_text("epoch: 1\n")
+    done = run(*arguments, cwd=root)
+    assert done.returncode == 2 and done.stdout == ""
+    assert done.stderr.startswith(f"randsparse: {message}") and done.stderr.count("\n") == 1
+    assert not (root / "results").exists()
+
+
+def test_the_whole_study_at_tiny_size_from_nothing_to_pages(tmp_path):
+    """Trains for real: every notebook of this repository, then again, which trains and executes nothing."""
+    names = [path.stem for path in (REPOSITORY / "notebooks").glob("[0-9]*.ipynb")]
+    done = run("all", "--profile", "tiny", "--results", str(tmp_path), cwd=REPOSITORY)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.splitlines()[-1].endswith("tiny/html/index.html in a browser")
+    folder = tmp_path / "tiny"
+    for name in names:
+        executed = (folder / "notebooks" / f"{name}.ipynb").read_text()
+        assert str(REPOSITORY) not in executed and str(tmp_path) not in executed
+        assert (folder / "html" / f"{name}.html").is_file()
+    before = {path: path.stat().st_mtime_ns for path in tmp_path.rglob("*") if path.is_file()}
+    again = run("all", "--profile", "tiny", "--results", str(tmp_path), cwd=REPOSITORY)
+    assert again.returncode == 0 and len(again.stdout.splitlines()) == 1
+    assert {path: path.stat().st_mtime_ns for path in tmp_path.rglob("*") if path.is_file()} == before
+    assert set(json.loads((folder / "state.json").read_text())) == {*names, "html"}
+
+
+def test_a_corrupt_record_is_set_aside_and_named(small, tiny, monkeypatch):
+    monkeypatch.setattr(experiments, "plan", lambda name, values, store: [] if store.has(tiny) else [tiny])
+    store = Store(small.results)
+    store.put(record(tiny))
+    store.path(tiny).write_text("{")
+    with pytest.raises(StudyError, match=f"{tiny.key}.json.*run the same command again"):
+        study.make_all(small)
+    assert small.needed(["01_first"], small.store) == [tiny]
