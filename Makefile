@@ -75,6 +75,6 @@ $(STAMP):
 	echo "building $(VENV) with $$("$$python" --version), once; this takes a few minutes"; \
 	rm -rf $(VENV) && "$$python" -m venv $(VENV)
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check uv==$(UV)
-	@$(BIN)/uv pip install --quiet --python $(BIN)/python --require-hashes -r $(LOCK)
+	@$(BIN)/uv pip install --quiet --compile-bytecode --python $(BIN)/python --require-hashes -r $(LOCK)
 	@$(BIN)/python -c 'import pathlib, sysconfig; pathlib.Path(sysconfig.get_path("purelib"), "randsparse.pth").write_text(str(pathlib.Path("lib").resolve()) + "\n")'
 	@touch $@

@@ -18,7 +18,8 @@ from matplotlib.lines import Line2D
 from randsparse import plots, stats
 from randsparse.plots import MARKERS, PALETTE, REMOVED, STRUCTURES, styled
 
-VERDICT_MARKERS = {"better": "^", "equivalent": "o", "worse": "v", "inconclusive": "o"}  # inconclusive is hollow
+VERDICT_MARKERS = {"better": "^", "equivalent": "o", "worse": "v", "inconclusive": "o"}
+"""Markers are filled, that of inconclusive is hollow."""
 POINT = 0.01
 """One percentage point, as a fraction."""
 
@@ -32,23 +33,25 @@ def accuracy_vs_sparsity(frame: pd.DataFrame, x: str = "sparsity", y: str = "tes
     Args:
         frame: one row a replicate, with arm, structure, sparsity, x and y.
         x: where a group stands: its sparsity, or the mean of another column of sparsities.
-        infeasible: (structure, sparsity, arm) that cannot be reached: crosses on the lower edge, placed by sparsity.
+        infeasible: (structure, sparsity, arm) that cannot be reached: crosses on the lower edge, at the sparsity.
 
     The dense network is a band. Intervals wider than the runs need may leave the panel, which shows all runs.
     """
     plots.need(frame, "arm", "structure", "sparsity", x, y)
+    plots.need(frame.dropna(subset=[x, y]))
     infeasible = list(infeasible)
     sparse = frame[frame["arm"] != "dense"]
-    structures = plots.ordered([*(sparse if len(sparse) else frame)["structure"], *(s for s, _, _ in infeasible)],
-                               STRUCTURES)
+    shown = [*(sparse if len(sparse) else frame)["structure"], *(structure for structure, _, _ in infeasible)]
+    structures = plots.ordered(shown, STRUCTURES)
     figure, axes = plots.panels([STRUCTURES[name] for name in structures], sharey=True)
     arms = plots.ordered([*sparse["arm"], *(arm for _, _, arm in infeasible)], PALETTE)
     for ax, structure in zip(axes, structures, strict=True):
         rows = sparse[sparse["structure"] == structure]
         dense = stats.arm_rows(frame, "dense", structure, 0)
         crosses = [(sparsity, arm) for kind, sparsity, arm in infeasible if kind == structure]
-        at = [*rows["sparsity"], *dense["sparsity"], *(sparsity for sparsity, _ in crosses)]
-        ticks = at if x == "sparsity" else [*rows[x].round(2), *dense[x]]
+        ticks = [*rows[x].dropna(), *dense[x].dropna(), *(sparsity for sparsity, _ in crosses)]
+        if x != "sparsity":
+            ticks = [1 - float(f"{1 - value:.2g}") for value in ticks]
         plots.sparsity_axis(ax, ticks, REMOVED[structure])
         if len(dense):
             _dense_band(ax, dense, y)
@@ -81,8 +84,9 @@ def _shift(sparsity: Any, aside: float) -> Any:
     return plots.from_axis(plots.to_axis(sparsity) + aside)
 
 
-def _arm(ax: Axes, rows: pd.DataFrame, arm: str, x: str, y: str, aside: np.ndarray, everywhere: pd.DataFrame) -> None:
-    """Draw one arm, its means and its runs each a little aside so that none hides another; n is of all panels."""
+def _arm(ax: Axes, rows: pd.DataFrame, arm: str, x: str, y: str, aside: np.ndarray,
+         everywhere: pd.DataFrame) -> None:
+    """Draw an arm, its means and its runs each a little aside so that none hides another; n is of all panels."""
     table = stats.summary(rows, ["sparsity"], y)
     table = table[table["n"] > 0]
     if table.empty:
@@ -97,8 +101,8 @@ def _arm(ax: Axes, rows: pd.DataFrame, arm: str, x: str, y: str, aside: np.ndarr
 
 
 def _errors(table: pd.DataFrame) -> np.ndarray:
-    """Return the lengths of error bars below and above the mean; 0 where there is no interval."""
-    return np.nan_to_num(np.stack([table["mean"] - table["low"], table["high"] - table["mean"]]))
+    """Return the lengths of error bars below and above the mean; nan, which draws none, without an interval."""
+    return np.stack([table["mean"] - table["low"], table["high"] - table["mean"]])
 
 
 def _count_missing(ax: Axes, values: pd.Series) -> None:
@@ -109,7 +113,7 @@ def _count_missing(ax: Axes, values: pd.Series) -> None:
 
 
 def _limit(axes: Sequence[Axes], values: pd.Series, low: float = -np.inf, high: float = np.inf) -> None:
-    """Keep wide intervals of few runs from flattening a panel: show the values and their range once more each way."""
+    """Keep wide intervals of few runs from flattening a panel: show at most the range of values thrice."""
     room = max(float(values.max() - values.min()), 0.004)
     bottom, top = axes[0].get_ylim()
     margin = 0.004 if high == 1 else 0
@@ -119,7 +123,7 @@ def _limit(axes: Sequence[Axes], values: pd.Series, low: float = -np.inf, high: 
 @styled
 def difference_vs_sparsity(rows: pd.DataFrame, margin: float = POINT,
                            label: str = "searched − random") -> Figure:
-    """Draw differences of accuracy against sparsity with their 95 % intervals and verdicts, a panel a structure.
+    """Draw differences of accuracy with their 95 % intervals and verdicts against sparsity, a panel a structure.
 
     Args:
         rows: as `stats.comparisons` returns them.
@@ -136,10 +140,11 @@ def difference_vs_sparsity(rows: pd.DataFrame, margin: float = POINT,
         ax.axhline(0, color="#555555", linewidth=0.8)
         for kind, marker in VERDICT_MARKERS.items():
             chosen = own[(own["verdict"] == kind) & own["mean"].notna()]
+            fill = "white" if kind == "inconclusive" else "#222222"
             if len(chosen):
-                ax.errorbar(chosen["sparsity"], chosen["mean"], yerr=_errors(chosen), color="#222222", linestyle="none",
-                            marker=marker, markersize=6.5, elinewidth=1.2, label=kind,
-                            markerfacecolor="white" if kind == "inconclusive" else "#222222")
+                ax.errorbar(chosen["sparsity"], chosen["mean"], yerr=_errors(chosen), color="#222222",
+                            linestyle="none", marker=marker, markersize=6.5, elinewidth=1.2, label=kind,
+                            markerfacecolor=fill)
         _counts_above(ax, own)
     finite = pd.concat([rows["mean"].dropna(), pd.Series([-1.5 * margin, 1.5 * margin])])
     _limit(axes, finite)
@@ -157,7 +162,8 @@ def _counts_above(ax: Axes, rows: pd.DataFrame) -> None:
     for row in rows.itertuples():
         baseline = getattr(row, "n_baseline", row.n)
         text = f"{row.n}" if row.n == baseline else f"{row.n}/{baseline}"
-        ax.annotate(text, (row.sparsity, 1), xycoords=ax.get_xaxis_transform(), xytext=(0, 3), ha="center", **small)
+        place = {"xycoords": ax.get_xaxis_transform(), "xytext": (0, 3), "ha": "center"}
+        ax.annotate(text, (row.sparsity, 1), **place, **small)
 
 
 @styled
@@ -166,8 +172,8 @@ def early_candidates(frame: pd.DataFrame, controls: pd.DataFrame | None = None, 
     """Draw the early validation accuracy of every candidate against sparsity, the chosen ones marked.
 
     Args:
-        frame: one row a candidate, with structure, sparsity, population, chosen (bool) and y; a panel a structure,
-            and an early phase where `early_epochs` tells several apart.
+        frame: one row a candidate, with structure, sparsity, population, chosen (bool) and y; a panel a
+            structure, and an early phase where `early_epochs` tells several apart.
         controls: curves (as `experiments.curves_frame` gives them) of networks that were not chosen. The mean of
             the random ones after as many epochs is a line; at sparsity 0 the dense network is the random one.
     """
@@ -176,7 +182,8 @@ def early_candidates(frame: pd.DataFrame, controls: pd.DataFrame | None = None, 
     facets = [(structure, epoch) for structure in plots.ordered(frame["structure"], STRUCTURES)
               for epoch in sorted(frame["early_epochs"].unique())]
     phases = frame["early_epochs"].nunique(dropna=False)
-    titles = [STRUCTURES[structure] + (f", epoch {epoch:g}" if np.isfinite(epoch) else "") for structure, epoch in facets]
+    titles = [STRUCTURES[structure] + (f", epoch {epoch:g}" if np.isfinite(epoch) else "")
+              for structure, epoch in facets]
     figure, axes = plots.panels(titles, columns=phases if phases > 1 else 2, width=4.2 if phases < 3 else 3.3)
     levels = sorted(frame["sparsity"].unique())
     for ax, (structure, epoch) in zip(axes, facets, strict=True):
@@ -198,15 +205,16 @@ def _candidates(ax: Axes, frame: pd.DataFrame, levels: list[float], population: 
     """Draw the candidates of each population in a column of its own."""
     names = sorted(frame[population].unique())
     width = 0.8 / len(names)
+    chosen = {"s": 30, "color": PALETTE["searched"], "marker": MARKERS["searched"]}
     for (sparsity, name), rows in frame.sort_values(y).groupby(["sparsity", population]):
         centre = levels.index(sparsity) + width * (names.index(name) - (len(names) - 1) / 2)
         aside = (np.arange(len(rows)) * 0.618034) % 1 - 0.5  # spreads points evenly, the same each time
         shade = sns.light_palette(PALETTE["candidate"], 3)[1 + names.index(name) % 2]
         ax.scatter(centre + 0.6 * width * aside, rows[y], s=9, color=shade, linewidths=0)
         best = rows[rows["chosen"]]
-        ax.scatter([centre] * len(best), best[y], s=30, color=PALETTE["searched"], marker=MARKERS["searched"], zorder=3)
+        ax.scatter([centre] * len(best), best[y], **chosen, zorder=3)
     ax.scatter([], [], s=9, color=PALETTE["candidate"], label=f"candidate ({_sizes(frame, population)})")
-    ax.scatter([], [], s=30, color=PALETTE["searched"], marker=MARKERS["searched"], label="chosen")
+    ax.scatter([], [], **chosen, label="chosen")
 
 
 def _sizes(frame: pd.DataFrame, population: str) -> str:
@@ -215,7 +223,8 @@ def _sizes(frame: pd.DataFrame, population: str) -> str:
     return f"{plots.count_text(counts)[4:]} populations of {plots.count_text(sizes)[4:]}"
 
 
-def _control_line(ax: Axes, controls: pd.DataFrame, structure: str, epoch: float, levels: list[float]) -> None:
+def _control_line(ax: Axes, controls: pd.DataFrame, structure: str, epoch: float,
+                  levels: list[float]) -> None:
     plots.need(controls, "arm", "structure", "sparsity", "epoch", "val_accuracy")
     looked = controls[controls["epoch"] == epoch]
     found = [stats.arm_rows(looked, "random", structure, level)["val_accuracy"].dropna() for level in levels]
@@ -254,7 +263,8 @@ def learning_curves(curves: pd.DataFrame, y: str = "val_accuracy", early: float 
                           if not (arm == "random" and sparsity == 0)])
         plots.band(ax, rows, "epoch", y, points=False, counted=False)
         if early is not None:
-            ax.axvline(early, color="#555555", linewidth=0.9, linestyle=":", label=f"weeded out at epoch {early:g}")
+            text = f"weeded out at epoch {early:g}"
+            ax.axvline(early, color="#555555", linewidth=0.9, linestyle=":", label=text)
         plots.percent(ax, label)
         if not ax.get_subplotspec().is_first_col():
             ax.set_ylabel("")
@@ -285,13 +295,14 @@ def early_vs_final(frame: pd.DataFrame, x: str = "early_val_accuracy", y: str = 
     arms = plots.ordered(frame["arm"], PALETTE)
     for ax, structure in zip(axes, structures, strict=True):
         own = frame[frame["structure"] == structure]
-        handles = [Line2D([], [], color="#555555", marker=MARKERS[arm], linestyle="none", label=arm) for arm in arms]
+        handles = [_sign("#555555", MARKERS[arm], arm) for arm in arms]
         for sparsity, rows in own.groupby("sparsity"):
             shown = rows[[x, y]] - rows[[x, y]].mean() if centred else rows[[x, y]]
             for arm, members in shown.groupby(rows["arm"]):
-                ax.scatter(members[x], members[y], s=18, color=colours[sparsity], marker=MARKERS[arm], alpha=0.8, linewidths=0)
+                look = {"s": 18, "color": colours[sparsity], "marker": MARKERS[arm], "alpha": 0.8, "linewidths": 0}
+                ax.scatter(members[x], members[y], **look)
             text = f"{plots.percent_text(sparsity)} %: {_rho(stats.spearman(rows[x], rows[y]))}"
-            handles.append(Line2D([], [], color=colours[sparsity], marker="o", linestyle="none", label=text))
+            handles.append(_sign(colours[sparsity], "o", text))
         ax.legend(handles=handles, loc="upper center", bbox_to_anchor=(0.5, -0.14), fontsize=7.5)
         less, unit = (" − mean of its sparsity", "points") if centred else ("", "%")
         ax.xaxis.set_major_formatter(plots.percent_text)
@@ -302,6 +313,10 @@ def early_vs_final(frame: pd.DataFrame, x: str = "early_val_accuracy", y: str = 
             ax.axhline(0, color="#999999", linewidth=0.7)
             ax.axvline(0, color="#999999", linewidth=0.7)
     return figure
+
+
+def _sign(colour: Any, marker: str, label: str) -> Line2D:
+    return Line2D([], [], color=colour, marker=marker, linestyle="none", label=label)
 
 
 def _rho(found: stats.Correlation) -> str:

@@ -68,7 +68,8 @@ def mask_picture(masks: Mapping[str, Any] | Any) -> Figure:
     masks = masks if isinstance(masks, Mapping) else {"": masks}
     titles = [title or "Mask of one layer" for title in masks]
     columns = min(4, len(titles))
-    figure, axes = plots.panels(titles, columns=columns, width=max(2.5, 5 - columns), height=max(2.8, 4.3 - columns / 2))
+    size = {"width": max(2.5, 5 - columns), "height": max(2.8, 4.3 - columns / 2)}
+    figure, axes = plots.panels(titles, columns=columns, **size)
     for ax, mask in zip(axes, masks.values(), strict=True):
         kept = np.asarray(mask).astype(bool)
         if kept.ndim not in (2, 4):
@@ -98,15 +99,17 @@ def asked_vs_realised(frame: pd.DataFrame) -> Figure:
     plots.need(frame, "rule", "allocator", "asked", "realised")
     frame = frame if "model" in frame else frame.assign(model="Density of all layers together")
     names = list(dict.fromkeys(frame["model"]))
-    figure, axes = plots.panels(names, columns=4, width=max(2.4, 4.2 - 0.5 * len(names)), height=2.8, sharex=True, sharey=True)
+    hollow = {"markerfacecolor": "none", "linestyle": "none", "markersize": 7}
+    size = {"width": max(2.4, 4.2 - 0.5 * len(names)), "height": 2.8}
+    figure, axes = plots.panels(names, columns=4, **size, sharex=True, sharey=True)
     for ax, name in zip(axes, names, strict=True):
         ax.axline((0, 0), slope=1, color=PALETTE["dense"], linewidth=0.8, linestyle="--", label="realised = asked")
         own = frame[frame["model"] == name]
-        for allocator, fill in (("exact", {"markerfacecolor": "none", "linestyle": "none", "markersize": 7}), ("clipped", {})):
+        for allocator, look in (("exact", hollow), ("clipped", {})):
             chosen = own[own["allocator"] == allocator]
             for rule in plots.ordered(chosen["rule"], RULE_COLOURS):
                 rows = chosen[chosen["rule"] == rule].sort_values("asked")
-                ax.plot(rows["asked"], rows["realised"], label=f"{rule}, {allocator}", **_rule(rule) | fill)
+                ax.plot(rows["asked"], rows["realised"], label=f"{rule}, {allocator}", **_rule(rule) | look)
         _density_axes(ax)
     plots.legend(figure)
     return figure
@@ -164,7 +167,10 @@ def overlap_vs_sparsity(pairs: pd.DataFrame, nested: pd.DataFrame) -> Figure:
     plots.need(nested, "rule", "asked", "contained", "elsewhere")
     titles = ["Two seeds, one sparsity", "One seed, and the next denser mask"]
     figure, axes = plots.panels(titles)
-    drawn = ((pairs, "jaccard", "expected", "Jaccard index"), (nested, "contained", "elsewhere", "Weights inside the denser mask"))
+    drawn = (
+        (pairs, "jaccard", "expected", "Jaccard index"),
+        (nested, "contained", "elsewhere", "Weights inside the denser mask"),
+    )
     for ax, (frame, marked, dashed, label) in zip(axes, drawn, strict=True):
         frame = frame.assign(sparsity=(1 - frame["asked"]).round(12))
         for rule in plots.ordered(frame["rule"], RULE_COLOURS):
@@ -179,7 +185,7 @@ def overlap_vs_sparsity(pairs: pd.DataFrame, nested: pd.DataFrame) -> Figure:
     return figure
 
 
-def _rules_vs_sparsity(frame: pd.DataFrame, y: str, title: str, label: str) -> Figure:
+def _rules_vs_sparsity(frame: pd.DataFrame, y: str, title: str, axis: str) -> Figure:
     frame = frame.assign(sparsity=(1 - frame["asked"]).round(12))
     frame = frame if "panel" in frame else frame.assign(panel=title)
     counts = frame.groupby(["rule", "panel", "sparsity"])[y].count()
@@ -189,11 +195,12 @@ def _rules_vs_sparsity(frame: pd.DataFrame, y: str, title: str, label: str) -> F
         own = frame[frame["panel"] == name]
         for rule in plots.ordered(own["rule"], RULE_COLOURS):
             found = counts[rule][counts[rule] > 0]
-            _rule_line(ax, own[own["rule"] == rule], y, rule, {"label": f"{rule} ({plots.count_text(found)})" if len(found) else rule})
+            label = f"{rule} ({plots.count_text(found)})" if len(found) else rule
+            _rule_line(ax, own[own["rule"] == rule], y, rule, {"label": label})
         plots.sparsity_axis(ax, own["sparsity"])
         ax.set_ylim(-0.1, 1.05)
         _crosses(ax, own, y)
-    plots.percent(axes[0], label)
+    plots.percent(axes[0], axis)
     plots.legend(figure)
     return figure
 

@@ -17,8 +17,8 @@ def gaps(paths: pd.DataFrame, gap: float) -> pd.DataFrame:
         paths: as from `surveys.effective`.
 
     Columns draw, rule, gap_from (the lowest sparsity from which on the 95 % limits of the share on a path lie below
-    1 - gap, nan if there is none), and of the highest sparsity that the rule reaches: highest, share with its limits low
-    and high, n, and falls ("yes", "no", or "unclear" where 1 - gap is between the limits).
+    1 - gap, nan if there is none), and of the highest sparsity that the rule reaches: highest, share with its limits
+    low and high, n, and falls ("yes", "no", or "unclear" where 1 - gap is between the limits).
     """
     rows = []
     for (draw, rule), own in paths.dropna(subset=["share"]).groupby(["draw", "rule"], sort=False):
@@ -27,7 +27,8 @@ def gaps(paths: pd.DataFrame, gap: float) -> pd.DataFrame:
         lasting = table["sparsity"][np.logical_and.accumulate(below[::-1])[::-1]]
         last = table.iloc[-1]
         falls = "yes" if below[-1] else "no" if last["low"] > 1 - gap else "unclear"
-        rows.append((draw, rule, lasting.min(), last["sparsity"], *last[["mean", "low", "high"]].clip(0, 1), int(last["n"]), falls))
+        limits = last[["mean", "low", "high"]].clip(0, 1)
+        rows.append((draw, rule, lasting.min(), last["sparsity"], *limits, int(last["n"]), falls))
     columns = ["draw", "rule", "gap_from", "highest", "share", "low", "high", "n", "falls"]
     return pd.DataFrame(rows, columns=columns)
 
@@ -38,19 +39,20 @@ def exact_allocation(allocated: pd.DataFrame) -> Row:
     reached, worst = exact["error"].dropna(), exact["error"].abs().max()
     evidence = (
         f"largest |Σ kept − round(density · N)| is {worst:g} weights in {len(reached)} allocations "
-        f"({exact['model'].nunique()} networks, {exact['rule'].nunique()} rules, {exact['asked'].nunique()} densities); "
-        f"{len(exact) - len(reached)} more cannot be reached"
+        f"({exact['model'].nunique()} networks, {exact['rule'].nunique()} rules, {exact['asked'].nunique()} "
+        f"densities); {len(exact) - len(reached)} more cannot be reached"
     )
     return _row("Exact allocation meets every density that a rule can reach", (reached == 0).tolist(), evidence)
 
 
 def clipping(allocated: pd.DataFrame, point: float = 0.01) -> Row:
-    """Judge whether clipping loses more than a point of density in every network, under each rule that the code clips."""
+    """Judge whether clipping loses more than a point of density in every network, under each rule that is clipped."""
     clipped = allocated[allocated["allocator"] == "clipped"]
     largest = clipped.groupby(["model", "rule"])["shortfall"].max()
     by_rule = clipped.loc[clipped.groupby("rule")["shortfall"].idxmax()]
     places = [
-        f"{row.rule} up to {100 * row.shortfall:.1f} points ({row.model}: asked {row.asked:.0%}, realised {row.realised:.1%})"
+        f"{row.rule} up to {100 * row.shortfall:.1f} points "
+        f"({row.model}: asked {row.asked:.0%}, realised {row.realised:.1%})"
         for row in by_rule.itertuples()
     ]
     evidence = f"shortfall of {'; of '.join(places)}; more than {100 * point:g} in "
@@ -60,11 +62,8 @@ def clipping(allocated: pd.DataFrame, point: float = 0.01) -> Row:
 
 def effective_density(gaps: pd.DataFrame, gap: float) -> Row:
     """Judge whether effective density falls below density under every rule and draw; from `gaps`."""
-    starts = [
-        f"{rule} {'nowhere' if low != low else f'{100 * low:.4g}' if low == high else f'{100 * low:.4g}–{100 * high:.4g}'}"
-        for rule, low, high in gaps.groupby("rule", sort=False)["gap_from"].agg(["min", "max"]).itertuples()
-    ]
-    evidence = f"gap over {gap:.0%} from a sparsity (%) of: {', '.join(starts)}; n = {_ends(gaps['n'])} masks at each"
+    starts = (f"{rule} {_from(found)}" for rule, found in gaps.groupby("rule", sort=False)["gap_from"])
+    evidence = f"gap of more than {gap:.0%} by rule: {', '.join(starts)}; n = {_ends(gaps['n'])} masks at each sparsity"
     decided = [{"yes": True, "no": False, "unclear": None}[each] for each in gaps["falls"]]
     return _row("The effective density of a random mask falls below its density, under every rule", decided, evidence)
 
@@ -79,10 +78,17 @@ def nesting(nested: pd.DataFrame) -> Row:
     return _row("Masks of one seed are nested", (outside == 0).tolist(), evidence)
 
 
+def _from(sparsities: pd.Series) -> str:
+    """Return from where on a gap is, in words; nan is nowhere."""
+    found = (100 * sparsities.dropna()).round(6)
+    words = [f"from {_ends(found)} % sparsity on"] if len(found) else []
+    return " or ".join([*words, *["nowhere"] * (len(found) < len(sparsities))])
+
+
 def _ends(values: pd.Series) -> str:
-    """Return the ends of a range in words, or its one value."""
+    """Return the ends of a range, or its one value."""
     low, high = values.min(), values.max()
-    return str(low) if low == high else f"{low} to {high}"
+    return f"{low:g}" if low == high else f"{low:g}–{high:g}"
 
 
 def _row(claim: str, holds: list[bool | None], evidence: str) -> Row:

@@ -17,7 +17,7 @@ from randsparse.notebooks import read_verdicts, writing
 _INLINE = re.compile(r"(?<![\\$\w])\$(?![\s$])([^$\n]+?)(?<![\s\\])\$(?![\w$])")
 _DISPLAY = re.compile(r"\$\$(.+?)\$\$", re.DOTALL)
 _CODE = re.compile(r"(```.*?```|`[^`\n]*`)", re.DOTALL)
-_COLOURS = {"better": "good", "worse": "bad", "equivalent": "same"}
+_COLOURS = {"supported": "good", "contradicted": "bad", "inconclusive": "same"}
 TITLE = "Random sparse networks"
 ABOUT = (
     "Sparse neural networks whose masks are drawn at random: does a search over them find better ones, "

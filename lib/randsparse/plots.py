@@ -103,18 +103,18 @@ class Provenance:
     def of(cls, profile: str, parameters: Mapping[str, Any], records: Iterable[Record]) -> Provenance:
         """Return the provenance of a figure that shows `records`.
 
-        Neither the order of the records nor their cost and environment matter, and runs that share a trajectory (a
-        candidate and what became of it) count once.
+        Neither the order of the records nor their cost and environment matter, and runs that share a trajectory
+        (a candidate and what became of it) count once.
         """
-        configs = {record["key"]: RunConfig.from_dict(record["config"]) for record in records}
+        records = list(records)
+        runs = {RunConfig.from_dict(record["config"]).trajectory for record in records}
         lines = sorted({_json(comparable(record)) for record in records})
-        seeds = sorted({getattr(config, name) for config in configs.values() for name in DEFAULTS if "_seed" in name})
-        runs = len({config.trajectory for config in configs.values()})
-        return cls(profile, _digest(_json(parameters)), _digest("\n".join(lines)), runs, _ranges(seeds))
+        seeds = sorted({getattr(run, name) for run in runs for name in DEFAULTS if name.endswith("_seed")})
+        return cls(profile, _digest(_json(parameters)), _digest("\n".join(lines)), len(runs), _ranges(seeds))
 
     def __str__(self) -> str:
         seeds = f" · seeds {self.seeds}" if self.seeds else ""
-        runs = f"{self.runs} runs {self.records}" if self.runs else "no runs"
+        runs = f"{self.runs} run{'s' if self.runs > 1 else ''} {self.records}" if self.runs else "no runs"
         return f"{self.profile} · parameters {self.parameters} · {runs}{seeds}"
 
 
@@ -139,7 +139,8 @@ def _ranges(numbers: Sequence[int]) -> str:
 
 
 @styled
-def save(figure: Figure, name: str, folder: Path | str, data: pd.DataFrame, provenance: Provenance) -> Figure:
+def save(figure: Figure, name: str, folder: Path | str, data: pd.DataFrame,
+         provenance: Provenance) -> Figure:
     """Write <name>.svg, <name>.png and <name>.csv, the figure's data, and return the figure.
 
     The provenance stands small below the figure and in the metadata of both pictures. The same figure and data
@@ -162,14 +163,15 @@ def save(figure: Figure, name: str, folder: Path | str, data: pd.DataFrame, prov
 
 
 def _sign(figure: Figure, text: str) -> None:
-    """Put the provenance below the figure, in a strip that the layout leaves free; once, however often saved."""
+    """Put the provenance in a strip below the figure that the layout leaves free, once however often saved."""
     for old in [each for each in figure.texts if each.get_gid() == "provenance"]:
         old.remove()
     height = 0.17 / figure.get_figheight()
     layout = figure.get_layout_engine()
     if layout is not None and "rect" in layout.get():
         layout.set(rect=(0, height, 1, 1 - height))
-    figure.text(0.995, 0.2 * height, text, ha="right", va="bottom", fontsize=5.5, color="#777777", gid="provenance")
+    small = {"fontsize": 5.5, "color": "#777777", "gid": "provenance"}
+    figure.text(0.995, 0.2 * height, text, ha="right", va="bottom", **small)
 
 
 def caption(text: str) -> Markdown:
@@ -228,7 +230,7 @@ def percent_text(fraction: float, _: int = 0) -> str:
 
 
 def to_axis(sparsity: Any) -> Any:
-    """Return where a sparsity stands: linear in the logarithm of density, one unit a halving of what is left."""
+    """Return where a sparsity stands: linear in the logarithm of density, one unit for each halving of it."""
     return -np.log2(np.maximum(1 - np.asarray(sparsity, dtype=float), 1e-12))
 
 
@@ -242,13 +244,18 @@ def sparsity_axis(ax: Axes, sparsities: Iterable[float], of: str = "weights") ->
 
     Args:
         of: what a sparsity is a share of.
+
+    A tick that would stand on the one before it is left out.
     """
     values = sorted(set(sparsities))
     ends = to_axis([values[0], values[-1]])
-    room = 0.06 * max(float(ends[1] - ends[0]), 1)
+    span = max(float(ends[1] - ends[0]), 1)
+    room = 0.06 * span
+    ticks = values[:1]
+    ticks += [value for value in values[1:] if to_axis(value) - to_axis(ticks[-1]) > 0.04 * span]
     ax.set_xscale("function", functions=(to_axis, from_axis))
     ax.set_xlim(*from_axis([ends[0] - room, ends[1] + room]))
-    ax.xaxis.set_major_locator(FixedLocator(values))
+    ax.xaxis.set_major_locator(FixedLocator(ticks))
     ax.xaxis.set_minor_locator(NullLocator())
     ax.xaxis.set_major_formatter(percent_text)
     ax.set_xlabel(f"Sparsity (% of {of}; log-density axis)")
@@ -260,8 +267,8 @@ def count_text(counts: Iterable[int]) -> str:
     return f"n = {low}" if low == high else f"n = {low}–{high}"
 
 
-def band(ax: Axes, frame: pd.DataFrame, x: str, y: str, hue: str = "arm", colours: Mapping[Any, Any] = PALETTE,
-         points: bool = True, counted: bool = True) -> pd.DataFrame:
+def band(ax: Axes, frame: pd.DataFrame, x: str, y: str, hue: str = "arm",
+         colours: Mapping[Any, Any] = PALETTE, points: bool = True, counted: bool = True) -> pd.DataFrame:
     """Draw mean lines with 95 % t intervals as bands, one a value of `hue`; return what was drawn.
 
     Runs without a value of y are left out (their number is in the column missing); n stands in the legend.
@@ -292,7 +299,7 @@ def legend(figure: Figure) -> None:
 
 
 def _columns(labels: list[str], figure: Figure) -> int:
-    """Return how many columns of a legend fit the figure's width; no entry has a letter wider than 0.068 inch."""
+    """Return how many columns of a legend fit the figure's width, at 0.068 inch a letter."""
     for columns in range(len(labels), 1, -1):
         longest = [max(map(len, column)) for column in np.array_split(labels, columns)]
         if sum(0.6 + 0.068 * length for length in longest) < figure.get_figwidth():

@@ -108,7 +108,7 @@ def difference(a: Iterable[float], b: Iterable[float], paired: bool = False,
 def significance(a: Iterable[float], b: Iterable[float], paired: bool = False) -> float:
     """Return the two-sided p value of mean(a) = mean(b), Welch's where unpaired.
 
-    nan with fewer than two values in a sample; without any variance the limit, 1 for equal means and 0 for others.
+    nan with fewer than two values in a sample; without any variance the limit, 1 for equal means, else 0.
     """
     a, b, varies = _pair(a, b, paired)
     if min(a.size, b.size) < 2:
@@ -201,13 +201,14 @@ def arm_rows(frame: pd.DataFrame, arm: str, structure: str, sparsity: float) -> 
 
 def comparisons(frame: pd.DataFrame, a: str = "searched", b: str = "random", y: str = "test_accuracy",
                 margin: float = 0.01, alpha: float = 0.05) -> pd.DataFrame:
-    """Return one row a structure and sparsity with the difference arm a - arm b, its interval, and the verdict.
+    """Return one row a structure and sparsity with the difference arm a - arm b, its interval and verdict.
 
     Args:
         frame: one row a replicate, with columns arm, structure, sparsity and y.
 
     Columns: structure, sparsity, mean, low, high (the 1 - alpha interval, in units of y), n (of a), n_baseline
-    (of b), p_difference, p_equivalence, verdict, missing (runs of either arm without a value of y). For "dense" see `arm_rows`.
+    (of b), p_difference, p_equivalence, verdict, missing (runs of either arm without a value of y). For "dense"
+    see `arm_rows`.
     """
     rows = []
     points = frame.loc[frame["arm"].isin({a, b} - {"dense"}), ["structure", "sparsity"]].drop_duplicates()
@@ -216,7 +217,8 @@ def comparisons(frame: pd.DataFrame, a: str = "searched", b: str = "random", y: 
         samples = [arm_rows(frame, arm, structure, sparsity)[y] for arm in (a, b)]
         finite = [sample.dropna() for sample in samples]
         mean, low, high, n_a, n_b = difference(*finite, level=1 - alpha)
-        rows.append((structure, sparsity, mean, low, high, n_a, n_b, significance(*finite), equivalence(*finite, margin),
-                     verdict(*finite, margin, alpha), sum(int(sample.isna().sum()) for sample in samples)))
+        rows.append((structure, sparsity, mean, low, high, n_a, n_b, significance(*finite),
+                     equivalence(*finite, margin), verdict(*finite, margin, alpha),
+                     sum(int(sample.isna().sum()) for sample in samples)))
     columns = ["structure", "sparsity", *Difference._fields[:3], "n", "n_baseline"]
     return pd.DataFrame(rows, columns=[*columns, "p_difference", "p_equivalence", "verdict", "missing"])

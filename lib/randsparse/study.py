@@ -110,9 +110,8 @@ class Study:
 
     def _files(self, name: str) -> list[Path]:
         """Return the record files that what a notebook shows can have come from."""
-        configs = self.shown(name)
-        paths = {self.store.path(config) for each in configs for config in (each, each.trajectory)}
-        return [path for path in paths if path.is_file()]
+        paths = {path for config in self.shown(name) for path in self.store.paths(config)}
+        return sorted(path for path in paths if path.is_file())
 
     def write_html(self) -> Path:
         """Write the HTML pages unless they are current, and return their index."""

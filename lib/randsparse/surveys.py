@@ -24,7 +24,7 @@ from randsparse.models import ResidualNetwork, build, maskable
 from randsparse.structure import flows
 
 CLIPPING = ("balanced", "erk")
-"""The rules that the papers' released code clips at 1."""
+"""The rules whose densities the released code of Gadhikar et al. 2023 clips at 1."""
 
 
 def network(model: str, dataset: str) -> ResidualNetwork:
@@ -63,9 +63,9 @@ def allocations(
 ) -> pd.DataFrame:
     """Return one row a network, allocator, rule and density asked for: what is realised in all layers together.
 
-    Allocators: "exact" is `densities.allocate`; "clipped" (of the rules CLIPPING) is what the papers' code realises, a
-    number of weights that is right on average. `shortfall` is asked minus realised density; `error` is the number of
-    weights by which the sum of the counts differs from round(density · N).
+    Allocators: "exact" is `densities.allocate`; "clipped" (of the rules CLIPPING) is what the code of Gadhikar et al.
+    realises, a number of weights that is right on average. `shortfall` is asked minus realised density; `error` is the
+    number of weights by which the sum of the counts differs from round(density · N).
     """
     rows = []
     for (name, model), rule, density in product(networks.items(), rules, asked):
@@ -101,10 +101,13 @@ def pictures(model: ResidualNetwork, layer: str, sparsity: float, seed: int) -> 
 
 
 def positions(pictures: Mapping[str, Tensor]) -> pd.DataFrame:
-    """Return one row a kept weight of `pictures` of a convolution: kind, output, input, and row, column of the kernel."""
+    """Return one row a kept weight of `pictures`: kind, output, input, and of a convolution's kernel row and column."""
     columns = ["output", "input", "row", "column"]
-    frames = [pd.DataFrame(kept.nonzero().numpy(), columns=columns).assign(kind=kind) for kind, kept in pictures.items()]
-    return pd.concat(frames, ignore_index=True)[["kind", *columns]]
+    frames = [
+        pd.DataFrame(kept.nonzero().numpy(), columns=columns[: kept.dim()]).assign(kind=kind)
+        for kind, kept in pictures.items()
+    ]
+    return pd.concat(frames, ignore_index=True)
 
 
 def draws(model: ResidualNetwork, layer: str, sparsity: float, seeds: int) -> pd.DataFrame:
@@ -165,10 +168,10 @@ def nested(
 ) -> pd.DataFrame:
     """Return how much of a mask lies inside the next denser one: one row a rule, step of sparsity and seed.
 
-    Columns sparsity (of the sparser mask), denser (sparsity of the other), contained (share of the sparser mask's weights
-    that the denser of the same seed has), elsewhere (the same, with a denser mask of another seed), and outside (the
-    number of weights that are not contained, of layers whose counts do not grow with sparsity). Raises StudyError for
-    less than two sparsities.
+    Columns sparsity (of the sparser mask), denser (sparsity of the other), contained (share of the sparser mask's
+    weights that the denser of the same seed has), elsewhere (the same, with a denser mask of another seed), and
+    outside (the number of weights that are not contained, of layers whose counts do not grow with sparsity).
+    Raises StudyError for less than two sparsities.
     """
     shapes, steps = maskable(model), sorted(set(sparsities))
     if len(steps) < 2:
