@@ -10,7 +10,7 @@ from randsparse.runs import Store
 
 PARAMETERS = {
     "dataset": "digits", "model": "wrn-10-1", "sparsities": [0.0, 0.8], "structures": ["weight", "node"],
-    "arms": [experiments.DENSE, experiments.RANDOM, experiments.SEARCHED, experiments.SMALL_PARENT, experiments.SMALL_OWN],
+    "arms": list(experiments.ARMS),
     "rule": "erk", "node_engine": "compacted", "seeds": 2, "populations": 2, "population_size": 3, "early_epochs": 2,
     "keep": 1, "halving_rate": 0, "vary": "mask+init", "epochs": 8,
 }  # fmt: skip
@@ -19,16 +19,18 @@ PARAMETERS = {
 def record(config):
     """A made-up record: accuracy grows with the epoch, and candidates with a higher seed are better."""
     curve = [
-        {"epoch": e + 1, "lr": 0.1, "train_loss": 1.0, "val_loss": 1.0, "val_accuracy": (e + config.init_seed % 100) / 200}
-        for e in range(config.last_epoch)
+        {"epoch": epoch, "lr": 0.1, "train_loss": 1.0, "val_loss": 1.0}
+        | {"val_accuracy": (epoch + config.init_seed % 99) / 200}
+        for epoch in range(1, config.last_epoch + 1)
     ]
     density = {"asked": config.density, "realised": config.density, "effective": config.density, "weights": 1,
                "layers": {}, "empty_layers": []}  # fmt: skip
     complete = config.stop_epoch is None
     test = {"accuracy": 0.9, "nll": 0.1, "brier": 0.1, "ece": 0.1} if complete else None
     cost = {"seconds": 1.0, "images_per_second": 1.0, "flops": 1.0, "sparse_flops": 1.0, "epochs": len(curve)}
-    return {"schema": 1, "key": config.key, "config": config.to_dict(), "status": "done" if complete else "stopped",
-            "reason": None, "curve": curve, "test": test, "density": density, "cost": cost, "environment": {}}  # fmt: skip
+    status = "done" if complete else "stopped"
+    return {"schema": 1, "key": config.key, "config": config.to_dict(), "status": status, "reason": None,
+            "curve": curve, "test": test, "density": density, "cost": cost, "environment": {}}  # fmt: skip
 
 
 def finish(name, parameters, store):
@@ -108,9 +110,17 @@ def test_points_out_of_reach_are_listed_and_not_trained():
     assert all(point.reason for point in compared.infeasible)
 
 
-@pytest.mark.parametrize("changes, says", [({"sparsities": [1.0]}, "sparsity=1.0"), ({"early_epochs": 8}, "rounds"),
-                                           ({"vary": "masks"}, "unknown vary"), ({"rule": "erq"}, "unknown density rule"),
-                                           ({"model": "wrn-9-1"}, "depth"), ({"dataset": "mnist"}, "unknown dataset")])  # fmt: skip
+@pytest.mark.parametrize(
+    "changes, says",
+    [
+        ({"sparsities": [1.0]}, "sparsity=1.0"),
+        ({"early_epochs": 8}, "rounds"),
+        ({"vary": "masks"}, "unknown vary"),
+        ({"rule": "erq"}, "unknown density rule"),
+        ({"model": "wrn-9-1"}, "depth"),
+        ({"dataset": "mnist"}, "unknown dataset"),
+    ],
+)
 def test_impossible_parameters_are_refused_before_anything_runs(changes, says):
     with pytest.raises(StudyError, match=says):
         experiments.comparison({**PARAMETERS, **changes})

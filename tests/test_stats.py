@@ -69,7 +69,7 @@ def test_equivalence_is_the_interval_within_the_margin(paired):
     a, b = draws(0.9, 0.006, 8, 2), draws(0.9, 0.006, 8, 3)
     for alpha in (0.001, 0.01, 0.05, 0.2):
         _, low, high, _, _ = stats.difference(a, b, paired, level=1 - 2 * alpha)
-        assert (stats.equivalence(a, b, MARGIN, paired) < alpha) == (-MARGIN < low and high < MARGIN)
+        assert (stats.equivalence(a, b, MARGIN, paired) < alpha) == (low > -MARGIN and high < MARGIN)
 
 
 def test_equivalence_agrees_with_statsmodels():

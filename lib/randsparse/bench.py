@@ -16,7 +16,7 @@ from typing import Any
 import torch
 
 from randsparse.config import RunConfig
-from randsparse.data import Dataset
+from randsparse.data import PARTS, Dataset
 from randsparse.files import write
 from randsparse.notebooks import results_folder
 from randsparse.parameters import find_root
@@ -85,7 +85,7 @@ def random_images(size: int, samples: int, channels: int = 3, classes: int = 10)
     images = torch.randint(256, (samples, channels, size, size), generator=random, dtype=torch.uint8)
     images = images.contiguous(memory_format=torch.channels_last)
     labels = torch.randint(classes, (samples,), generator=random)
-    parts = {f"{part}_{kind}": value for part in ("train", "val", "test") for kind, value in (("x", images), ("y", labels))}
+    parts = {f"{part}_x": images for part in PARTS} | {f"{part}_y": labels for part in PARTS}
     moments = {"mean": (0.5,) * channels, "std": (0.25,) * channels}
     return Dataset("noise", classes, **moments, pad=1, flip=False, **parts, indices={})
 
@@ -96,7 +96,8 @@ def table(rows: Sequence[dict[str, Any]]) -> str:
     for row in rows:
         low, middle, high = row["ratio"]
         lines.append(
-            f"{row['model']:10} {row['size']:>5}x{row['size']:<2} {row['images_per_second']:8.0f} {row['step_ms']:9.2f} "
+            f"{row['model']:10} {row['size']:>5}x{row['size']:<2} {row['images_per_second']:8.0f} "
+            f"{row['step_ms']:9.2f} "
             f"{row['masking_ms']:9.3f} {row['share']:7.2%}  {middle:.3f} ({low:.3f} to {high:.3f})"
         )
     return "\n".join(lines)

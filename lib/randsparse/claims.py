@@ -34,7 +34,9 @@ def contradictions(comparisons: pd.DataFrame, expected: str, alpha: float = 0.05
     decided = comparisons.dropna(subset=["p_difference", "p_equivalence"])
     if decided.empty:
         return decided
-    differs, equivalent = (multipletests(decided[p], alpha, method="holm")[0] for p in ("p_difference", "p_equivalence"))
+    differs, equivalent = (
+        multipletests(decided[p], alpha, method="holm")[0] for p in ("p_difference", "p_equivalence")
+    )
     holds = np.where(decided["verdict"] == "equivalent", equivalent, differs)
     return decided[holds & ~decided["verdict"].isin([expected, "inconclusive"])]
 
