@@ -52,7 +52,7 @@ def test_the_index_links_notebooks_figures_and_shows_claims_and_verdicts(folder)
         assert link.endswith(".svg") or (folder / "html" / link).resolve().is_file(), link
     assert '<img src="../figures/01_first_final_accuracy.png" alt="final accuracy">' in text
     assert "<math" in text and "It holds that" in text and "Profile <b>tiny</b>" in text
-    assert '<span class="verdict open">inconclusive</span> searched &gt; random &amp; so on' in text
+    assert '<span class="verdict open">inconclusive</span> <span>searched &gt; random &amp; so on</span>' in text
 
 
 def test_a_page_has_the_outputs_and_the_code_folded(folder):

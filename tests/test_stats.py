@@ -199,3 +199,21 @@ def test_at_sparsity_zero_a_search_is_compared_with_the_dense_network():
     frame = pd.concat([results(), pd.DataFrame(searched, columns=results().columns)])
     first = stats.comparisons(frame, margin=MARGIN).iloc[0]
     assert (first["sparsity"], first["n"], first["n_baseline"], first["verdict"]) == (0, 4, 5, "equivalent")
+
+
+@pytest.mark.parametrize("paired", [False, True])
+@pytest.mark.filterwarnings("error")
+def test_a_difference_is_significant_where_its_interval_excludes_zero(paired):
+    a, b = draws(0.91, 0.006, 8, 2), draws(0.9, 0.006, 8, 3)
+    p = stats.significance(a, b, paired)
+    for level in (1 - 1.01 * p, 1 - 0.99 * p):
+        _, low, high, _, _ = stats.difference(a, b, paired, level)
+        assert (1 - level > p) == (low > 0 or high < 0)
+
+
+@pytest.mark.filterwarnings("error")
+def test_significance_of_too_few_and_of_equal_values():
+    assert np.isnan(stats.significance([0.9], [0.8, 0.7]))
+    assert stats.significance([0.9] * 3, [0.9] * 3) == 1
+    assert stats.significance([0.9] * 3, [0.8] * 3) == 0
+    assert stats.significance([0.95] * 3, [0.90, 0.901, 0.902]) < 0.001

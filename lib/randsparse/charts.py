@@ -32,7 +32,7 @@ def accuracy_vs_sparsity(frame: pd.DataFrame, x: str = "sparsity", y: str = "tes
     Args:
         frame: one row a replicate, with arm, structure, sparsity, x and y.
         x: where a group stands: its sparsity, or the mean of another column of sparsities.
-        infeasible: (structure, sparsity, arm) that cannot be reached: crosses on the lower edge, at the sparsity.
+        infeasible: (structure, sparsity, arm) that cannot be reached: crosses on the lower edge.
 
     The dense network is a band. Intervals wider than the runs need may leave the panel, which shows all runs.
     """
@@ -60,7 +60,7 @@ def accuracy_vs_sparsity(frame: pd.DataFrame, x: str = "sparsity", y: str = "tes
             _arm(ax, rows[rows["arm"] == arm], arm, x, y, aside, sparse[sparse["arm"] == arm])
         for sparsity, arm in crosses:
             position = _shift(sparsity, step * (arms.index(arm) - (len(arms) - 1) / 2))
-            ax.plot(position, 0.02, "x", color=PALETTE[arm], transform=ax.get_xaxis_transform(), clip_on=False)
+            ax.plot(position, 0.02, "x", color=PALETTE[arm], transform=ax.get_xaxis_transform())
         if crosses:
             ax.plot([], [], "x", color="#555555", label="cannot be reached")
         count_missing(ax, pd.concat([rows, dense])[y])
@@ -71,7 +71,8 @@ def accuracy_vs_sparsity(frame: pd.DataFrame, x: str = "sparsity", y: str = "tes
 
 
 def _dense_band(ax: Axes, dense: pd.DataFrame, y: str) -> None:
-    mean, low, high = stats.mean_interval(dense[y].dropna())
+    dense = dense.dropna(subset=[y]).sort_values(y)
+    mean, low, high = stats.mean_interval(dense[y])
     colour = PALETTE["dense"]
     ax.axhline(mean, color=colour, linewidth=1, label=f"dense (n = {dense[y].count()})")
     if np.isfinite(low):
@@ -85,7 +86,7 @@ def _shift(sparsity: Any, aside: float) -> Any:
 
 def _arm(ax: Axes, rows: pd.DataFrame, arm: str, x: str, y: str, aside: np.ndarray,
          everywhere: pd.DataFrame) -> None:
-    """Draw an arm, its means and its runs each a little aside so that none hides another; n is of all panels."""
+    """Draw an arm, means and runs each a little aside so that none hides another; n is that of all panels."""
     table = stats.summary(rows, ["sparsity"], y)
     table = table[table["n"] > 0]
     if table.empty:
@@ -100,7 +101,7 @@ def _arm(ax: Axes, rows: pd.DataFrame, arm: str, x: str, y: str, aside: np.ndarr
 
 
 def errors(table: pd.DataFrame) -> np.ndarray:
-    """Return the lengths of error bars below and above the mean; nan, which draws none, without an interval."""
+    """Return the lengths of error bars below and above the mean; nan, which draws none, for one run."""
     return np.stack([table["mean"] - table["low"], table["high"] - table["mean"]])
 
 
@@ -122,7 +123,7 @@ def _limit(axes: Sequence[Axes], values: pd.Series, low: float = -np.inf, high: 
 @styled
 def difference_vs_sparsity(rows: pd.DataFrame, margin: float = POINT,
                            label: str = "searched − random") -> Figure:
-    """Draw differences of accuracy with their 95 % intervals and verdicts against sparsity, a panel a structure.
+    """Draw differences of accuracy with 95 % intervals and verdicts against sparsity, a panel a structure.
 
     Args:
         rows: as `stats.comparisons` returns them.
@@ -174,7 +175,7 @@ def learning_curves(curves: pd.DataFrame, y: str = "val_accuracy", early: float 
         curves: one row a run and epoch, with arm, structure, sparsity, epoch and y.
         early: the epoch at which candidates are weeded out, marked by a dotted line.
 
-    The dense network is in every panel; each panel has its own scale of y, and its own n in the legend's range.
+    The dense network is in every panel; each panel has its own scale of y. The legend's n is of all panels.
     """
     plots.need(curves, "arm", "structure", "sparsity", "epoch", y)
     points = curves.loc[curves["arm"] != "dense", ["structure", "sparsity"]].drop_duplicates()
@@ -202,7 +203,7 @@ def learning_curves(curves: pd.DataFrame, y: str = "val_accuracy", early: float 
         ax.set_xlabel("Epoch")
         ax.xaxis.set_major_locator(MaxNLocator(integer=True))
         low, high = ax.get_ylim()
-        ax.set_ylim(max(low, -0.02), min(high, 1.02))  # bands of few runs reach beyond what an accuracy can be
+        ax.set_ylim(max(low, -0.02), min(high, 1.02))  # bands of few runs reach beyond 0 and 1
         for line in ax.get_lines():
             if (arm := line.get_label()) in arms:
                 line.set_label(f"{arm} ({plots.count_text(counts[arm][counts[arm] > 0])})")

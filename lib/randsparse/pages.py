@@ -17,7 +17,8 @@ from randsparse.notebooks import read_verdicts, writing
 _INLINE = re.compile(r"(?<![\\$\w])\$(?![\s$])([^$\n]+?)(?<![\s\\])\$(?![\w$])")
 _DISPLAY = re.compile(r"\$\$(.+?)\$\$", re.DOTALL)
 _CODE = re.compile(r"(```.*?```|`[^`\n]*`)", re.DOTALL)
-_COLOURS = {"supported": "good", "contradicted": "bad", "inconclusive": "same"}
+_COLOURS = {"supported": "good", "contradicted": "bad"}
+_NUMBER = re.compile(r"^\d+\s*[·:.]\s*")  # of a title: it stands beside it already
 TITLE = "Random sparse networks"
 ABOUT = (
     "Sparse neural networks whose masks are drawn at random: does a search over them find better ones, "
@@ -118,7 +119,7 @@ def index_page(profile: str, fronts: dict[str, Front], folder: Path) -> str:
             _template("entry.html").substitute(
                 name=html.escape(name),
                 number=html.escape(name.split("_")[0]),
-                title=_inline(text.title) or html.escape(name),
+                title=_inline(_NUMBER.sub("", text.title)) or html.escape(name),
                 claim=_inline(text.claim),
                 verdicts="".join(map(_verdict, own["claim"], own["verdict"])),
                 figures="".join(_thumbnail(name, figure) for figure in figures),
@@ -139,7 +140,7 @@ def _inline(markdown: str) -> str:
 def _verdict(claim: str, verdict: str) -> str:
     kind = _COLOURS.get(str(verdict).split()[0], "open")
     verdict = f'<span class="verdict {kind}">{html.escape(str(verdict))}</span>'
-    return f"<li>{verdict} {html.escape(str(claim))}</li>"
+    return f"<li>{verdict} <span>{html.escape(str(claim))}</span></li>"
 
 
 def _thumbnail(notebook: str, figure: Path) -> str:

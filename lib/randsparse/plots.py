@@ -9,7 +9,7 @@ import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
+from typing import TYPE_CHECKING, Any
 
 import matplotlib as mpl
 import matplotlib.pyplot as plt
@@ -22,7 +22,7 @@ from matplotlib.ticker import FixedLocator, NullLocator
 from randsparse import stats
 from randsparse.config import DEFAULTS, RunConfig
 from randsparse.errors import StudyError, unknown
-from randsparse.files import write
+from randsparse.files import check_folder, write
 from randsparse.runs import Record, comparable
 
 if TYPE_CHECKING:
@@ -69,21 +69,20 @@ MARKERS: dict[str, str] = {
 STRUCTURES = {"weight": "Weights removed one by one", "node": "Whole nodes removed"}
 REMOVED = {"weight": "weights", "node": "nodes in each layer"}
 
-P = ParamSpec("P")
-T = TypeVar("T")
-
 
 def use_style() -> None:
     """Set the style for all that matplotlib draws from here on; the study's own charts have it anyway."""
     mpl.rcParams.update(STYLE)
 
 
-def styled(draw: Callable[P, T]) -> Callable[P, T]:
+def styled(draw: Callable[..., Figure]) -> Callable[..., Figure]:
     """Let a function draw in the study's style, whatever style its caller has."""
 
     @functools.wraps(draw)
-    def wrapper(*args: P.args, **kwargs: P.kwargs) -> T:
-        with mpl.rc_context(STYLE):
+    def wrapper(*args: Any, **kwargs: Any) -> Figure:
+        with mpl.rc_context():
+            mpl.rcdefaults()
+            use_style()
             return draw(*args, **kwargs)
 
     return wrapper
@@ -91,7 +90,7 @@ def styled(draw: Callable[P, T]) -> Callable[P, T]:
 
 @dataclass(frozen=True)
 class Provenance:
-    """Where a figure comes from: the profile, hashes of parameters and records, how many runs, which seeds."""
+    """Where a figure comes from: profile, hashes of parameters and records, how many runs, which seeds."""
 
     profile: str
     parameters: str
@@ -103,14 +102,14 @@ class Provenance:
     def of(cls, profile: str, parameters: Mapping[str, Any], records: Iterable[Record]) -> Provenance:
         """Return the provenance of a figure that shows `records`.
 
-        Neither the order of the records nor their cost and environment matter, and runs that share a trajectory
-        (a candidate and what became of it) count once.
+        Neither the order of the records nor their cost and environment matter, and runs of one trajectory (a
+        candidate and what became of it) count once.
         """
         records = list(records)
         runs = {RunConfig.from_dict(record["config"]).trajectory for record in records}
-        lines = sorted({_json(comparable(record)) for record in records})
+        shown = {record["key"]: comparable(record) for record in records}
         seeds = sorted({getattr(run, name) for run in runs for name in DEFAULTS if name.endswith("_seed")})
-        return cls(profile, _digest(_json(parameters)), _digest("\n".join(lines)), len(runs), _ranges(seeds))
+        return cls(profile, _digest(parameters), _digest(shown), len(runs), _ranges(seeds))
 
     def __str__(self) -> str:
         seeds = f" · seeds {self.seeds}" if self.seeds else ""
@@ -118,12 +117,8 @@ class Provenance:
         return f"{self.profile} · parameters {self.parameters} · {runs}{seeds}"
 
 
-def _json(value: Any) -> str:
-    return json.dumps(value, sort_keys=True, default=str)
-
-
-def _digest(text: str) -> str:
-    return hashlib.sha256(text.encode()).hexdigest()[:8]
+def _digest(value: Any) -> str:
+    return hashlib.sha256(json.dumps(value, sort_keys=True, default=str).encode()).hexdigest()[:8]
 
 
 def _ranges(numbers: Sequence[int]) -> str:
@@ -143,17 +138,14 @@ def save(figure: Figure, name: str, folder: Path | str, data: pd.DataFrame,
          provenance: Provenance) -> Figure:
     """Write <name>.svg, <name>.png and <name>.csv, the figure's data, and return the figure.
 
-    The provenance stands small below the figure and in the metadata of both pictures. The same figure and data
-    give the same bytes. Raises StudyError where the folder cannot be written.
+    The provenance stands small below the figure and in the metadata of both pictures. The same figure and
+    data give the same bytes. Raises StudyError where the folder cannot be written.
     """
     folder = Path(folder)
     _sign(figure, str(provenance))
     described = {"Title": name, "Description": str(provenance)}
     quiet = {"svg": {"Date": None, "Creator": None}, "png": {"Software": None}}
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise StudyError(f"cannot make the folder {folder}: {error.strerror}; choose another one") from error
+    check_folder(folder)
     for kind, metadata in quiet.items():
         picture = io.BytesIO()
         figure.savefig(picture, format=kind, metadata=described | metadata)
@@ -163,12 +155,11 @@ def save(figure: Figure, name: str, folder: Path | str, data: pd.DataFrame,
 
 
 def _sign(figure: Figure, text: str) -> None:
-    """Put the provenance in a strip below the figure that the layout leaves free, once however often saved."""
+    """Put the provenance in a strip below the figure that the layout leaves free, in place of an older one."""
     for old in [each for each in figure.texts if each.get_gid() == "provenance"]:
         old.remove()
     height = 0.17 / figure.get_figheight()
-    layout = figure.get_layout_engine()
-    if layout is not None and "rect" in layout.get():
+    if (layout := figure.get_layout_engine()) is not None and "rect" in layout.get():
         layout.set(rect=(0, height, 1, 1 - height))
     small = {"fontsize": 5.5, "color": "#777777", "gid": "provenance"}
     figure.text(0.995, 0.2 * height, text, ha="right", va="bottom", **small)
@@ -252,7 +243,9 @@ def sparsity_axis(ax: Axes, sparsities: Iterable[float], of: str = "weights") ->
     span = max(float(ends[1] - ends[0]), 1)
     room = 0.06 * span
     ticks = values[:1]
-    ticks += [value for value in values[1:] if to_axis(value) - to_axis(ticks[-1]) > 0.04 * span]
+    for value in values:
+        if to_axis(value) - to_axis(ticks[-1]) > 0.04 * span:
+            ticks.append(value)
     ax.set_xscale("function", functions=(to_axis, from_axis))
     ax.set_xlim(*from_axis([ends[0] - room, ends[1] + room]))
     ax.xaxis.set_major_locator(FixedLocator(ticks))

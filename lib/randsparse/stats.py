@@ -206,9 +206,9 @@ def comparisons(frame: pd.DataFrame, a: str = "searched", b: str = "random", y: 
     Args:
         frame: one row a replicate, with columns arm, structure, sparsity and y.
 
-    Columns: structure, sparsity, mean, low, high (the 1 - alpha interval, in units of y), n (of a), n_baseline
-    (of b), p_difference, p_equivalence, verdict, missing (runs of either arm without a value of y). For "dense"
-    see `arm_rows`.
+    Columns: structure, sparsity, mean, low, high (the 1 - alpha interval, in units of y), n (of a),
+    n_baseline (of b), p_difference, p_equivalence, verdict, missing (runs of both arms without a value of
+    y). For "dense" see `arm_rows`.
     """
     rows = []
     points = frame.loc[frame["arm"].isin({a, b} - {"dense"}), ["structure", "sparsity"]].drop_duplicates()

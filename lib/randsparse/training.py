@@ -14,7 +14,7 @@ from torch.nn import functional as F
 from torch.utils.flop_counter import FlopCounterMode
 
 from randsparse import checkpoints, networks
-from randsparse.config import SCHEMA, RunConfig
+from randsparse.config import SCHEMA, SEMANTICS, RunConfig
 from randsparse.data import Batches, Dataset, load
 from randsparse.evaluation import autocast, input_dtype, logits, loss_and_accuracy, metrics
 from randsparse.masks import Mask
@@ -30,7 +30,7 @@ def train(
     checkpoint_dir: Path | None = None,
     device: str = "cpu",
 ) -> Record:
-    """Train `config` and return its record, a JSON value (see DESIGN of records in `runs`).
+    """Train `config` and return its record, a JSON value, as `runs.Store` keeps it.
 
     With `checkpoint_dir`, goes on bit for bit from an earlier part of the same trajectory, and leaves one there when
     it stops before the last epoch. The test set is evaluated once, after the last epoch of a complete run. A loss
@@ -138,6 +138,7 @@ class Trainer:
             test = metrics(logits(self.model, self.dataset.test_x, self.dataset, self.precision), self.dataset.test_y)
         return {
             "schema": SCHEMA,
+            "semantics": SEMANTICS,
             "key": config.key,
             "config": config.to_dict(),
             "status": status,
