@@ -7,7 +7,7 @@ import math
 import numpy as np
 import pandas as pd
 import pytest
-from scipy.stats import ttest_ind
+from scipy.stats import ttest_ind, ttest_rel
 from statsmodels.stats.weightstats import CompareMeans, DescrStatsW
 
 from randsparse import stats
@@ -217,3 +217,9 @@ def test_significance_of_too_few_and_of_equal_values():
     assert stats.significance([0.9] * 3, [0.9] * 3) == 1
     assert stats.significance([0.9] * 3, [0.8] * 3) == 0
     assert stats.significance([0.95] * 3, [0.90, 0.901, 0.902]) < 0.001
+
+
+def test_significance_agrees_with_scipy():
+    a, b = draws(0.9, 0.01, 6, 0), draws(0.88, 0.03, 6, 1)
+    assert stats.significance(a, b) == pytest.approx(ttest_ind(a, b, equal_var=False).pvalue)
+    assert stats.significance(a, b, paired=True) == pytest.approx(ttest_rel(a, b).pvalue)

@@ -118,8 +118,11 @@ def _labels(arm: Arm) -> dict[str, Any]:
 
 
 def _with_records(rows: list[dict[str, Any]], store: Store) -> pd.DataFrame:
-    """Join labelled rows with their records; labels win, since a dense run stands in the panels of both structures."""
+    """Join labelled rows with their records, without the times, which differ between equal runs.
+
+    Labels win: a dense run stands in the panels of both structures.
+    """
     configs = {row["key"]: row.pop("config") for row in rows}
     records = store.frame(list(configs.values()))
     labels = pd.DataFrame(rows)
-    return labels.merge(records.drop(columns=["structure", "sparsity"]), on="key", how="inner", validate="many_to_one")
+    return labels.merge(records.drop(columns=["structure", "sparsity", "seconds", "images_per_second"]), on="key", how="inner", validate="many_to_one")

@@ -155,7 +155,7 @@ def save(figure: Figure, name: str, folder: Path | str, data: pd.DataFrame,
 
 
 def _sign(figure: Figure, text: str) -> None:
-    """Put the provenance in a strip below the figure that the layout leaves free, in place of an older one."""
+    """Put the provenance in a strip below the figure that the layout leaves free, replacing an older one."""
     for old in [each for each in figure.texts if each.get_gid() == "provenance"]:
         old.remove()
     height = 0.17 / figure.get_figheight()

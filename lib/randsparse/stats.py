@@ -115,7 +115,9 @@ def significance(a: Iterable[float], b: Iterable[float], paired: bool = False) -
         return np.nan
     if not varies:
         return 1.0 if _spread(np.array([a.mean(), b.mean()])) == 0 else 0.0
-    return float((tests.ttest_rel(a, b) if paired else tests.ttest_ind(a, b, equal_var=False)).pvalue)
+    if paired:
+        return float(DescrStatsW(a - b).ttest_mean()[1])
+    return float(CompareMeans(DescrStatsW(a), DescrStatsW(b)).ttest_ind(usevar="unequal")[1])
 
 
 def equivalence(a: Iterable[float], b: Iterable[float], margin: float, paired: bool = False) -> float:
@@ -207,8 +209,8 @@ def comparisons(frame: pd.DataFrame, a: str = "searched", b: str = "random", y: 
         frame: one row a replicate, with columns arm, structure, sparsity and y.
 
     Columns: structure, sparsity, mean, low, high (the 1 - alpha interval, in units of y), n (of a),
-    n_baseline (of b), p_difference, p_equivalence, verdict, missing (runs of both arms without a value of
-    y). For "dense" see `arm_rows`.
+    n_baseline (of b), p_difference, p_equivalence, verdict, missing (runs of the two arms without a value
+    of y). For "dense" see `arm_rows`.
     """
     rows = []
     points = frame.loc[frame["arm"].isin({a, b} - {"dense"}), ["structure", "sparsity"]].drop_duplicates()
