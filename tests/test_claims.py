@@ -55,7 +55,8 @@ def test_one_false_alarm_among_many_contradicts_nothing():
 
 def test_no_comparison_decides_nothing():
     rows = stats.comparisons(frame(0.0), "searched", "random")
-    assert claims.row("a claim", rows[:0], "equivalent")["verdict"] == "inconclusive"
+    row = claims.row("a claim", rows[:0], "equivalent")
+    assert row["verdict"] == "inconclusive" and row["evidence"] == "no comparison"
 
 
 def test_columns_that_lack_are_named():

@@ -52,7 +52,7 @@ def row(claim: str, comparisons: pd.DataFrame, expected: str) -> dict[str, objec
         raise StudyError(f"comparisons have no column {', '.join(sorted(missing))}")
     verdict = judge(comparisons, expected)
     counts = comparisons["verdict"].value_counts()
-    evidence = ", ".join(f"{counts[name]} of {len(comparisons)} {name}" for name in counts.index)
+    evidence = ", ".join(f"{counts[name]} of {len(comparisons)} {name}" for name in counts.index) or "no comparison"
     if len(against := contradictions(comparisons, expected)):
         places = (f"{row.verdict} at {row.sparsity:.0%} ({row.structure})" for row in against.itertuples())
         evidence += f"; {', '.join(places)}"

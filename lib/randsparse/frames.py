@@ -125,4 +125,5 @@ def _with_records(rows: list[dict[str, Any]], store: Store) -> pd.DataFrame:
     configs = {row["key"]: row.pop("config") for row in rows}
     records = store.frame(list(configs.values()))
     labels = pd.DataFrame(rows)
-    return labels.merge(records.drop(columns=["structure", "sparsity", "seconds", "images_per_second"]), on="key", how="inner", validate="many_to_one")
+    records = records.drop(columns=["structure", "sparsity", "seconds", "images_per_second"])
+    return labels.merge(records, on="key", how="inner", validate="many_to_one")

@@ -62,8 +62,9 @@ def clipping(allocated: pd.DataFrame, point: float = 0.01) -> Row:
 
 def effective_density(gaps: pd.DataFrame, gap: float) -> Row:
     """Judge whether effective density falls below density under every rule and draw; from `gaps`."""
-    starts = (f"{rule} {_from(found)}" for rule, found in gaps.groupby("rule", sort=False)["gap_from"])
-    evidence = f"gap of more than {gap:.0%} by rule: {', '.join(starts)}; n = {_ends(gaps['n'])} masks at each sparsity"
+    starts = (f"{_from(found)} ({rule})" for rule, found in gaps.groupby("rule", sort=False)["gap_from"])
+    places = ", ".join(starts)
+    evidence = f"gap of more than {gap:.0%} from a sparsity of {places} on; n = {_ends(gaps['n'])} masks at each"
     decided = [{"yes": True, "no": False, "unclear": None}[each] for each in gaps["falls"]]
     return _row("The effective density of a random mask falls below its density, under every rule", decided, evidence)
 
@@ -79,10 +80,10 @@ def nesting(nested: pd.DataFrame) -> Row:
 
 
 def _from(sparsities: pd.Series) -> str:
-    """Return from where on a gap is, in words; nan is nowhere."""
+    """Return from where on a gap is, in words; nan is where none was shown."""
     found = (100 * sparsities.dropna()).round(6)
-    words = [f"from {_ends(found)} % sparsity on"] if len(found) else []
-    return " or ".join([*words, *["nowhere"] * (len(found) < len(sparsities))])
+    words = [f"{_ends(found)} %"] if len(found) else []
+    return " or ".join([*words, *["none shown"] * (len(found) < len(sparsities))])
 
 
 def _ends(values: pd.Series) -> str:
