@@ -208,6 +208,7 @@ def test_accuracy_by_another_sparsity_that_is_almost_one():
     frame = runs().assign(removed=lambda frame: 1 - (1 - frame["sparsity"]) ** 2)
     figure = charts.accuracy_vs_sparsity(frame, x="removed")
     assert figure.axes[0].get_xlim()[1] < 0.999
+    assert "% of weights" in figure.axes[1].get_xlabel()
     line = next(each for each in figure.axes[0].containers if each.get_label().startswith("random"))[0]
     assert line.get_xdata() == pytest.approx([0.36, 0.96, 0.9975], abs=0.04)
 

@@ -31,7 +31,7 @@ def accuracy_vs_sparsity(frame: pd.DataFrame, x: str = "sparsity", y: str = "tes
 
     Args:
         frame: one row a replicate, with arm, structure, sparsity, x and y.
-        x: where a group stands: its sparsity, or the mean of another column of sparsities.
+        x: where a group stands: its sparsity, or the mean of another column, a share of weights removed.
         infeasible: (structure, sparsity, arm) that cannot be reached: crosses on the lower edge.
 
     The dense network is a band. Intervals wider than the runs need may leave the panel, which shows all runs.
@@ -51,7 +51,7 @@ def accuracy_vs_sparsity(frame: pd.DataFrame, x: str = "sparsity", y: str = "tes
         ticks = [*rows[x].dropna(), *dense[x].dropna(), *(sparsity for sparsity, _ in crosses)]
         if x != "sparsity":
             ticks = [1 - float(f"{1 - value:.2g}") for value in ticks]
-        plots.sparsity_axis(ax, ticks, REMOVED[structure])
+        plots.sparsity_axis(ax, ticks, REMOVED[structure] if x == "sparsity" else "weights")
         if len(dense):
             _dense_band(ax, dense, y)
         step = 0.016 * max(float(np.ptp(plots.to_axis(ticks))), 1)
