@@ -4,35 +4,27 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterable, Iterator
-from functools import cache
+import os
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
-from randsparse.config import DEFAULTS, SCHEMA, SEMANTICS, RunConfig
+from randsparse import frame_cache, records
+from randsparse.config import RunConfig
 from randsparse.errors import StudyError
-from randsparse.files import check_folder, clean, plain, write
+from randsparse.files import check_folder, clean, write
+from randsparse.frame_cache import Stamped
+from randsparse.records import COSTS, CURVE, DENSITIES, FIELDS, METRICS, STATUSES, Record, comparable, shortened
 
 if TYPE_CHECKING:
     import pandas as pd
 
-Record = dict[str, Any]
-
-FIELDS = ("schema", "key", "config", "status", "reason", "curve", "test", "density", "cost", "environment")
-STATUSES = ("done", "stopped", "diverged", "failed")
-METRICS = ("accuracy", "nll", "brier", "ece")
-DENSITIES = ("asked", "realised", "effective")
-COSTS = ("seconds", "images_per_second", "flops", "sparse_flops")
-CURVE = ("epoch", "lr", "train_loss", "val_loss", "val_accuracy")
-_OPTIONAL = [name for name, default in DEFAULTS.items() if default is None]
+__all__ = ["COSTS", "CURVE", "DENSITIES", "FIELDS", "METRICS", "STATUSES", "CorruptRecord", "Record", "Store"]
+__all__ += ["comparable", "shortened"]
 
 
 class CorruptRecord(StudyError):
     """A record file that is cut short, or that does not hold the run that its name says."""
-
-
-class _Damage(Exception):
-    """Why one file is no record."""
 
 
 class _Entry(NamedTuple):
@@ -64,13 +56,13 @@ class Store:
     def paths(self, config: RunConfig) -> list[Path]:
         """Return the files that can answer for `config`: its own, then those of longer runs like it."""
         own = self.path(config)
-        longer = _longer(config) if config.stop_epoch else ()
+        longer = records.longer_keys(config) if config.stop_epoch else ()
         return [own, *(own.with_name(f"{key}.json") for key in longer)]
 
     @property
     def keys(self) -> list[str]:
         """The keys of all files in the store, sorted; the files are not read."""
-        return sorted(path.stem for path in self._paths())
+        return sorted(entry.name.removesuffix(".json") for _, entry in self._files())
 
     def get(self, config: RunConfig) -> Record | None:
         """Return the record of `config`, or None.
@@ -84,6 +76,13 @@ class Store:
     def has(self, config: RunConfig) -> bool:
         """Return whether there is a record of `config`, of whatever status."""
         return self.get(config) is not None
+
+    def own(self, config: RunConfig) -> Record | None:
+        """Return the record that the file of `config` itself holds, or None, and of no longer run; raises as `get`."""
+        damaged: list[str] = []
+        entry = self._entry(self.path(config), damaged)
+        self._report(damaged)
+        return entry and entry.record
 
     def load(self, configs: Iterable[RunConfig]) -> dict[str, Record]:
         """Return the records that there are of `configs`, by key and in their order; raises as `get`."""
@@ -102,13 +101,7 @@ class Store:
         NaN and infinity become null. A failed run never replaces the record of one that did not fail. Raises
         StudyError if the key does not fit the config, or the folder cannot be written.
         """
-        record = {"semantics": SEMANTICS, **plain(record)}
-        config = RunConfig.from_dict(record["config"])
-        if record["key"] != config.key or record["status"] not in STATUSES:
-            raise StudyError(
-                f"record {record['key']} with status {record['status']!r} does not fit its config, whose key "
-                f"is {config.key}; a status is one of {', '.join(STATUSES)}"
-            )
+        record, config = records.checked(record)
         path, damaged = self.path(config), []
         old = self._entry(path, damaged)
         if record["status"] == "failed" and old is not None and old.record["status"] != "failed":
@@ -133,13 +126,21 @@ class Store:
 
         Rows are in the order of `configs`, each once, without those that are missing; or all runs, sorted by
         dataset and key. Accuracies are fractions; what a run does not have is NaN. Raises as `get`.
-        """
-        import pandas as pd  # here, since workers import this file and need no frames
 
-        rows = [_row(config, record) for config, record in self._pairs(configs)]
-        frame = pd.DataFrame(rows, columns=list(_row(RunConfig(), {})))
-        numbers = frame.columns[frame.columns.get_loc("reason") + 1 :]
-        return frame.astype(dict.fromkeys(numbers, float) | dict.fromkeys(_OPTIONAL, "Int64"))
+        All runs come from a cache in `.cache`, where only the rows of changed files are made anew.
+        """
+        if configs is None:
+            return self._all_rows(records.COLUMNS)
+        rows = (records.row(config, record) for config, record in self._pairs(configs))
+        return records.frame_of(rows)[list(records.COLUMNS)]
+
+    def costs(self) -> pd.DataFrame:
+        """Return one row a run, as `frame()` does, with what it cost and the kind of machine that it was trained on.
+
+        Columns: key, config fields, status, epochs_done, images, seconds, images_per_second, flops and sparse_flops,
+        device, hardware and threads.
+        """
+        return self._all_rows(records.COST_COLUMNS)
 
     def curves(self, configs: Iterable[RunConfig] | None = None) -> pd.DataFrame:
         """Return one row a run and epoch: key, config fields, epoch (from 1), lr, losses and accuracy."""
@@ -148,11 +149,11 @@ class Store:
         rows = [
             {**fields, **{name: point.get(name) for name in CURVE}}
             for config, record in self._pairs(configs)
-            for fields in [_fields(config)]
+            for fields in [records.config_row(config)]
             for point in record["curve"]
         ]
-        frame = pd.DataFrame(rows, columns=[*_fields(RunConfig()), *CURVE])
-        return frame.astype(dict.fromkeys(CURVE, float) | {"epoch": int} | dict.fromkeys(_OPTIONAL, "Int64"))
+        frame = pd.DataFrame(rows, columns=[*records.config_row(RunConfig()), *CURVE])
+        return frame.astype(dict.fromkeys(CURVE, float) | {"epoch": int} | dict.fromkeys(records.OPTIONAL, "Int64"))
 
     def digest(self, configs: Iterable[RunConfig] | None = None) -> str:
         """Return 16 hex digits of the records of `configs`, whatever their order, cost and environment."""
@@ -171,8 +172,44 @@ class Store:
         self._report(damaged)
         return [entry for entry in entries if entry is not None]
 
-    def _paths(self, dataset: str | None = None) -> Iterator[Path]:
-        return iter(sorted((self.root / "runs").glob(f"{dataset or '*'}/*.json")))
+    def _all_rows(self, columns: Sequence[str]) -> pd.DataFrame:
+        damaged: list[str] = []
+
+        def read(file: Stamped) -> frame_cache.Row | None:
+            entry = self._read(self.root / "runs" / file.dataset / f"{file.key}.json", damaged)
+            if entry is None:
+                return None
+            stamp = Stamped(file.dataset, file.key, *entry.stamp)
+            return stamp, records.row(entry.config, entry.record), not records.stale(entry.record)
+
+        found = sorted(self._stamped())
+        table = frame_cache.load(self.root / ".cache" / frame_cache.FILE, found, read, not self.read_only)
+        if table is None:
+            rows = filter(None, map(read, found))
+            frame = records.frame_of(values for _, values, shown in rows if shown)[list(columns)]
+        else:
+            frame = frame_cache.frame(table, columns)
+        self._report(damaged)
+        return frame
+
+    def _stamped(self) -> Iterator[Stamped]:
+        for dataset, entry in self._files():
+            try:
+                status = entry.stat()
+            except FileNotFoundError:
+                continue
+            except OSError as error:
+                raise StudyError(f"cannot read record {entry.path}: {error.strerror}") from error
+            yield Stamped(dataset, entry.name.removesuffix(".json"), status.st_mtime_ns, status.st_size)
+
+    def _paths(self, dataset: str | None = None) -> list[Path]:
+        return [Path(entry.path) for _, entry in sorted(self._files(dataset), key=lambda file: (file[0], file[1].name))]
+
+    def _files(self, dataset: str | None = None) -> Iterator[tuple[str, os.DirEntry]]:
+        """Yield the folder and the entry of each record file (of `dataset`), in no order."""
+        for folder in _scan(self.root / "runs"):
+            if dataset in (None, folder.name) and folder.is_dir():
+                yield from ((folder.name, entry) for entry in _scan(folder.path) if entry.name.endswith(".json"))
 
     def _answer(self, config: RunConfig, damaged: list[str]) -> Record | None:
         path, *longer = self.paths(config)
@@ -186,6 +223,14 @@ class Store:
         return own and own.record
 
     def _entry(self, path: Path, damaged: list[str]) -> _Entry | None:
+        """Return what `path` holds and remember it, or None for one of other semantics; else as `_read`."""
+        entry = self._read(path, damaged)
+        if entry is None or records.stale(entry.record):
+            return None
+        self._entries[path] = entry
+        return entry
+
+    def _read(self, path: Path, damaged: list[str]) -> _Entry | None:
         """Return what `path` holds, or None; a damaged file is set aside and noted in `damaged`."""
         try:
             status = path.stat()
@@ -199,14 +244,17 @@ class Store:
         except OSError as error:
             raise StudyError(f"cannot read record {path}: {error.strerror}") from error
         try:
-            record, config = _parse(text, path)
-        except _Damage as damage:
+            record, config = records.parsed(text)
+            if (record["key"], config.dataset) != (path.stem, path.parent.name):
+                raise records.Damage("its key, config and file name do not fit together")
+        except records.OtherSchema as other:
+            raise StudyError(
+                f"record {path} {other}: it was left in place; use the library that wrote it, or another results folder"
+            ) from None
+        except records.Damage as damage:
             damaged.append(f"{path} ({damage}), {self._set_aside(path)}")
             return None
-        if record.get("semantics", SEMANTICS) != SEMANTICS:
-            return None
-        entry = self._entries[path] = _Entry(stamp, record, config)
-        return entry
+        return _Entry(stamp, record, config)
 
     def _set_aside(self, path: Path) -> str:
         aside, number = path.with_name(f"{path.name}.corrupt"), 1
@@ -222,77 +270,16 @@ class Store:
         return f"set aside as {aside.name}"
 
     def _report(self, damaged: list[str]) -> None:
-        if damaged:
+        if damaged := list(dict.fromkeys(damaged)):
             files = "; ".join(damaged[:5]) + (f"; and {len(damaged) - 5} more" if len(damaged) > 5 else "")
             raise CorruptRecord(f"corrupt record {files}: run the same command again to train it anew")
 
 
-def comparable(record: Record) -> Record:
-    """Return `record` without cost and environment: what two runs of one config have in common."""
-    return {name: value for name, value in record.items() if name not in ("cost", "environment")}
-
-
-def shortened(longer: Record, config: RunConfig) -> Record | None:
-    """Return the record of `config` as a longer run of its trajectory gives it, or None if that did not."""
-    curve, epochs = longer["curve"], config.last_epoch
-    same = {**longer, "key": config.key, "config": config.to_dict()}
-    if longer["status"] == "diverged" and len(curve) <= epochs:
-        return same
-    if longer["status"] == "failed" or len(curve) < epochs:
-        return None
-    share = epochs / len(curve)
-    scaled = {name: value * share for name, value in longer["cost"].items() if value is not None}
-    rate = {"images_per_second": longer["cost"].get("images_per_second")}
-    cost = longer["cost"] | scaled | rate | {"epochs": epochs}
-    return same | {"status": "stopped", "reason": None, "curve": curve[:epochs], "test": None, "cost": cost}
-
-
-@cache
-def _longer(config: RunConfig) -> tuple[str, ...]:
-    """Return the keys of the runs that hold that of `config` within them, the complete one first."""
-    stops = range(config.last_epoch + 1, config.epochs)
-    return (config.trajectory.key, *(config.replace(stop_epoch=stop).key for stop in stops))
-
-
-def _fields(config: RunConfig) -> dict[str, Any]:
-    return {"key": config.key} | {name: getattr(config, name) for name in DEFAULTS}
-
-
-def _row(config: RunConfig, record: Record) -> dict[str, Any]:
-    curve, test, density, cost = (record.get(name) or {} for name in ("curve", "test", "density", "cost"))
-    last = curve[-1] if curve else {}
-    return {
-        **_fields(config),
-        "status": record.get("status"),
-        "reason": record.get("reason"),
-        **{f"test_{name}": test.get(name) for name in METRICS},
-        "val_accuracy": last.get("val_accuracy"),
-        "val_loss": last.get("val_loss"),
-        "epochs_done": len(curve),
-        **{f"density_{name}": density.get(name) for name in DENSITIES},
-        "empty_layers": len(density.get("empty_layers") or ()),
-        **{name: cost.get(name) for name in COSTS},
-    }
-
-
-def _parse(text: bytes, path: Path) -> tuple[Record, RunConfig]:
+def _scan(folder: str | Path) -> list[os.DirEntry]:
+    """Return what is in `folder`, nothing if there is none; raises StudyError for one that cannot be read."""
     try:
-        record = json.loads(text)
-    except ValueError:
-        raise _Damage("not whole JSON") from None
-    if not isinstance(record, dict) or not set(FIELDS) <= set(record):
-        raise _Damage("not a record: fields are missing")
-    if record["schema"] != SCHEMA:
-        raise StudyError(
-            f"record {path} has schema version {record['schema']} and this library reads {SCHEMA}: it was "
-            "left in place; use the library that wrote it, or another results folder"
-        )
-    stale = record.get("semantics", SEMANTICS) != SEMANTICS  # the key is of another version, not wrong
-    try:
-        config = RunConfig.from_dict(record["config"])
-    except (StudyError, TypeError) as error:
-        raise _Damage(f"its config is not valid: {error}") from None
-    named = record["key"] == path.stem and config.dataset == path.parent.name
-    if not named or not (stale or config.key == path.stem) or record["status"] not in STATUSES:
-        raise _Damage("its key, config and file name do not fit together")
-    return record, config
+        return list(os.scandir(folder))
+    except (FileNotFoundError, NotADirectoryError):
+        return []
+    except OSError as error:
+        raise StudyError(f"cannot read the folder of records {folder}: {error.strerror}") from error
