@@ -20,22 +20,29 @@ ifdef DATA_DIR
 export DATA_DIR
 endif
 
-.PHONY: all env runs notebooks status lab bench test lint strip lock clean help
+# An option of the study for each variable that is set; the value may have spaces or be a pattern.
+option = $(if $($(2)),--$(1) '$($(2))')
+WHERE = $(call option,cluster,CLUSTER) $(call option,device,DEVICE)
+
+.PHONY: all env runs merge notebooks status lab bench test lint strip lock clean help
 .DEFAULT_GOAL := all
 
 all: $(STAMP)  ## environment, runs that are missing, notebooks, figures, tables and an HTML index
-	@$(STUDY) all --profile $(PROFILE)
+	@$(STUDY) all --profile $(PROFILE) $(WHERE)
 
 env: $(STAMP)  ## only the environment, in .venv
 
-runs: $(STAMP)  ## only the runs that are missing
-	@$(STUDY) runs --profile $(PROFILE)
+runs: $(STAMP)  ## only the runs that are missing (BUDGET=25m: those that fit; OUT=file: also into one file)
+	@$(STUDY) runs --profile $(PROFILE) $(WHERE) $(call option,budget,BUDGET) $(call option,out,OUT)
+
+merge: $(STAMP)  ## take runs made elsewhere into the store (FROM=file, folder or pattern)
+	@$(STUDY) merge $(call option,from,FROM)
 
 notebooks: $(STAMP)  ## figures and pages from the runs there are, no training
 	@$(STUDY) notebooks --profile $(PROFILE)
 
-status: $(STAMP)  ## what there is, what is missing and what failed
-	@$(STUDY) status --profile $(PROFILE)
+status: $(STAMP)  ## what there is, what is missing and how long that takes here, and what failed
+	@$(STUDY) status --profile $(PROFILE) $(call option,device,DEVICE)
 
 lab: $(STAMP)  ## JupyterLab, to read and change the notebooks (LAB="--no-browser --port 8888")
 	$(BIN)/jupyter lab $(LAB) notebooks
@@ -62,6 +69,7 @@ clean:  ## remove what was made for PROFILE but not the records of runs, nor the
 
 help:
 	@echo "make TARGET [PROFILE=$(PROFILE)] [DATA_DIR=data] [RESULTS=results] [WORKERS=one for each core]"
+	@echo "where to train: [CLUSTER=tcp://host:8786] [DEVICE=cpu]; what runs may take: [BUDGET=25m] [OUT=file]"
 	@sed -n 's/^\([a-z]*\):.*  ## \(.*\)/  \1\t\2/p' Makefile | expand -t 14
 	@echo "profiles: digits $(filter-out digits,$(notdir $(wildcard notebooks/profiles/*)))"
 

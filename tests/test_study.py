@@ -5,11 +5,14 @@ import os
 import shutil
 import subprocess
 import sys
+import time
+from dataclasses import replace
+from functools import partial
 
 import pytest
 
 from conftest import REPOSITORY, write_notebook
-from randsparse import experiments, freshness, study
+from randsparse import budget, experiments, freshness, parameters, status, study
 from randsparse.config import RunConfig
 from randsparse.errors import StudyError
 from randsparse.runs import Store
@@ -62,8 +65,11 @@ def record(config: RunConfig, seconds: float = 6.0) -> dict:
         "curve": [{"epoch": epoch + 1, **point} for epoch in range(config.epochs)],
         "test": {"accuracy": 0.5, "nll": 1.0, "brier": 0.5, "ece": 0.1},
         "density": {"asked": 1.0, "realised": 1.0, "effective": 1.0, "layers": {}, "empty_layers": []},
-        "cost": {"seconds": seconds, "images_per_second": 1.0, "epochs": config.epochs, "flops": 1, "sparse_flops": 1},
-        "environment": {},
+        "cost": {
+            "seconds": seconds, "images_per_second": 1.0, "epochs": config.epochs, "images": 256 * config.epochs,
+            "flops": config.epochs * budget.training_flops(config), "sparse_flops": 1,
+        },
+        "environment": {"device": "cpu", "hardware": budget.here("cpu"), "threads": 1},
     }
 
 
@@ -160,40 +166,108 @@ def test_outputs_are_stale_when_they_or_their_records_are_gone_but_not_by_times(
     assert not made()
 
 
-def test_the_plans_of_all_notebooks_are_one_and_are_announced(small, said, tiny, monkeypatch):
-    plans = {"01_first": [tiny], "02_second": [tiny, tiny.replace(data_seed=1)], "00_overview": []}
+@pytest.fixture
+def plans(tiny, monkeypatch):
+    """The runs that each notebook wants, all of the kind of `tiny`; the plan is what of them is missing."""
+    wanted = {"01_first": [tiny], "02_second": [tiny, tiny.replace(data_seed=1)], "00_overview": []}
 
     def plan(name, values, store):
         assert values["profile"] == "digits"
-        return [config for config in plans[name] if not store.has(config)]
+        return [config for config in wanted[name] if not store.has(config)]
 
     monkeypatch.setattr(experiments, "plan", plan)
+    monkeypatch.setattr(experiments, "used", lambda name, values, store: [c for c in wanted[name] if store.has(c)])
+    return wanted
+
+
+def afresh(made: Study, **changes) -> Study:
+    """The same study as a new command finds it."""
+    return replace(made, started=time.monotonic(), **changes)
+
+
+def test_the_plans_of_all_notebooks_are_one_and_are_announced(small, said, tiny, plans, monkeypatch):
     assert small.needed(list(plans), small.store) == plans["02_second"]
     trained = []
     monkeypatch.setattr("randsparse.sweep.sweep", lambda plan, store, **_: trained.extend(plan(store)))
-    small.train(list(plans))
+    assert small.train(list(plans))
     assert trained == plans["02_second"] and said[0].startswith("2 runs to train; the bar tells")
     small.store.put(record(tiny, seconds=600.0))
-    small.train(list(plans))
-    assert said[1] == "1 runs to train, about 10 minutes"
+    assert afresh(small).train(list(plans))
+    assert said[1] == f"1 runs to train, about {10 * budget.BESIDE:.0f} minutes"
+    assert afresh(small, cluster="tcp://there:1", workers=8).train(list(plans))
+    assert said[2] == f"1 runs to train, about {10 * budget.BESIDE:.0f} minutes on one worker"
     small.store.put(record(tiny.replace(data_seed=1)))
-    small.train(list(plans))
-    assert len(said) == 2
+    assert afresh(small).train(list(plans)) and len(said) == 3
 
 
 @pytest.mark.parametrize(("minutes", "words"), [(0.2, "a minute"), (12.4, "12 minutes"), (150, "2.5 hours")])
 def test_durations_are_in_words(minutes, words):
-    assert study._duration(minutes) == words
+    assert budget.in_words(60 * minutes) == words
 
 
-def test_status_counts_runs_and_tells_what_is_stale(small, said, tiny, monkeypatch):
-    failed = tiny.replace(data_seed=1)
-    monkeypatch.setattr(experiments, "plan", lambda name, values, store: [tiny.replace(data_seed=2)])
-    monkeypatch.setattr(experiments, "used", lambda name, values, store: [tiny, failed])
-    small.store.put(record(tiny))
-    small.store.put(record(failed) | {"status": "failed", "reason": "why"})
-    study.show_status(small)
-    assert said[1].split() == ["01_first", "2", "1", "1", "to", "be", "made"]
+def test_status_counts_runs_and_tells_what_is_stale_and_how_long_the_rest_takes(small, said, tiny, plans):
+    plans["02_second"] += [tiny.replace(data_seed=seed) for seed in (2, 3)]
+    status.show(small)
+    assert said[1].split()[:5] == ["01_first", "0", "1", "0", "unknown"]
+    assert said[2].split()[:5] == ["02_second", "0", "4", "0", "unknown"]
+    said.clear()
+    small.store.put(record(tiny, seconds=600.0))
+    small.store.put(record(tiny.replace(data_seed=1)) | {"status": "failed", "reason": "why"})
+    status.show(afresh(small))
+    assert said[0].split() == ["notebook", "have", "missing", "failed", "time", "left", "outputs"]
+    assert said[1].split() == ["01_first", "1", "0", "0", "-", "to", "be", "made"]
+    about = f"about {20 * budget.BESIDE:.0f} minutes"
+    assert said[2].split() == ["02_second", "2", "2", "1", *about.split(), "to", "be", "made"]
+    assert said[3].split()[:5] == ["00_overview", "0", "0", "0", "-"]
+    assert said[4].split() == ["all,", "each", "run", "once", "2", "2", "1", *about.split()] and len(said) == 5
+    plans["01_first"].append(tiny.replace(data_seed=9, epochs=4, stop_epoch=1))
+    status.show(afresh(small))
+    assert said[-1].startswith("a search is under way: its next stages")
+
+
+def train_fast(config, *, data_dir=None, checkpoint_dir=None, device=None):
+    return record(config, float(config.epochs))
+
+
+@pytest.fixture
+def fast(monkeypatch):
+    """A sweep of stand-ins for training, in this process."""
+    from randsparse import sweep as sweeping
+
+    monkeypatch.setattr("randsparse.sweep.sweep", partial(sweeping.sweep, train=train_fast, progress=False))
+
+
+def test_a_budget_ends_the_runs_that_do_not_fit_and_says_what_is_left(small, said, tiny, plans, fast, tmp_path):
+    longer = tiny.replace(epochs=2000)
+    plans["02_second"] += [longer]
+    small.store.put(record(tiny.replace(data_seed=5), 2.0))
+    out = tmp_path / "home" / "runs.jsonl"
+    study.make_runs(afresh(small, budget="30s", out=out))
+    assert said[0] == f"3 runs to train, about {(2000 + 4) * budget.BESIDE / 60:.0f} minutes"
+    assert said[1].startswith("the time is up: 2 runs finished, 1 are left, about") and len(said) == 2
+    assert small.needed(list(plans), small.store) == [longer]
+    elsewhere = afresh(small, results=tmp_path / "elsewhere", source=str(out))
+    assert not study.merge(elsewhere) and said[2].startswith("added: 2")
+    assert elsewhere.store.digest(plans["01_first"]) == small.store.digest(plans["01_first"])
+    study.make_runs(afresh(small, budget="3h"))
+    assert said[-1] == "all runs of this profile are in the store"
+
+
+def test_merging_tells_of_conflicts_by_its_exit_status(small, said, tiny, plans, fast, tmp_path):
+    study.make_runs(afresh(small, out=tmp_path / "runs.jsonl"))
+    here = afresh(small, results=tmp_path / "here", source=str(tmp_path / "runs.jsonl"))
+    other = record(tiny)
+    here.store.put(other | {"test": other["test"] | {"accuracy": 0.25}})
+    assert study.merge(here) == 1 and "conflict" in said[-1]
+    assert here.store.get(tiny)["test"]["accuracy"] == 0.25 and here.store.has(tiny.replace(data_seed=1))
+    (tmp_path / "runs.jsonl").open("a").write("{half")
+    assert study.merge(afresh(here, results=tmp_path / "third")) == 1
+
+
+def test_a_file_that_cannot_be_written_is_an_error_before_training(small, said, plans, fast, tmp_path):
+    with pytest.raises(StudyError, match="^cannot write the bundle .*"):
+        study.make_runs(afresh(small, out=tmp_path))
+    assert small.store.records() == []
 
 
 def run(*arguments, cwd, **environment):
@@ -206,6 +280,12 @@ def run(*arguments, cwd, **environment):
     ("arguments", "message"),
     [
         (["all", "--profile", "nope"], "unknown profile 'nope': choose one of digits, tiny"),
+        (["runs", "--budget", "25"], "budget '25': give a number above 0 and its unit, s, m or h, such as 25m"),
+        (["runs", "--device", "gpu"], "unknown device 'gpu': choose one of cpu, cuda"),
+        (["all", "--budget", "25m"], "--budget is of no use to all: use runs"),
+        (["runs", "--from", "there"], "--from is of no use to runs: use merge"),
+        (["notebooks", "--device", "cuda"], "--device is of no use to notebooks: use all or runs or status"),
+        (["merge"], "merge: say where the records are, with make merge FROM=path, or --from path"),
         (["all", "--workers", "zero"], "workers 'zero': give a whole number from 1 up"),
         (["all"], "notebooks/profiles/digits/01_first.yaml: unknown parameter 'epoch': choose one of"),
     ],
@@ -218,6 +298,21 @@ def test_an_error_of_the_user_is_one_line_and_a_non_zero_exit(root, arguments, m
     assert done.returncode == 2 and done.stdout == ""
     assert done.stderr.startswith(f"randsparse: {message}") and done.stderr.count("\n") == 1
     assert not (root / "results").exists()
+
+
+def test_a_record_of_another_schema_version_is_one_line_and_stays(tmp_path):
+    name = "02_random_search"
+    store = Store(tmp_path)
+    config = experiments.plan(name, parameters.profile_parameters(name, "tiny", REPOSITORY), store)[0]
+    store.put(record(config))
+    path = store.path(config)
+    path.write_text(path.read_text().replace('"schema": 1', '"schema": 9'))
+    content = path.read_bytes()
+    for command in ("runs", "status"):
+        done = run(command, "--profile", "tiny", "--results", str(tmp_path), cwd=REPOSITORY)
+        assert done.returncode == 2 and done.stdout == "" and done.stderr.count("\n") == 1
+        assert done.stderr.startswith(f"randsparse: record {path} has schema version 9 and this library reads 1")
+    assert path.read_bytes() == content and store.keys == [config.key]
 
 
 def test_the_whole_study_at_tiny_size_from_nothing_to_pages(tmp_path):

@@ -1,6 +1,10 @@
 from __future__ import annotations
 
+import errno
 import os
+import platform
+import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -11,10 +15,13 @@ from pathlib import Path
 import pytest
 import torch
 
+from randsparse import files, locks
+from randsparse import sweep as sweeping
 from randsparse.config import RunConfig
 from randsparse.errors import StudyError
 from randsparse.runs import Store, comparable
-from randsparse.sweep import one_thread, sweep
+from randsparse.sweep import LOCK, sweep
+from randsparse.units import one_thread
 from test_runs import environment, record_of
 
 CONFIGS = [RunConfig(epochs=4, sparsity=0.5, mask_seed=seed) for seed in range(6)]
@@ -254,6 +261,149 @@ test_sweep.run(test_sweep.CONFIGS, Store(sys.argv[1]), test_sweep.train_two, wor
     assert sorted(again) == sorted(config.key for config in CONFIGS if store.path(config) not in finished)
     assert {path: path.stat().st_mtime_ns for path in finished} == finished
     assert sorted((store.root / "runs").rglob("*.*")) == sorted(map(store.path, CONFIGS))
+
+
+def test_sweeps_of_one_store_wait_for_each_other_and_train_nothing_twice(tmp_path, store):
+    program = """
+import sys
+import test_sweep
+from randsparse.runs import Store
+print(len(test_sweep.run(test_sweep.CONFIGS, Store(sys.argv[1]), test_sweep.train_slowly, workers=int(sys.argv[2]))))
+"""
+    command = [sys.executable, "-c", program, str(store.root)]
+    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True, "env": environment()}
+    two = [subprocess.Popen([*command, workers], **pipes) for workers in ("1", "2")]
+    done = [process.communicate(timeout=300) for process in two]
+    assert [out for out, _ in done] == ["6\n", "6\n"]
+    assert sorted(calls(store)) == sorted(config.key for config in CONFIGS)
+    first, second = sorted(range(2), key=lambda index: len(done[index][1]))
+    place = f"process {two[first].pid} on {platform.node()}"
+    assert done[first][1] == ""
+    assert done[second][1] == f"waiting for the sweep of {place}, which is training runs of {store.root}\n"
+
+
+def test_a_lock_left_by_a_process_that_is_gone_is_none_and_a_complete_sweep_takes_none(store):
+    store.root.mkdir(exist_ok=True)
+    (store.root / LOCK).write_text("process 1 on another machine, which died long ago")
+    assert len(run(CONFIGS, store)) == 6
+    (store.root / LOCK).unlink()
+    assert len(run(CONFIGS, store)) == 6 and not (store.root / LOCK).exists()
+
+
+def test_a_sweep_within_a_sweep_that_lacks_nothing_does_not_wait(store):
+    """As of a notebook that is executed while another one trains."""
+    run(CONFIGS[:1], store)
+    inner = []
+    run(CONFIGS, store, finished=lambda record: inner.append(run(CONFIGS[:1], Store(store.root))))
+    assert len(inner) == 5
+
+
+def test_where_files_cannot_be_locked_the_log_says_so(store, monkeypatch, caplog):
+    monkeypatch.setattr(locks, "fcntl", None)
+    assert len(run(CONFIGS, store)) == 6
+    assert "start no second sweep on this store" in caplog.text
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_a_disk_that_fills_up_ends_the_sweep_in_one_line_and_the_next_one_goes_on(store, workers, monkeypatch):
+    synchronise, left = os.fsync, [4]
+
+    def fsync(descriptor):
+        left[0] -= 1
+        if left[0] < 0:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        synchronise(descriptor)
+
+    monkeypatch.setattr(files.os, "fsync", fsync)  # twice a record: the file, then its folder
+    with pytest.raises(StudyError, match="^cannot write .*: No space left on device; what was written before is whole"):
+        run(CONFIGS, store, workers=workers)
+    monkeypatch.undo()
+    have = store.keys
+    assert len(have) == 2 and {path.name for path in (store.root / "runs" / "digits").iterdir()} == {
+        f"{key}.json" for key in have
+    }
+    before = calls(store)
+    assert len(run(CONFIGS, store)) == 6
+    assert len(calls(store)[len(before) :]) == 4
+
+
+FULL = """
+import os, sys
+from pathlib import Path
+import test_sweep
+from randsparse.errors import StudyError
+from randsparse.runs import Store
+from randsparse.sweep import sweep
+
+root, ballast = Path(sys.argv[1]), Path(sys.argv[1], "ballast")
+what = sys.argv[2]
+
+def fill(room):
+    status = os.statvfs(root)
+    ballast.write_bytes(bytes(max(0, status.f_bavail * status.f_frsize - room)))
+
+def attempt():
+    store = Store(root / "results")
+    plan = test_sweep.CONFIGS if what == "records" else [config.replace(stop_epoch=1) for config in test_sweep.REAL]
+    train = {"train": test_sweep.train_quietly} if what == "records" else {}
+    try:
+        return len(sweep(plan, store, workers=2, progress=False, **train))
+    except StudyError as error:
+        assert "No space left on device" in str(error) and "\\n" not in str(error), error
+        left = [path.name for path in (root / "results").rglob("*.tmp")]
+        assert not left, left
+        return f"full with {len(store.keys)}"
+
+fill(40_000 if what == "records" else 300_000)
+print(attempt())
+ballast.unlink()
+print(attempt())
+"""
+
+
+def train_quietly(config: RunConfig, *, data_dir=None, checkpoint_dir=None) -> dict:
+    return record_of(config, reason="x" * 10_000)
+
+
+REAL = [RunConfig(epochs=2, train_samples=128, batch_size=32, sparsity=0.5, mask_seed=seed) for seed in range(2)]
+
+
+@pytest.mark.parametrize(
+    ("what", "full", "whole"), [("records", "full with [1-5]", "6"), ("checkpoints", "full with 0", "2")]
+)
+def test_a_file_system_without_space_loses_nothing(tmp_path, what, full, whole):
+    """A file system of two megabytes, where the system lets a user make one."""
+    mount = 'mount -t tmpfs -o size=2m none "$0" && exec "$@"'
+    inside = ["unshare", "--user", "--map-root-user", "--mount", "sh", "-c", mount, str(tmp_path)]
+    if not shutil.which("unshare") or subprocess.run([*inside, "true"], capture_output=True).returncode:
+        pytest.skip("no file system of one's own here")
+    command = [*inside, sys.executable, "-c", FULL, str(tmp_path), what]
+    done = subprocess.run(command, env=environment(), capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    first, second = done.stdout.splitlines()
+    assert re.fullmatch(full, first) and second == whole
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_a_record_of_another_schema_version_is_an_error_and_nothing_is_trained(store, workers):
+    store.put(record_of(CONFIGS[1]))
+    path = store.path(CONFIGS[1])
+    path.write_text(path.read_text().replace('"schema": 1', '"schema": 2'))
+    content = path.read_bytes()
+    with pytest.raises(StudyError, match=f"^record {path} has schema version 2 and this library reads 1: it was left"):
+        run(CONFIGS, Store(store.root), workers=workers)
+    assert path.read_bytes() == content and calls(store) == [] and len(store.keys) == 1
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_units_of_several_runs_give_a_record_a_run_and_one_that_fails_is_alone(store, workers, monkeypatch):
+    monkeypatch.setattr(sweeping, "units", lambda configs: [tuple(configs[:3]), tuple(configs[3:])])
+    records = run(CONFIGS, store, train_or_fail, workers)
+    assert [record["status"] for record in records] == ["done", "failed", *["done"] * 4]
+    assert calls(store).count(CONFIGS[0].key) == 2 and calls(store).count(CONFIGS[4].key) == 1
+    again = Store(store.root / "again")
+    records = run(CONFIGS, again, train_with_a_kill, workers=2)
+    assert [record["status"] for record in records] == ["done"] * 6
 
 
 def running(process: int) -> bool:

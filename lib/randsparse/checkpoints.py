@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import io
 import logging
-import os
 from pathlib import Path
 from typing import Any
 
 import torch
 
+from randsparse import files
 from randsparse.config import RunConfig
 
 logger = logging.getLogger(__name__)
@@ -20,12 +21,14 @@ def path_of(config: RunConfig, folder: Path) -> Path:
 
 
 def save(state: dict[str, Any], config: RunConfig, folder: Path) -> None:
-    """Write `state` (tensors and plain values) atomically: a reader finds the old file or the new one, whole."""
+    """Write `state` (tensors and plain values) atomically: a reader finds the old file or the new one, whole.
+
+    Raises StudyError if that is not possible.
+    """
     folder.mkdir(parents=True, exist_ok=True)
-    path = path_of(config, folder)
-    temporary = path.with_suffix(f".{os.getpid()}.tmp")
-    torch.save(state, temporary)
-    os.replace(temporary, path)
+    content = io.BytesIO()
+    torch.save(state, content)
+    files.write(path_of(config, folder), content.getvalue())
 
 
 def load(config: RunConfig, folder: Path | None) -> dict[str, Any] | None:

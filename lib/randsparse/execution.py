@@ -17,7 +17,7 @@ from jupyter_client.manager import AsyncKernelManager
 
 from randsparse import parameters
 from randsparse.errors import StudyError
-from randsparse.notebooks import writing
+from randsparse.notebooks import outputs, writing
 
 _ESCAPES = re.compile(r"\x1b\[[0-9;]*m")
 
@@ -69,13 +69,6 @@ def execute(name: str, profile: str, root: Path, results: Path, data_dir: Path) 
         _publish(name, staging, folder)
         failed.unlink(missing_ok=True)
     return target
-
-
-def outputs(name: str, folder: Path) -> list[Path]:
-    """Return what a notebook has left in a profile's folder: its executed copy, figures and tables."""
-    copy = folder / "notebooks" / f"{name}.ipynb"
-    made = [path for kind in ("figures", "tables") for path in (folder / kind).glob(f"{name}_*")]
-    return [copy, *sorted(made)] if copy.is_file() else sorted(made)
 
 
 def _publish(name: str, staging: Path, folder: Path) -> None:

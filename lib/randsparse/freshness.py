@@ -9,11 +9,13 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from randsparse import parameters
-from randsparse.execution import outputs
-from randsparse.notebooks import writing
+from randsparse.notebooks import outputs, writing
 
 OVERVIEW = "00_overview"
-_NO_INPUT = {"study.py", "__main__.py", "pages.py", "freshness.py", "bench.py"}
+_NO_INPUT = {
+    "study.py", "__main__.py", "status.py", "pages.py", "freshness.py", "bench",
+    "budget.py", "bundles.py", "cluster.py", "locks.py",
+}  # fmt: skip
 
 
 def names(root: Path) -> list[str]:
@@ -49,7 +51,7 @@ def remember_pages(profile: str, results: Path) -> None:
 
 def _state(name: str, profile: str, root: Path, results: Path, runs: list[str]) -> dict[str, object]:
     folder = results / profile
-    library = [path for path in (root / "lib").rglob("*.py") if path.name not in _NO_INPUT]
+    library = [path for path in (root / "lib").rglob("*.py") if _NO_INPUT.isdisjoint(path.relative_to(root).parts)]
     others = [*(folder / "figures").glob("*"), *(folder / "tables").glob("*")] if name == OVERVIEW else []
     others = [path for path in others if not path.name.startswith(f"{name}_")]
     return {

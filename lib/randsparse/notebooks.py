@@ -221,6 +221,13 @@ def read_verdicts(folder: Path) -> pandas.DataFrame:
     return whole[["notebook", *whole.columns.drop("notebook")]]
 
 
+def outputs(name: str, folder: Path) -> list[Path]:
+    """Return what a notebook has left in a profile's folder: its executed copy, figures and tables."""
+    copy = folder / "notebooks" / f"{name}.ipynb"
+    made = [path for kind in ("figures", "tables") for path in (folder / kind).glob(f"{name}_*")]
+    return [copy, *sorted(made)] if copy.is_file() else sorted(made)
+
+
 @contextmanager
 def writing(folder: Path) -> Iterator[None]:
     """Make a folder to write to; a failure to write there is one line that names it."""

@@ -8,23 +8,32 @@ import functools
 import multiprocessing
 import os
 import sys
+import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from randsparse import freshness, parameters
-from randsparse.errors import StudyError
+from randsparse import freshness, parameters, status
+from randsparse.errors import StudyError, unknown
 from randsparse.notebooks import data_folder, results_folder, worker_count
 
 if TYPE_CHECKING:
+    from randsparse.budget import Estimator
     from randsparse.config import RunConfig
     from randsparse.runs import Store
 
 
 @dataclass(frozen=True)
 class Study:
-    """One profile of the study and where its parts are."""
+    """One profile of the study and where its parts are.
+
+    Attributes:
+        workers, cluster, device: as `sweep.sweep` has them.
+        budget: the time that the command may take, such as 25m, since it was `started`.
+        out: a file to which each record that is trained is also written.
+        source: the bundles to merge: a file, a folder or a pattern.
+    """
 
     profile: str
     root: Path
@@ -32,6 +41,12 @@ class Study:
     data_dir: Path
     workers: int | None = None
     say: Callable[[str], None] = print
+    cluster: str | None = None
+    device: str | None = None
+    budget: str | None = None
+    out: Path | None = None
+    source: str | None = None
+    started: float = field(default_factory=time.monotonic)
 
     @property
     def folder(self) -> Path:
@@ -69,16 +84,46 @@ class Study:
 
         return experiments.used(name, self.parameters[name], self.store)
 
-    def train(self, names: Sequence[str]) -> None:
-        """Train the runs that notebooks need, after saying how many and about how long it takes."""
+    def train(self, names: Sequence[str]) -> bool:
+        """Train the runs that notebooks need, after saying how many and about how long; return whether all are there.
+
+        With a budget some may be left, and it says how many.
+        """
         missing = self.needed(names, self.store)
         if not missing:
-            return
+            return True
+        from randsparse import budget
         from randsparse.sweep import sweep
 
-        self.say(announcement(missing, self.store, self.workers))
+        spent = None
+        if self.budget:
+            seconds = budget.parse_duration(self.budget) - (time.monotonic() - self.started)
+            spent = budget.Budget(seconds, self.estimator)
+        finished = self._bundle() if self.out else None
+        self.say(status.announcement(self, missing))
         plan = functools.partial(self.needed, names)
-        sweep(plan, self.store, workers=self.workers, data_dir=self.data_dir)
+        where = {"workers": self.workers, "cluster": self.cluster, "device": self.device}
+        sweep(plan, self.store, data_dir=self.data_dir, budget=spent, finished=finished, **where)
+        left = self.needed(names, self.store) if spent else []
+        if left:
+            rest = status.time_of(self, left) or "time unknown"
+            self.say(f"the time is up: {spent.finished} runs finished, {len(left)} are left, {rest}")
+        return not left
+
+    @functools.cached_property
+    def estimator(self) -> Estimator:
+        """What runs take on this machine, by the store."""
+        from randsparse.budget import Estimator
+
+        return Estimator(self.store.costs(), self.device or "cpu")
+
+    def _bundle(self) -> Callable[[dict], None]:
+        """Return what adds a record to the file `out`; raises StudyError if it cannot be written, before training."""
+        from randsparse.bundles import Bundle
+
+        bundle = Bundle(self.out)
+        bundle.check()
+        return bundle.append
 
     def execute(self, names: Sequence[str]) -> None:
         """Execute notebooks, two side by side, then the overview if they changed what it shows.
@@ -131,35 +176,6 @@ def _study_error(future: concurrent.futures.Future) -> StudyError | None:
     return error
 
 
-def announcement(missing: Sequence[RunConfig], store: Store, workers: int | None) -> str:
-    """Return how many runs are to be trained now, and about how long that takes by runs like them in the store.
-
-    A search decides its next runs when these are in, so that there may be more later.
-    """
-    costs: dict[tuple, list[float]] = {}
-    for record in store.records():
-        if record["curve"] and record["cost"].get("seconds"):
-            costs.setdefault(_kind(record["config"]), []).append(record["cost"]["seconds"] / len(record["curve"]))
-    seconds = 0.0
-    for config in missing:
-        like = costs.get(_kind(config.to_dict()))
-        if not like:
-            return f"{len(missing)} runs to train; the bar tells how long that takes, once the first is finished"
-        seconds += config.last_epoch * sum(like) / len(like)
-    minutes = seconds / (workers or len(os.sched_getaffinity(0))) / 60
-    return f"{len(missing)} runs to train, about {_duration(minutes)}"
-
-
-def _kind(config: dict[str, object]) -> tuple:
-    return tuple(config.get(name) for name in ("dataset", "model", "train_samples"))
-
-
-def _duration(minutes: float) -> str:
-    if minutes < 1:
-        return "a minute"
-    return f"{minutes:.0f} minutes" if minutes < 90 else f"{minutes / 60:.1f} hours"
-
-
 def make_all(study: Study) -> None:
     """Train what is missing, execute what is stale, write the pages, and say where to look."""
     stale = study.stale()
@@ -170,9 +186,20 @@ def make_all(study: Study) -> None:
 
 
 def make_runs(study: Study) -> None:
-    """Train the runs of all notebooks that the store does not have."""
-    study.train(list(study.parameters))
-    study.say("all runs of this profile are in the store")
+    """Train the runs of all notebooks that the store does not have, or those that fit into the budget."""
+    if study.train(list(study.parameters)):
+        study.say("all runs of this profile are in the store")
+
+
+def merge(study: Study) -> int:
+    """Take records from elsewhere into the store: none is overwritten, and the exit status tells of conflicts."""
+    if not study.source:
+        raise StudyError("merge: say where the records are, with make merge FROM=path, or --from path")
+    from randsparse import bundles
+
+    merged = bundles.merge(study.source, study.store)
+    study.say(str(merged))
+    return 1 if merged.conflicts or merged.damaged else 0
 
 
 def make_notebooks(study: Study) -> None:
@@ -189,29 +216,27 @@ def look(study: Study) -> None:
     study.say(f"Figures, tables and notebooks: open {study.write_html()} in a browser")
 
 
-def show_status(study: Study) -> None:
-    """Say how many runs each notebook has, needs next and lost, and whether its outputs are current."""
-    stale = study.stale()
-    study.say(f"{'notebook':<28}{'have':>7}{'missing':>9}{'failed':>8}   outputs")
-    for name in study.parameters:
-        records = study.store.load(study.shown(name)).values()
-        failed = sum(record["status"] in ("failed", "diverged") for record in records)
-        missing = len(study.needed([name], study.store))
-        outputs = "to be made" if name in stale else "up to date"
-        study.say(f"{name:<28}{len(records):>7}{missing:>9}{failed:>8}   {outputs}")
-
-
-COMMANDS: dict[str, Callable[[Study], None]] = {
+COMMANDS: dict[str, Callable[[Study], int | None]] = {
     "all": make_all,
     "runs": make_runs,
     "notebooks": make_notebooks,
     "html": look,
-    "status": show_status,
+    "status": status.show,
+    "merge": merge,
 }
+OPTIONS = {
+    "all": ("cluster", "device"),
+    "runs": ("cluster", "device", "budget", "out"),
+    "status": ("device",),
+    "merge": ("source",),
+}
+"""The options of a command that not all have."""
+DEVICES = ("cpu", "cuda")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Carry out a command; an error that the user can mend is one line on stderr, and exit status 2."""
+    started = time.monotonic()
     arguments = list(sys.argv[1:] if arguments is None else arguments)
     try:
         if arguments[:1] == ["bench"]:
@@ -219,14 +244,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
             return bench.main(arguments[1:]) or 0
         options = _options(arguments)
-        COMMANDS[options.command](_study(options))
+        return COMMANDS[options.command](_study(options, started)) or 0
     except StudyError as error:
         print(f"randsparse: {error}", file=sys.stderr)  # noqa: T201
         return 2
     except KeyboardInterrupt:
         print("randsparse: stopped; the same command goes on where this one was", file=sys.stderr)  # noqa: T201
         return 130
-    return 0
 
 
 def _options(arguments: list[str]) -> argparse.Namespace:
@@ -236,6 +260,11 @@ def _options(arguments: list[str]) -> argparse.Namespace:
     parser.add_argument("--results", type=Path, help="folder of results (RANDSPARSE_RESULTS, or results/)")
     parser.add_argument("--data-dir", type=Path, help="folder of datasets (DATA_DIR, or data/)")
     parser.add_argument("--workers", help="runs side by side (RANDSPARSE_WORKERS, or one for each core)")
+    parser.add_argument("--cluster", metavar="ADDRESS", help="Dask scheduler whose workers train, as tcp://host:8786")
+    parser.add_argument("--device", help="cpu (the default) or cuda")
+    parser.add_argument("--budget", metavar="TIME", help="start no run that would not end within it, such as 25m")
+    parser.add_argument("--out", metavar="FILE", type=Path, help="also write each finished record to this one file")
+    parser.add_argument("--from", metavar="PATH", dest="source", help="what to merge: a file, folder or pattern")
     return parser.parse_args(arguments)
 
 
@@ -243,11 +272,22 @@ def _help_lines() -> list[str]:
     return [f"{name}: {(command.__doc__ or '').split('.')[0]}" for name, command in COMMANDS.items()]
 
 
-def _study(options: argparse.Namespace) -> Study:
+def _study(options: argparse.Namespace, started: float) -> Study:
     root = parameters.find_root()
     if options.profile not in parameters.profiles(root):
         parameters.overrides("", options.profile, root)
     os.environ.update({"RANDSPARSE_WORKERS": options.workers} if options.workers else {})
     results = (options.results or results_folder(root)).resolve()
     data_dir = (options.data_dir or data_folder(root)).resolve()
-    return Study(options.profile, root, results, data_dir, worker_count())
+    chosen = {name: getattr(options, name) for name in ("cluster", "device", "budget", "out", "source")}
+    for name, value in chosen.items():
+        if value and name not in OPTIONS.get(options.command, ()):
+            commands = " or ".join(command for command, names in OPTIONS.items() if name in names)
+            raise StudyError(f"--{name.replace('source', 'from')} is of no use to {options.command}: use {commands}")
+    if options.device and options.device not in DEVICES:
+        raise unknown("device", options.device, DEVICES)
+    if options.budget:
+        from randsparse.budget import parse_duration
+
+        parse_duration(options.budget)
+    return Study(options.profile, root, results, data_dir, worker_count(), **chosen, started=started)

@@ -1,0 +1,133 @@
+"""Units of work side by side, in this process, in others or on a cluster, whatever becomes of the workers."""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import warnings
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import joblib
+from joblib.externals.loky.process_executor import TerminatedWorkerError
+
+from randsparse.cluster import Backend
+from randsparse.errors import StudyError
+from randsparse.units import Outcome, Task, Unit
+
+Choose = Callable[[list[Unit], int], Iterable[Unit]]
+
+IDLE_SECONDS = 60
+"""After how long without work a process ends, also one that had none yet when its coordinator was killed."""
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass
+class Pool:
+    """Workers side by side.
+
+    Attributes:
+        task: what a worker does with a unit.
+        workers: processes of this machine; 1 is this process alone.
+        retries: how often a unit is started again after a worker that trained it has died.
+        cluster: the workers are its own, if given.
+    """
+
+    task: Task
+    workers: int
+    retries: int
+    cluster: Backend | None = None
+
+    @property
+    def size(self) -> int:
+        """How many units are trained side by side now."""
+        return max(1, self.cluster.slots) if self.cluster else self.workers
+
+    def finished(self, units: list[Unit], choose: Choose | None = None) -> Iterator[Outcome]:
+        """Yield each unit as it is finished, in any order; what a dead worker leaves is started again.
+
+        `choose(units, size)` gives those of the units left that are to be started, one whenever a worker is free,
+        until it gives none; without it all are. Raises the StudyError of a unit, and one for units whose workers
+        died more than `retries` times when all others are finished.
+        """
+        waiting = dict.fromkeys(units)
+        workers = min(self.workers, len(units))  # of all: what killed a worker shall not run in this process
+        deaths: Counter[Unit] = Counter()
+        fruitless = 0
+        while left := [unit for unit in waiting if deaths[unit] <= self.retries]:
+            if fruitless > 2 * self.retries + 1:
+                break
+            under_way: set[Unit] = set()
+            started = _Started(choose(left, self.size) if choose else left, under_way)
+            try:
+                with contextlib.closing(self._outcomes(started, workers, choose is not None)) as outcomes:
+                    for outcome in outcomes:
+                        under_way.discard(outcome.unit)
+                        if outcome.error:
+                            raise outcome.error
+                        if outcome.deaths:
+                            self._note(deaths, {outcome.unit}, outcome.deaths)
+                            continue
+                        del waiting[outcome.unit]
+                        fruitless = 0
+                        yield outcome
+            except TerminatedWorkerError:
+                self._note(deaths, under_way, 1)
+                fruitless += 1
+            if choose and not started.any:
+                break
+        bound = 0 if fruitless > 2 * self.retries + 1 else self.retries
+        if suspects := [config.key for unit in waiting if deaths[unit] > bound for config in unit]:
+            raise StudyError(
+                f"worker processes died again and again while they trained {', '.join(suspects)}: finished runs "
+                f"are stored, {sum(map(len, waiting))} are missing; is memory short? use fewer workers"
+            )
+
+    def _note(self, deaths: Counter[Unit], units: set[Unit], number: int) -> None:
+        deaths.update(dict.fromkeys(units, number))
+        keys = [config.key for unit in units for config in unit]
+        again = "starting again" if any(deaths[unit] <= self.retries for unit in units) else "giving up"
+        logger.warning("a worker died: %s %s", again, ", ".join(sorted(keys)))
+
+    def _outcomes(self, units: Iterable[Unit], workers: int, choosing: bool) -> Iterator[Outcome]:
+        if self.cluster is None and workers == 1:
+            yield from map(self.task, units)
+            return
+        if self.cluster:
+            place: dict[str, Any] = {"backend": self.cluster}
+        else:
+            place = {"backend": "loky", "inner_max_num_threads": 1, "idle_worker_timeout": IDLE_SECONDS}
+        # One unit a message and none in advance: runs are long, and a death costs only those under way. A cluster is
+        # given all unless they are chosen one by one: it may grow, and `Backend` holds back what has no worker.
+        advance = "all" if self.cluster and not choosing else "n_jobs"
+        with joblib.parallel_config(**place):
+            parallel = joblib.Parallel(
+                workers, return_as="generator_unordered", batch_size=1, pre_dispatch=advance, max_nbytes=None
+            )
+        results = parallel(joblib.delayed(self.task)(unit) for unit in units)
+        try:
+            for result in results:  # noqa: UP028, `yield from` would close it before the filter below
+                yield result
+        finally:
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore", UserWarning)  # that runs were cancelled: they are still missing
+                results.close()
+
+
+class _Started:
+    """Iterates units and remembers those that were handed out."""
+
+    def __init__(self, units: Iterable[Unit], under_way: set[Unit]) -> None:
+        self._units, self._under_way, self.any = iter(units), under_way, False
+
+    def __iter__(self) -> Iterator[Unit]:
+        return self
+
+    def __next__(self) -> Unit:
+        unit = next(self._units)
+        self._under_way.add(unit)
+        self.any = True
+        return unit
