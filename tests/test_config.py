@@ -12,7 +12,8 @@ from randsparse.errors import StudyError
 # A changed default would give old keys a new meaning: add fields, never change these.
 FROZEN = {
     "dataset": "digits", "train_samples": None, "model": "wrn-10-1", "sparsity": 0.0, "structure": "weight",
-    "rule": "erk", "draw": "exact", "method": "static", "init_scale": "parent", "epochs": 20, "stop_epoch": None,
+    "rule": "erk", "layer_densities": (), "criterion": "random", "score_init_seed": None, "draw": "exact",
+    "method": "static", "init_scale": "parent", "epochs": 20, "stop_epoch": None,
     "batch_size": 128, "optimizer": "sgd", "lr": 0.1, "momentum": 0.9, "nesterov": True, "weight_decay": 5e-4,
     "schedule": "cosine", "milestones": (0.5, 0.75), "gamma": 0.1, "warmup_epochs": 1.0, "label_smoothing": 0.0,
     "precision": "float32", "memory_format": "channels_last", "engine": "masked", "mask_seed": 0, "init_seed": 0,
@@ -37,6 +38,17 @@ def test_keys_are_frozen():
         (dict(rule="uniform", structure="node", draw="fan_in", method="small-dense"), dict()),
         (dict(sparsity=0.5, structure="node", rule="er"), dict(sparsity=0.5, structure="node")),
         (dict(sparsity=0.5, method="small-dense", mask_seed=2), dict(sparsity=0.5, method="small-dense")),
+        (dict(sparsity=0.5, method="small-dense", engine="batched"), dict(sparsity=0.5, method="small-dense")),
+        (dict(criterion="snip", rule="snip", score_init_seed=3), dict()),
+        (dict(sparsity=0.5, criterion="snip", method="small-dense"), dict(sparsity=0.5, method="small-dense")),
+        (dict(sparsity=0.5, criterion="snip", mask_seed=3, draw="fan_in"), dict(sparsity=0.5, criterion="snip")),
+        (dict(sparsity=0.5, rule="grasp", score_init_seed=2, init_seed=2),
+         dict(sparsity=0.5, rule="grasp", init_seed=2)),
+        (dict(sparsity=0.5, score_init_seed=3), dict(sparsity=0.5)),
+        (dict(sparsity=0.5, layer_densities={"stem.weight": 0.5}), dict(sparsity=0.5)),
+        (dict(sparsity=0.5, rule="custom", structure="node"), dict(sparsity=0.5, structure="node")),
+        (dict(sparsity=0.5, rule="custom", layer_densities={"stem.weight": 1, "classifier.weight": 0.5}),
+         dict(sparsity=0.5, rule="custom", layer_densities=[("classifier.weight", 0.5), ("stem.weight", 1.0)])),
         (dict(optimizer="adamw", momentum=0.5), dict(optimizer="adamw")),
         (dict(gamma=0.3, milestones=[0.1]), dict()),
         (dict(epochs=10, stop_epoch=10), dict(epochs=10)),
@@ -62,16 +74,32 @@ def test_fields_with_effect_split_keys(changes):
     assert RunConfig(**changes).key != RunConfig().key
 
 
+def test_rule_criterion_and_scored_weights_split_keys():
+    scored = RunConfig(sparsity=0.5, rule="snip", criterion="snip")
+    others = [scored.replace(criterion="random"), scored.replace(criterion="random", mask_seed=1),
+              scored.replace(rule="erk"), scored.replace(score_init_seed=1), scored.replace(score_init_seed=2),
+              scored.replace(criterion="random", score_init_seed=1), RunConfig(sparsity=0.5)]  # fmt: skip
+    custom = [dict(sparsity=0.5, rule="custom", layer_densities={"stem.weight": p}) for p in (0.5, 0.25)]
+    configs = [scored, *others, *(RunConfig(**values) for values in custom)]
+    assert len({config.key for config in configs}) == len(set(configs)) == len(configs)
+
+
 @pytest.mark.parametrize("name", [n for n in DEFAULTS if n not in ("dataset", "model")])
 def test_every_field_survives_json(name):
     other = {"structure": "node", "rule": "er", "draw": "fan_in", "method": "small-dense", "init_scale": "own",
              "optimizer": "adamw", "schedule": "step", "precision": "float64", "memory_format": "contiguous",
-             "engine": "compacted", "nesterov": False, "train_samples": 500, "stop_epoch": 2, "milestones": (0.3,)}
+             "engine": "compacted", "nesterov": False, "train_samples": 500, "stop_epoch": 2, "milestones": (0.3,),
+             "criterion": "snip", "score_init_seed": 4,
+             "layer_densities": (("classifier.weight", 1.0), ("stem.weight", 0.5))}
     base = {"sparsity": 0.5}
     if name == "engine":
         base["structure"] = "node"
     if name in ("milestones", "gamma"):
         base["schedule"] = "step"
+    if name == "layer_densities":
+        base["rule"] = "custom"
+    if name == "score_init_seed":
+        base["criterion"] = "grasp"
     default = DEFAULTS[name]
     value = other.get(name, default + 1 if isinstance(default, int) else 0.25)
     config = RunConfig(**(base | {name: value}))
@@ -89,14 +117,23 @@ def test_every_field_survives_json(name):
         (dict(dataset="mnist"), "unknown dataset 'mnist'.*digits"),
         (dict(model="wrn-11-1"), "depth must be 6n"),
         (dict(model="vgg"), "unknown model 'vgg'"),
-        (dict(rule="random"), "unknown density rule 'random'.*erk"),
+        (dict(rule="random"), "unknown density rule 'random'.*erk.*snip.*custom"),
+        (dict(sparsity=0.5, criterion="snap"), "unknown criterion 'snap'.*random.*snip"),
+        (dict(sparsity=0.5, criterion="snip", structure="node"), "criterion='snip'.*'random' unless structure"),
+        (dict(sparsity=0.5, rule="custom"), r"layer_densities=\(\).*of one at least"),
+        (dict(sparsity=0.5, rule="custom", layer_densities={"stem": 0.5}), "'stem'.*choose one of stem.weight, group1"),
+        (dict(rule="custom", layer_densities={"stem.weight": 0}), r"layer_densities\['stem.weight'\]=0.*in \(0, 1\]"),
+        (dict(layer_densities={"stem.weight": 1.1}), r"=1.1 is not possible: it must be in \(0, 1\]"),
+        (dict(layer_densities={"stem.weight": "all"}), "'all'.*must map names of layers to densities"),
+        (dict(layer_densities=0.5), "layer_densities=0.5: it must map"),
         (dict(structure="filter"), "unknown structure 'filter'.*weight, node"),
         (dict(epochs=0), "epochs=0.*at least 1"),
         (dict(epochs=True), "epochs=True is a bool"),
         (dict(epochs=5, stop_epoch=6), "stop_epoch=6.*epochs"),
         (dict(lr=0), "lr=0.0.*positive"),
         (dict(nesterov="yes"), "nesterov='yes' is a str"),
-        (dict(sparsity=0.5, engine="compacted"), "engine='compacted'.*node"),
+        (dict(sparsity=0.5, engine="compacted"), "engine='compacted'.*batched.*node"),
+        (dict(engine="batched", model="resnet-20-8"), "engine='batched'.*masked.*multiple of 16"),
         (dict(schedule="step", milestones=(0.8, 0.5)), "milestones"),
     ],
 )

@@ -5,7 +5,7 @@ import math
 import pytest
 
 from randsparse import models
-from randsparse.densities import RULES, allocate, clipped
+from randsparse.densities import RULES, allocate, apportion, clipped, custom
 from randsparse.errors import StudyError
 
 DENSITIES = [i / 100 for i in range(1, 101)]
@@ -90,12 +90,62 @@ def test_erk_plus_has_a_dense_classifier_and_erk_elsewhere():
     assert p["first"] / p["middle"] == pytest.approx((17 / 216) / (30 / 1152))
 
 
+def test_smart_ratio_grows_by_k_squared_plus_k_from_the_output():
+    p = RULES["smart"](SMALL, 0.15)  # 229.2 weights: .3 of the classifier, 48, the rest by 12 : 6
+    c = (229.2 - 48) / (12 * 216 + 6 * 1152)
+    assert p == pytest.approx({"first": 12 * c, "middle": 6 * c, "classifier": 0.3})
+    assert RULES["smart"](SMALL, 0.7)["classifier"] == 0.3 and RULES["smart"](SMALL, 0.7)["first"] == 1
+
+
+def test_ideal_gas_quotas_compress_all_layers_by_one_force(shapes):
+    for layers, density in ((SMALL, 0.3), (shapes["wrn-28-10"], 0.01), (shapes["wrn-28-10"], 0.99)):
+        p = RULES["igq"](layers, density)
+        forces = [(1 / p[name] - 1) / math.prod(shape) for name, shape in layers.items()]
+        assert forces == pytest.approx([forces[0]] * len(forces), rel=1e-5) and forces[0] > 0
+    hand = {"a": (10, 10), "b": (10, 30)}  # F = 1/100: 100/2 + 300/4 = 125 weights of 400
+    assert RULES["igq"](hand, 125 / 400) == pytest.approx({"a": 1 / 2, "b": 1 / 4})
+
+
+def test_custom_densities_are_kept_and_the_other_layers_share_the_rest():
+    p = custom(SMALL, 0.25, {"classifier": 0.5, "first": 1.0})  # 382 weights: 80, 216, the rest 86
+    assert p == pytest.approx({"first": 1.0, "middle": 86 / 1152, "classifier": 0.5})
+    assert apportion(SMALL, 0.25, p) == {"first": 216, "middle": 86, "classifier": 80}
+    everything = {"classifier": 0.5, "first": 0.25, "middle": 0.125}  # 80 + 54 + 144 = 278
+    assert apportion(SMALL, 278 / 1528, custom(SMALL, 278 / 1528, everything)) == {
+        "first": 54, "middle": 144, "classifier": 80}  # fmt: skip
+
+
+def test_custom_counts_are_exact_at_every_density(shapes):
+    layers = shapes["wrn-16-1"]
+    for density in DENSITIES[1:-1]:
+        given = {"stem.weight": 1.0, "classifier.weight": 0.317, "group2.0.shortcut.weight": density}
+        counts = apportion(layers, density, custom(layers, density, given))
+        assert sum(counts.values()) == round(density * total(layers))
+        assert abs(counts["classifier.weight"] - 0.317 * 640) < 1 and counts["stem.weight"] == 432
+
+
+@pytest.mark.parametrize(
+    "layers, density, says",
+    [
+        ({"last": 0.5}, 0.5, "unknown layer 'last': choose one of first, middle, classifier"),
+        ({"first": 1.0, "middle": 0.5}, 0.5, "allow a density from 0.518.* to 0.623.* in all, not 0.5: change them"),
+        ({"middle": 0.01}, 0.5, "allow a density from 0.008.* to 0.253.* in all, not 0.5"),
+        ({"first": 0.5, "middle": 0.5, "classifier": 0.5}, 0.4, "allow a density of 0.5 in all, not 0.4"),
+    ],
+)
+def test_custom_densities_that_do_not_fit_are_refused(layers, density, says):
+    with pytest.raises(StudyError, match=says):
+        custom(SMALL, density, layers)
+
+
 def test_density_one_keeps_everything():
     for rule in RULES:
         assert allocate(SMALL, 1.0, rule) == {name: math.prod(shape) for name, shape in SMALL.items()}
 
 
-@pytest.mark.parametrize("rule,fixed", [("uniform+", 216 + 32 + 1), ("erk+", 160 + 2), ("erk", 3)])
+@pytest.mark.parametrize(
+    "rule,fixed", [("uniform+", 216 + 32 + 1), ("erk+", 160 + 2), ("smart", 48 + 2), ("erk", 3), ("igq", 3)]
+)
 def test_the_lowest_density_is_met_and_below_it_the_error_names_it(rule, fixed):
     counts = allocate(SMALL, fixed / 1528, rule)
     assert sum(counts.values()) == fixed and min(counts.values()) == 1

@@ -16,7 +16,7 @@ TINY = RunConfig(train_samples=256, batch_size=64, epochs=4, sparsity=0.8)
 
 
 def trainer(config: RunConfig) -> training.Trainer:
-    return training.Trainer(config, load(config.dataset, None, config.train_samples))
+    return training.Trainer([config], load(config.dataset, None, config.train_samples))
 
 
 @pytest.mark.parametrize(
@@ -63,8 +63,8 @@ def test_weights_after_resuming_are_bit_for_bit(tmp_path):
     config = TINY.replace(optimizer="adamw", lr=0.01)
     straight, again = trainer(config), trainer(config)
     straight.train_epoch()
-    checkpoints.save(straight.state(), config, tmp_path)
-    again.resume(checkpoints.load(config, tmp_path))
+    checkpoints.save(straight.states()[0], config, tmp_path)
+    again.resume([checkpoints.load(config, tmp_path)])
     straight.train_epoch()
     again.train_epoch()
     for a, b in zip(straight.model.state_dict().values(), again.model.state_dict().values(), strict=True):
@@ -111,7 +111,7 @@ def test_a_compacted_run_has_the_losses_of_the_masked_one(init_scale):
 def test_small_dense_has_the_size_and_the_scale_it_is_asked_for():
     config = TINY.replace(method="small-dense", sparsity=0.75, model="wrn-16-4")
     parents, own = trainer(config), trainer(config.replace(init_scale="own"))
-    assert parents.density["realised"] == pytest.approx(0.25, rel=0.05)
+    assert parents.densities[0]["realised"] == pytest.approx(0.25, rel=0.05)
     name = "group3.1.conv2.weight"
     ratio = dict(parents.model.named_parameters())[name].std() / dict(own.model.named_parameters())[name].std()
     width = dict(own.model.named_parameters())[name].shape[1]

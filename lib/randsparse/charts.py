@@ -5,7 +5,7 @@ Columns arm, structure and sparsity say which run a row is; accuracies are fract
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
@@ -34,7 +34,7 @@ def accuracy_vs_sparsity(frame: pd.DataFrame, x: str = "sparsity", y: str = "tes
         x: where a group stands: its sparsity, or the mean of another column, a share of weights removed.
         infeasible: (structure, sparsity, arm) that cannot be reached: crosses on the lower edge.
 
-    The dense network is a band. Intervals wider than the runs need may leave the panel, which shows all runs.
+    The dense network is a band. Each panel has its own axis, which shows all of its runs; wide intervals may leave it.
     """
     plots.need(frame, "arm", "structure", "sparsity", x, y)
     plots.need(frame.dropna(subset=[x, y]))
@@ -42,7 +42,7 @@ def accuracy_vs_sparsity(frame: pd.DataFrame, x: str = "sparsity", y: str = "tes
     sparse = frame[frame["arm"] != "dense"]
     shown = [*(sparse if len(sparse) else frame)["structure"], *(structure for structure, _, _ in infeasible)]
     structures = plots.ordered(shown, STRUCTURES)
-    figure, axes = plots.panels([STRUCTURES[name] for name in structures], sharey=True)
+    figure, axes = plots.panels([STRUCTURES[name] for name in structures])
     arms = plots.ordered([*sparse["arm"], *(arm for _, _, arm in infeasible)], PALETTE)
     for ax, structure in zip(axes, structures, strict=True):
         rows = sparse[sparse["structure"] == structure]
@@ -63,9 +63,11 @@ def accuracy_vs_sparsity(frame: pd.DataFrame, x: str = "sparsity", y: str = "tes
             ax.plot(position, 0.02, "x", color=PALETTE[arm], transform=ax.get_xaxis_transform())
         if crosses:
             ax.plot([], [], "x", color="#555555", label="cannot be reached")
-        count_missing(ax, pd.concat([rows, dense])[y])
-    _limit(axes, frame[y].dropna(), low=0, high=1)
-    plots.percent(axes[0], label)
+        values = pd.concat([rows, dense])[y]
+        count_missing(ax, values)
+        if values.notna().any():
+            _limit(ax, values.dropna(), low=0, high=1)
+        plots.percent(ax, label if ax is axes[0] else "")
     plots.legend(figure)
     return figure
 
@@ -112,12 +114,12 @@ def count_missing(ax: Axes, values: pd.Series) -> None:
         ax.text(0.02, 0.06, text, transform=ax.transAxes, fontsize=7.5, color="#555555")
 
 
-def _limit(axes: Sequence[Axes], values: pd.Series, low: float = -np.inf, high: float = np.inf) -> None:
+def _limit(ax: Axes, values: pd.Series, low: float = -np.inf, high: float = np.inf) -> None:
     """Keep wide intervals of few runs from flattening a panel: show at most the range of values thrice."""
     room = max(float(values.max() - values.min()), 0.004)
-    bottom, top = axes[0].get_ylim()
+    bottom, top = ax.get_ylim()
     margin = 0.004 if high == 1 else 0
-    axes[0].set_ylim(max(bottom, values.min() - room, low), min(top, values.max() + room, high + margin))
+    ax.set_ylim(max(bottom, values.min() - room, low), min(top, values.max() + room, high + margin))
 
 
 @styled
@@ -147,7 +149,7 @@ def difference_vs_sparsity(rows: pd.DataFrame, margin: float = POINT,
                             markerfacecolor=fill)
         _counts_above(ax, own)
     finite = pd.concat([rows["mean"].dropna(), pd.Series([-1.5 * margin, 1.5 * margin])])
-    _limit(axes, finite)
+    _limit(axes[0], finite)
     plots.percent(axes[0], "")
     axes[0].set_ylabel(f"{label}\n(percentage points)")
     plots.legend(figure)

@@ -18,13 +18,14 @@ SEMANTICS = 1
 CHOICES: dict[str, tuple[str, ...]] = {
     "structure": ("weight", "node"),
     "draw": ("exact", "bernoulli", "fan_in"),
+    "criterion": ("random", "magnitude", "snip", "grasp", "synflow"),
     "method": ("static", "small-dense"),
     "init_scale": ("parent", "own"),
     "optimizer": ("sgd", "adamw"),
     "schedule": ("cosine", "step"),
     "precision": ("float32", "bfloat16", "float64"),
     "memory_format": ("channels_last", "contiguous"),
-    "engine": ("masked", "compacted"),
+    "engine": ("masked", "compacted", "batched"),
 }
 
 
@@ -44,7 +45,10 @@ class RunConfig:
     model: str = "wrn-10-1"
     sparsity: float = 0.0  # fraction removed: of the weights, or (structure "node") of the nodes of every layer
     structure: str = "weight"
-    rule: str = "erk"  # how density is spread over layers (densities.RULES)
+    rule: str = "erk"  # how density is spread over layers: densities.RULES, scores.SCORES, or "custom"
+    layer_densities: tuple[tuple[str, float], ...] = ()  # of rule "custom": by layer; give a mapping
+    criterion: str = "random"  # which weights of a layer are kept: drawn by mask_seed, or those of the highest scores
+    score_init_seed: int | None = None  # the initial weights that are scored; None: the run's own, init_seed
     draw: str = "exact"
     method: str = "static"  # "small-dense": a narrower dense network of as many weights (or that share of nodes)
     init_scale: str = "parent"  # Kaiming fan-in of the dense parent, or of what the run keeps
@@ -65,7 +69,7 @@ class RunConfig:
     # arithmetic
     precision: str = "float32"
     memory_format: str = "channels_last"
-    engine: str = "masked"  # "compacted": a node mask trains as the smaller network that computes the same function
+    engine: str = "masked"  # "compacted": a node mask trains as the smaller network; "batched": beside other runs
     # randomness
     mask_seed: int = 0
     init_seed: int = 0
@@ -81,6 +85,8 @@ class RunConfig:
         self._check_values()
         for name in self._without_effect():
             object.__setattr__(self, name, DEFAULTS[name])
+        if self.layer_densities:
+            _check_layers(self.dataset, self.model, self.layer_densities)
 
     def _check_values(self) -> None:
         _require(0 <= self.sparsity < 1, "sparsity", self.sparsity, "in [0, 1): 1 would leave no weight")
@@ -101,18 +107,36 @@ class RunConfig:
         _require(0 <= self.warmup_epochs < self.epochs or self.warmup_epochs == 0, "warmup_epochs",
                  self.warmup_epochs, f"0 or more and below epochs ({self.epochs})")
         _require(0 <= self.label_smoothing < 1, "label_smoothing", self.label_smoothing, "in [0, 1)")
-        sparse_node = self.sparsity > 0 and self.structure == "node" and self.method == "static"
-        _require(self.engine == "masked" or self.sparsity == 0 or sparse_node or self.method == "small-dense",
-                 "engine", self.engine, "'masked' unless structure is 'node'")
+        sparse = self.sparsity > 0 and self.method == "static"
+        sparse_node = sparse and self.structure == "node"
+        _require(self.criterion == "random" or not sparse_node, "criterion", self.criterion,
+                 "'random' unless structure is 'weight'")
+        _require(self.rule != "custom" or not sparse or sparse_node or self.layer_densities != (), "layer_densities",
+                 self.layer_densities, "a density by layer, of one at least, with rule='custom'")
+        _require(self.engine != "compacted" or self.sparsity == 0 or sparse_node or self.method == "small-dense",
+                 "engine", self.engine, "'masked' or 'batched' unless structure is 'node'")
+        _require(self.engine != "batched" or _wide(self.model), "engine", self.engine,
+                 f"'masked' for {self.model}, which has layers of other than a multiple of 16 channels")
 
     def _without_effect(self) -> set[str]:
         names: set[str] = set()
+        spread = {"rule", "layer_densities", "criterion", "score_init_seed", "draw"}
         if self.sparsity == 0:
-            names |= {"structure", "rule", "draw", "method", "init_scale", "engine", "mask_seed"}
+            names |= spread | {"structure", "method", "init_scale", "mask_seed"}
         elif self.method == "small-dense":
-            names |= {"rule", "draw", "engine", "mask_seed"}
+            names |= spread | {"mask_seed"}
         elif self.structure == "node":
-            names |= {"rule", "draw"}
+            names |= spread
+        if self.rule != "custom":
+            names |= {"layer_densities"}
+        if self.criterion != "random":
+            names |= {"draw", "mask_seed"}
+        elif self.rule not in CHOICES["criterion"]:
+            names |= {"score_init_seed"}
+        if self.score_init_seed == self.init_seed:
+            names |= {"score_init_seed"}
+        if (self.method == "small-dense" and self.sparsity) or (self.engine == "compacted" and not self.sparsity):
+            names |= {"engine"}
         if self.optimizer == "adamw":
             names |= {"momentum", "nesterov"}
         if self.schedule != "step":
@@ -152,7 +176,7 @@ class RunConfig:
     def to_dict(self) -> dict[str, Any]:
         """Return the fields that differ from their defaults, as JSON values."""
         values = {name: getattr(self, name) for name, default in DEFAULTS.items() if getattr(self, name) != default}
-        return {name: list(value) if isinstance(value, tuple) else value for name, value in values.items()}
+        return {name: _json(name, value) for name, value in values.items()}
 
     @classmethod
     def from_dict(cls, values: dict[str, Any]) -> RunConfig:
@@ -167,9 +191,17 @@ DEFAULTS: dict[str, Any] = {field.name: field.default for field in fields(RunCon
 _OPTIONAL = {name for name, default in DEFAULTS.items() if default is None}
 
 
+def _json(name: str, value: Any) -> Any:
+    if name == "layer_densities":
+        return dict(value)
+    return list(value) if isinstance(value, tuple) else value
+
+
 def _typed(name: str, value: Any) -> Any:
     """Return `value` in the field's one form (1 becomes 1.0, a list a tuple), or raise for a wrong type."""
     default = DEFAULTS[name]
+    if name == "layer_densities":
+        return _pairs(value)
     if value is None and name in _OPTIONAL:
         return None
     wanted = int if name in _OPTIONAL else type(default)
@@ -186,18 +218,56 @@ def _typed(name: str, value: Any) -> Any:
     raise StudyError(f"{name}={value!r} is a {type(value).__name__}: it must be {allowed}")
 
 
+def _pairs(value: Any) -> tuple[tuple[str, float], ...]:
+    """Return densities by layer, a mapping or pairs, as pairs in the order of their names."""
+    try:
+        pairs = dict(value)
+        numbers = all(isinstance(p, int | float) and not isinstance(p, bool) for p in pairs.values())
+        if not numbers or not all(isinstance(name, str) for name in pairs):
+            raise TypeError
+    except (TypeError, ValueError):
+        raise StudyError(f"layer_densities={value!r}: it must map names of layers to densities") from None
+    for name, p in pairs.items():
+        _require(0 < p <= 1, f"layer_densities[{name!r}]", p, "in (0, 1]")
+    return tuple(sorted((name, float(p)) for name, p in pairs.items()))
+
+
 def _require(condition: bool, name: str, value: Any, allowed: str) -> None:
     if not condition:
         raise StudyError(f"{name}={value!r} is not possible: it must be {allowed}")
 
 
 @lru_cache
+def _wide(model: str) -> bool:
+    """Return whether lanes of that network fill whole vector registers, so that results do not depend on the lane."""
+    from randsparse import models
+
+    widths = models.default_widths(model)
+    return all(width % 16 == 0 for width in (*widths.streams, *widths.inner))
+
+
+@lru_cache
 def _canonical_model(dataset: str, model: str, rule: str) -> str:
     """Return the model's one name, or raise for any name that does not exist."""
-    from randsparse import data, densities, models
+    from randsparse import data, densities, models, scores
 
     if dataset not in data.DATASETS:
         raise unknown("dataset", dataset, data.DATASETS)
-    if rule not in densities.RULES:
-        raise unknown("density rule", rule, densities.RULES)
+    rules = (*densities.RULES, *scores.SCORES, "custom")
+    if rule not in rules:
+        raise unknown("density rule", rule, rules)
     return models.canonical(model)
+
+
+@lru_cache
+def _check_layers(dataset: str, model: str, layers: tuple[tuple[str, float], ...]) -> None:
+    """Raise StudyError for densities of layers that the model does not have."""
+    import torch
+
+    from randsparse import data, models
+
+    with torch.device("meta"):
+        shapes = models.maskable(models.build(model, *data.shape(dataset)))
+    for name, _ in layers:
+        if name not in shapes:
+            raise unknown("layer of layer_densities", name, shapes)

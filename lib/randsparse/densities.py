@@ -51,10 +51,57 @@ def balanced(shapes: Shapes, density: float) -> dict[str, float]:
 
 def pyramidal(shapes: Shapes, density: float) -> dict[str, float]:
     """p_l = q^l with Σ q^l N_l = ρN, l = 1 … L: the first layer is the densest (Gadhikar et al. 2023)."""
-    _check(shapes, density, {})
+    check(shapes, density)
     sizes, depth = _sizes(shapes), np.arange(1, len(shapes) + 1)
     q = brentq(lambda q: (sizes * q**depth).sum() - density * sizes.sum(), 0, 1, xtol=1e-15, rtol=1e-14)
     return dict(zip(shapes, (q**depth).tolist(), strict=True))
+
+
+def smart(shapes: Shapes, density: float) -> dict[str, float]:
+    """Smart ratio: p_l = c (k² + k), at most 1, k = 1 … L counted from the output (Su et al. 2020).
+
+    The classifier, k = 1, is at least .3 dense: the authors' code fixes its density at .3 and spreads the rest by the
+    formula, as here (the formula reaches .3 only where nearly all other layers are full). Shortcuts count as layers.
+    """
+    names = list(shapes)
+    weights = {name: float(k * k + k) for k, name in enumerate(reversed(names), start=1)}
+    return _fill(shapes, density, weights, {names[-1]: 0.3} if names else None)
+
+
+def igq(shapes: Shapes, density: float) -> dict[str, float]:
+    """Ideal-gas quotas: p_l = 1 / (1 + F N_l) with F ≥ 0 such that Σ p_l N_l = ρN (Vysogorets and Kempe 2021).
+
+    Layer l is a cylinder of gas of height 1 and cross-section 1/N_l that one force F compresses to the height p_l: by
+    Boyle's law the pressure 1 + F N_l times the height stays 1. Sparse layers keep 1/F weights each, as if balanced.
+    This is the formula of the authors' code.
+    """
+    check(shapes, density)
+    sizes = _sizes(shapes)
+    wanted = density * sizes.sum()
+    force = brentq(lambda f: (sizes / (1 + f * sizes)).sum() - wanted, 0, len(sizes) / wanted, xtol=1e-24, rtol=1e-14)
+    return dict(zip(shapes, (1 / (1 + force * sizes)).tolist(), strict=True))
+
+
+def custom(shapes: Shapes, density: float, layers: Mapping[str, float]) -> dict[str, float]:
+    """p_l as `layers` gives it, in (0, 1] by name; those not named share what is left of ρN at one density.
+
+    Raises StudyError for a name that is no layer, and where the layers cannot make up the density: with all of them
+    named, their total has to be ρN up to rounding (half a weight a layer).
+    """
+    for name in layers:
+        if name not in shapes:
+            raise unknown("layer", name, shapes)
+    check(shapes, density)
+    sizes = dict(zip(shapes, _sizes(shapes).tolist(), strict=True))
+    total, rounding = sum(sizes.values()), len(shapes) / 2
+    fixed = sum(max(1.0, p * sizes[name]) for name, p in layers.items())
+    others = [size for name, size in sizes.items() if name not in layers]
+    if not fixed + len(others) - rounding <= density * total <= fixed + sum(others) + rounding:
+        low, high = (f"{round((fixed + more) / total, 9):.9g}" for more in (len(others), sum(others)))
+        reach = f"a density from {low} to {high}" if others else f"a density of {low}"
+        raise StudyError(f"layer_densities allow {reach} in all, not {density:.9g}: change them, or the sparsity")
+    rest = min(1.0, max(0.0, density * total - fixed) / sum(others)) if others else 0.0
+    return {name: layers.get(name, rest) for name in shapes}
 
 
 RULES: dict[str, Rule] = {
@@ -65,7 +112,10 @@ RULES: dict[str, Rule] = {
     "erk+": erk_plus,
     "balanced": balanced,
     "pyramidal": pyramidal,
+    "smart": smart,
+    "igq": igq,
 }
+"""The rules that need shapes and a density only; `custom` needs densities, `scores` has those that need weights."""
 
 
 def allocate(shapes: Shapes, density: float, rule: str) -> dict[str, int]:
@@ -76,8 +126,17 @@ def allocate(shapes: Shapes, density: float, rule: str) -> dict[str, int]:
     """
     if rule not in RULES:
         raise unknown("density rule", rule, RULES)
+    return apportion(shapes, density, RULES[rule](shapes, density))
+
+
+def apportion(shapes: Shapes, density: float, densities: Mapping[str, float]) -> dict[str, int]:
+    """Return counts p_l N_l rounded by largest remainder: each between 1 and N_l, in all round(density · N).
+
+    Args:
+        densities: p_l by layer, in the order of `shapes`, with Σ p_l N_l = ρN up to rounding.
+    """
     sizes = _sizes(shapes)
-    wanted = np.array(list(RULES[rule](shapes, density).values())) * sizes
+    wanted = np.array(list(densities.values())) * sizes
     counts = np.clip(np.floor(wanted + 1e-6), 1, sizes).astype(int)  # 1e-6: a dense layer stays dense
     missing = round(density * int(sizes.sum())) - int(counts.sum())
     step = 1 if missing > 0 else -1
@@ -95,7 +154,7 @@ def clipped(shapes: Shapes, density: float, rule: str) -> dict[str, float]:
     """
     if rule not in _WEIGHTS:
         raise unknown("clipped density rule", rule, _WEIGHTS)
-    _check(shapes, density, {})
+    check(shapes, density)
     sizes, weights = _sizes(shapes), np.array(list(_WEIGHTS[rule](shapes).values()))
     constant = density * sizes.sum() / (weights * sizes).sum()
     return dict(zip(shapes, np.minimum(1, constant * weights).tolist(), strict=True))
@@ -124,8 +183,9 @@ def _sizes(shapes: Shapes) -> np.ndarray:
     return np.array([math.prod(shape) for shape in shapes.values()])
 
 
-def _check(shapes: Shapes, density: float, floors: Mapping[str, float]) -> None:
+def check(shapes: Shapes, density: float, floors: Mapping[str, float] | None = None) -> None:
     """Raise StudyError unless the density has room for the floors, and for one weight in each other layer."""
+    floors = floors or {}
     if not shapes or min(map(math.prod, shapes.values())) < 1:
         raise StudyError("no weights to mask: give the shape of at least one layer, none of them empty")
     sizes = _sizes(shapes)
@@ -144,7 +204,7 @@ def _fill(
 ) -> dict[str, float]:
     """Solve Σ p_l N_l = ρN for c in p_l = min(1, max(floor_l, c w_l)): others take a full layer's surplus."""
     floors = floors or {}
-    _check(shapes, density, floors)
+    check(shapes, density, floors)
     sizes = _sizes(shapes)
     w, floor = np.array([(weights[name], floors.get(name, 0.0)) for name in shapes]).T
 

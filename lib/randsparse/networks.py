@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from functools import cache
 from typing import Any
 
 import torch
 from torch import nn
 
-from randsparse import models, nodes
+from randsparse import densities, models, nodes, scores
 from randsparse.config import RunConfig
-from randsparse.densities import allocate
+from randsparse.data import Dataset
 from randsparse.effective import effective_density
 from randsparse.errors import StudyError
 from randsparse.masks import Mask, draw
@@ -31,10 +32,15 @@ class Network:
     density: dict[str, Any]
 
 
-def create(config: RunConfig, classes: int, channels: int, size: int) -> Network:
+def create(config: RunConfig, classes: int, channels: int, size: int, dataset: Dataset | None = None) -> Network:
     """Draw the mask and the initial weights of `config`, for images of `channels` x `size` x `size`.
 
-    The same config gives the same network in any process. Raises StudyError where the sparsity cannot be reached.
+    Args:
+        dataset: the run's; only its training part is looked at, and only where rule or criterion is one of
+            `scores.NEED_DATA`. On its device the scores are computed; the network is on the CPU.
+
+    The same config gives the same network in any process. Raises StudyError where the sparsity cannot be reached, and
+    for scores without the dataset that they need.
     """
     parent = models.build(config.model, classes, channels, size)
     if config.sparsity == 0:
@@ -44,9 +50,10 @@ def create(config: RunConfig, classes: int, channels: int, size: int) -> Network
         return _dense(config, parent, models.build(config.model, classes, channels, size, widths))
     if config.structure == "node":
         return _node(config, parent)
-    return _weight(config, parent)
+    return _weight(config, parent, (channels, size, size), dataset)
 
 
+@cache
 def infeasible(config: RunConfig, classes: int, channels: int, size: int) -> str | None:
     """Say why `config` cannot reach its sparsity, or return None when it can."""
     try:
@@ -58,21 +65,53 @@ def infeasible(config: RunConfig, classes: int, channels: int, size: int) -> str
             _small_widths(config, classes, channels)
         elif config.structure == "node":
             nodes.node_widths(config.model, config.density)
+        elif config.rule in scores.SCORES:
+            densities.check(models.maskable(parent), config.density)
         else:
-            allocate(models.maskable(parent), config.density, config.rule)
+            _allocate(config, models.maskable(parent))
     except StudyError as error:
         return str(error)
     return None
 
 
-def _weight(config: RunConfig, parent: nn.Module) -> Network:
-    """A weight mask over the whole parent."""
+def _weight(config: RunConfig, parent: nn.Module, image: tuple[int, int, int], dataset: Dataset | None) -> Network:
+    """A weight mask over the whole parent, for images of that shape."""
     shapes = models.maskable(parent)
-    counts = allocate(shapes, config.density, config.rule)
-    mask = draw(shapes, counts, config.mask_seed, config.draw)
+    scored = _scores(config, parent, image, dataset)
+    by_score = config.rule in scored
+    counts = scores.counts(scored[config.rule], config.density) if by_score else _allocate(config, shapes)
+    if config.criterion in scored:
+        mask = scores.keep(scored[config.criterion], counts)
+    else:
+        mask = draw(shapes, counts, config.mask_seed, config.draw)
     scales = {name: p**-0.5 for name, p in mask.layer_densities.items() if p} if config.init_scale == "own" else {}
     models.initialize(parent, config.init_seed, scales)
     return Network(parent, mask, _report(config, mask, parent))
+
+
+def _allocate(config: RunConfig, shapes: densities.Shapes) -> dict[str, int]:
+    """Return the counts of a rule that needs no weights."""
+    if config.rule != "custom":
+        return densities.allocate(shapes, config.density, config.rule)
+    layers = densities.custom(shapes, config.density, dict(config.layer_densities))
+    return densities.apportion(shapes, config.density, layers)
+
+
+def _scores(
+    config: RunConfig, parent: nn.Module, image: tuple[int, int, int], dataset: Dataset | None
+) -> dict[str, scores.Scores]:
+    """Return the scores, by name, that rule and criterion use: of initial weights in the parent's scale."""
+    found: dict[str, scores.Scores] = {}
+    for name in {config.rule, config.criterion} & scores.SCORES.keys():
+        images, labels = torch.ones(1, *image), None
+        if name in scores.NEED_DATA:
+            if dataset is None:
+                raise StudyError(f"{name} scores weights on training images: create the network with its dataset")
+            images, labels = scores.sample(name, dataset, config.data_seed, config.batch_size)
+        seed = config.init_seed if config.score_init_seed is None else config.score_init_seed
+        models.initialize(parent, seed)
+        found[name] = scores.SCORES[name](parent, images, labels, config.density)
+    return found
 
 
 def _node(config: RunConfig, parent: models.ResidualNetwork) -> Network:

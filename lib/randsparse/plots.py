@@ -108,7 +108,7 @@ class Provenance:
         records = list(records)
         runs = {RunConfig.from_dict(record["config"]).trajectory for record in records}
         shown = {record["key"]: comparable(record) for record in records}
-        seeds = sorted({getattr(run, name) for run in runs for name in DEFAULTS if name.endswith("_seed")})
+        seeds = sorted({getattr(run, name) for run in runs for name in DEFAULTS if name.endswith("_seed")} - {None})
         return cls(profile, _digest(parameters), _digest(shown), len(runs), _ranges(seeds))
 
     def __str__(self) -> str:
@@ -210,9 +210,9 @@ def ordered(values: Iterable[Any], order: Iterable[Any]) -> list[Any]:
 
 
 def percent(ax: Axes, label: str) -> None:
-    """Show fractions on the y axis as percent."""
+    """Show fractions on the y axis as percent, with a label unless that is empty."""
     ax.yaxis.set_major_formatter(percent_text)
-    ax.set_ylabel(f"{label} (%)")
+    ax.set_ylabel(label and f"{label} (%)")
 
 
 def percent_text(fraction: float, _: int = 0) -> str:

@@ -52,7 +52,10 @@ def population(base: RunConfig, index: int, size: int, vary: str = "mask+init") 
     else:
         candidates = [base.replace(mask_seed=seed, init_seed=seed) for seed in seeds]
     if len(set(candidates)) < size:
-        raise StudyError("candidates that vary in their mask alone are one network at sparsity 0: use 'mask+init'")
+        raise StudyError(
+            "candidates that vary in their mask alone are one network at sparsity 0, and with a criterion other than "
+            "'random': use 'mask+init'"
+        )
     return candidates
 
 

@@ -1,10 +1,11 @@
-"""Train one run: a config in, a record out."""
+"""Train runs: configs in, records out."""
 
 from __future__ import annotations
 
 import math
 import platform
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -13,11 +14,13 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 from torch.utils.flop_counter import FlopCounterMode
 
-from randsparse import checkpoints, networks
+from randsparse import checkpoints, lanes, networks, weights
+from randsparse.capture import Captured
 from randsparse.config import SCHEMA, SEMANTICS, RunConfig
 from randsparse.data import Batches, Dataset, load
+from randsparse.errors import StudyError
 from randsparse.evaluation import autocast, input_dtype, logits, loss_and_accuracy, metrics
-from randsparse.masks import Mask
+from randsparse.optimization import Masking, learning_rate, make_optimizer
 
 Record = dict[str, Any]
 SECONDS_BETWEEN_CHECKPOINTS = 15.0
@@ -28,114 +31,187 @@ def train(
     *,
     data_dir: str | Path | None = None,
     checkpoint_dir: Path | None = None,
+    weights_root: Path | None = None,
     device: str = "cpu",
 ) -> Record:
     """Train `config` and return its record, a JSON value, as `runs.Store` keeps it.
 
     With `checkpoint_dir`, goes on bit for bit from an earlier part of the same trajectory, and leaves one there when
-    it stops before the last epoch. The test set is evaluated once, after the last epoch of a complete run. A loss
-    that is no longer finite ends the run with status "diverged".
+    it stops before the last epoch. With `weights_root`, leaves the final weights of a complete run there
+    (`weights.save`). The test set is evaluated once, after the last epoch of a complete run. A loss that is no longer
+    finite ends the run with status "diverged".
     """
-    dataset = load(config.dataset, data_dir, config.train_samples).to(device)
-    trainer = Trainer(config, dataset, device)
-    trainer.resume(checkpoints.load(config, checkpoint_dir))
+    options = {"data_dir": data_dir, "checkpoint_dir": checkpoint_dir, "weights_root": weights_root, "device": device}
+    return train_together([config], **options)[0]
+
+
+def train_together(
+    configs: Sequence[RunConfig],
+    *,
+    data_dir: str | Path | None = None,
+    checkpoint_dir: Path | None = None,
+    weights_root: Path | None = None,
+    device: str = "cpu",
+) -> list[Record]:
+    """Train runs that share a program (`lanes.together`), or a single one, and return their records in order.
+
+    As `train`, which gives the same records one by one. Raises StudyError for runs that share none.
+    """
+    states = [checkpoints.load(config, checkpoint_dir) for config in configs]
+    begun = [state["epoch"] if state else 0 for state in states]
+    records: dict[int, Record] = {}
+    for epoch in sorted(set(begun)):  # lanes keep step
+        members = [index for index, start in enumerate(begun) if start == epoch]
+        dataset = load(configs[0].dataset, data_dir, configs[0].train_samples).to(device)
+        trainer = Trainer([configs[index] for index in members], dataset, device)
+        trainer.resume([states[index] for index in members])
+        _train(trainer, checkpoint_dir)
+        if weights_root and trainer.epoch == trainer.config.epochs:
+            for config, state, diverged in zip(trainer.configs, trainer.states(), trainer.diverged, strict=True):
+                if not diverged:
+                    weights.save(state["model"], config, weights_root)
+        records |= zip(members, trainer.records(), strict=True)
+    return [records[index] for index in range(len(configs))]
+
+
+def _train(trainer: Trainer, checkpoint_dir: Path | None) -> None:
+    """Train to the last epoch, and keep the checkpoints of that."""
+    config = trainer.configs[0]
     saved = time.monotonic()
-    while trainer.epoch < config.last_epoch and not trainer.diverged:
+    while trainer.epoch < config.last_epoch and not all(trainer.diverged):
         trainer.train_epoch()
         due = time.monotonic() - saved > SECONDS_BETWEEN_CHECKPOINTS or trainer.epoch == config.last_epoch
-        if checkpoint_dir and due and trainer.epoch < config.epochs and not trainer.diverged:
-            checkpoints.save(trainer.state(), config, checkpoint_dir)
+        if checkpoint_dir and due and trainer.epoch < config.epochs:
+            for each, state, diverged in zip(trainer.configs, trainer.states(), trainer.diverged, strict=True):
+                if not diverged:
+                    checkpoints.save(state, each, checkpoint_dir)
             saved = time.monotonic()
-    record = trainer.record()
-    if record["status"] == "done":
-        checkpoints.remove(config, checkpoint_dir)
-    return record
+    for each in trainer.configs:
+        if trainer.epoch == each.epochs:
+            checkpoints.remove(each, checkpoint_dir)
 
 
 class Trainer:
-    """The state of one run and the loop that advances it."""
+    """The state of one run, or of several in one program, and the loop that advances it.
 
-    def __init__(self, config: RunConfig, dataset: Dataset, device: str = "cpu") -> None:
-        self.config, self.dataset, self.device = config, dataset, torch.device(device)
+    Args:
+        configs: one run, or up to `lanes.LANES` that `lanes.together` says can share a program.
+    """
+
+    def __init__(self, configs: Sequence[RunConfig], dataset: Dataset, device: str = "cpu") -> None:
+        self.configs, self.dataset, self.device = tuple(configs), dataset, torch.device(device)
+        config = self.config = _shared(self.configs)
         self.precision = getattr(torch, config.precision)
-        network = networks.create(config, dataset.classes, dataset.channels, dataset.size)
-        self.density = network.density
+        nets = [networks.create(each, dataset.classes, dataset.channels, dataset.size, dataset) for each in configs]
+        self.densities, self.masks = [net.density for net in nets], [net.mask for net in nets]
+        self.flops = forward_flops(nets[0].model, dataset)
+        self.batched = config.engine == "batched"
+        if self.batched:
+            shapes = {name: p.shape for name, p in nets[0].model.named_parameters()}
+            if any({name: p.shape for name, p in net.model.named_parameters()} != shapes for net in nets):
+                raise StudyError("runs of one program must have networks of one shape")
+            model, mask = lanes.stack([net.model for net in nets]), lanes.stack_masks(self.masks, shapes)
+            seeds = [each.data_seed for each in configs]
+            self.batches = lanes.LaneBatches(dataset, config.batch_size, seeds, device)
+        else:
+            model, mask = nets[0].model, nets[0].mask
+            self.batches = Batches(dataset, config.batch_size, config.data_seed, device)
         layout = torch.channels_last if config.memory_format == "channels_last" else torch.contiguous_format
-        self.model = network.model.to(self.device, input_dtype(self.precision), memory_format=layout)
+        self.model = model.to(self.device, input_dtype(self.precision), memory_format=layout)
         self.optimizer = make_optimizer(config, self.model)
-        self.keep_masked = Masking(self.model, network.mask)
-        self.batches = Batches(dataset, config.batch_size, config.data_seed, device)
-        self.flops = forward_flops(self.model, dataset, input_dtype(self.precision))
-        self.epoch, self.seconds, self.curve = 0, 0.0, []
+        self.keep_masked = Masking(self.model, mask)
+        self.update = Captured(self.step) if self.device.type == "cuda" else self.step
+        self.epoch, self.seconds = 0, 0.0
+        self.curves: list[list[dict[str, float]]] = [[] for _ in configs]
 
     @property
-    def diverged(self) -> bool:
-        """Whether the last epoch's losses were not finite."""
-        return bool(self.curve) and not all(math.isfinite(self.curve[-1][k]) for k in ("train_loss", "val_loss"))
+    def diverged(self) -> list[bool]:
+        """Whether the last losses of each run were not finite."""
+        return [bool(curve) and not all(map(math.isfinite, (curve[-1]["train_loss"], curve[-1]["val_loss"])))
+                for curve in self.curves]  # fmt: skip
 
     def train_epoch(self) -> None:
         """One pass over the training part, then one over the validation part."""
         started = time.perf_counter()
         self.model.train()
         steps = len(self.batches)
-        total = torch.zeros((), device=self.device)
+        total: Tensor | float = 0.0
         for step, (images, labels) in enumerate(self.batches.epoch(self.epoch), start=self.epoch * steps):
-            for group in self.optimizer.param_groups:
-                group["lr"] = learning_rate(self.config, step, steps)
-            total += self.step(images, labels)
-        train_loss = total.item() / steps
+            self.set_learning_rate(learning_rate(self.config, step, steps))
+            total = total + self.update(images, labels)
+        train_losses = (total / steps).tolist()
         self.seconds += time.perf_counter() - started
-        outputs = logits(self.model, self.dataset.val_x, self.dataset, self.precision)
-        val_loss, val_accuracy = loss_and_accuracy(outputs, self.dataset.val_y)
+        outputs = self.of_runs(logits(self.model, self.dataset.val_x, self.dataset, self.precision))
         self.epoch += 1
-        self.curve.append(
-            {
-                "epoch": self.epoch,
-                "lr": learning_rate(self.config, self.epoch * steps - 1, steps),
-                "train_loss": train_loss,
-                "val_loss": val_loss,
-                "val_accuracy": val_accuracy,
-            }
-        )
+        rate = learning_rate(self.config, self.epoch * steps - 1, steps)
+        rows = zip(self.curves, self.diverged, train_losses, outputs, strict=False)  # spare lanes have no curve
+        for curve, diverged, train_loss, output in rows:
+            if diverged:
+                continue
+            val_loss, val_accuracy = loss_and_accuracy(output, self.dataset.val_y)
+            point = {"train_loss": train_loss, "val_loss": val_loss, "val_accuracy": val_accuracy}
+            curve.append({"epoch": self.epoch, "lr": rate, **point})
+
+    def set_learning_rate(self, rate: float) -> None:
+        """Set the rate of the next step, in place where it is a tensor that a captured step reads."""
+        for group in self.optimizer.param_groups:
+            if isinstance(group["lr"], Tensor):
+                group["lr"].fill_(rate)
+            else:
+                group["lr"] = rate
 
     def step(self, images: Tensor, labels: Tensor) -> Tensor:
-        """Update the weights by one batch, float32 (B, C, H, W) and int64 (B,); return its loss, on the device."""
+        """Update the weights by one batch, as `batches` yields it; return the loss of each lane, on the device."""
         with autocast(self.device, self.precision):
             outputs = self.model(images.to(input_dtype(self.precision)))
-            loss = F.cross_entropy(outputs, labels, label_smoothing=self.config.label_smoothing)
+            smoothing = self.config.label_smoothing
+            if self.batched:
+                by_image = F.cross_entropy(outputs.transpose(1, 2), labels, label_smoothing=smoothing, reduction="none")
+                losses = by_image.mean(0)
+            else:
+                losses = F.cross_entropy(outputs, labels, label_smoothing=smoothing)[None]
         self.optimizer.zero_grad()
-        loss.backward()
+        losses.sum().backward()
         self.keep_masked()
         self.optimizer.step()
-        return loss.detach()
+        return losses.detach()
 
-    def state(self) -> dict[str, Any]:
-        """Return all that the rest of the trajectory depends on; order and augmentation are functions of the epoch."""
-        return {
-            "model": self.model.state_dict(),
-            "optimizer": self.optimizer.state_dict(),
-            "epoch": self.epoch,
-            "seconds": self.seconds,
-            "curve": self.curve,
-        }
+    def of_runs(self, outputs: Tensor) -> list[Tensor]:
+        """Return the logits of each run, (N, classes), from those of the model."""
+        return list(outputs.unbind(1))[: len(self.configs)] if self.batched else [outputs]
 
-    def resume(self, state: dict[str, Any] | None) -> None:
-        """Go on from `state`, if there is one."""
-        if state is None:
+    def states(self) -> list[dict[str, Any]]:
+        """Return all that the rest of each trajectory depends on; order and augmentation follow from the epoch."""
+        whole = {"model": self.model.state_dict(), "optimizer": self.optimizer.state_dict()}
+        parts = [lanes.lane_state(whole, lane) for lane in range(len(self.configs))] if self.batched else [whole]
+        seconds = self.seconds / len(self.configs)
+        return [part | {"epoch": self.epoch, "seconds": seconds, "curve": curve}
+                for part, curve in zip(parts, self.curves, strict=True)]  # fmt: skip
+
+    def resume(self, states: Sequence[dict[str, Any] | None]) -> None:
+        """Go on from one state a run, all of one epoch, if there are any."""
+        if states[0] is None:
             return
-        self.model.load_state_dict(state["model"])
-        self.optimizer.load_state_dict(state["optimizer"])
-        self.epoch, self.seconds, self.curve = state["epoch"], state["seconds"], list(state["curve"])
+        first = lanes.stack_state(list(states)) if self.batched else states[0]
+        self.model.load_state_dict(first["model"])
+        self.optimizer.load_state_dict(first["optimizer"])
+        self.epoch, self.seconds = states[0]["epoch"], sum(state["seconds"] for state in states)
+        self.curves = [list(state["curve"]) for state in states]
 
-    def record(self) -> Record:
-        """Return the record of the run as far as it has come, without test metrics unless it is complete."""
-        config, curve = self.config, self.curve[: self.config.last_epoch]
+    def records(self) -> list[Record]:
+        """Return the record of each run as far as it has come, without test metrics unless it is complete."""
+        outputs: list[Tensor | None] = [None] * len(self.configs)
+        if self.config.stop_epoch is None and not all(self.diverged):
+            outputs = self.of_runs(logits(self.model, self.dataset.test_x, self.dataset, self.precision))
+        return [self._record(index, output) for index, output in enumerate(outputs)]
+
+    def _record(self, index: int, output: Tensor | None) -> Record:
+        config, curve = self.configs[index], self.curves[index][: self.config.last_epoch]
         status, reason, test = "stopped", None, None
-        if self.diverged:
-            status, reason = "diverged", f"loss not finite in epoch {self.epoch}"
-        elif config.stop_epoch is None:
-            status = "done"
-            test = metrics(logits(self.model, self.dataset.test_x, self.dataset, self.precision), self.dataset.test_y)
+        if self.diverged[index]:
+            status, reason = "diverged", f"loss not finite in epoch {len(curve)}"
+        elif output is not None:
+            status, test = "done", metrics(output, self.dataset.test_y)
         return {
             "schema": SCHEMA,
             "semantics": SEMANTICS,
@@ -145,79 +221,46 @@ class Trainer:
             "reason": reason,
             "curve": curve,
             "test": test,
-            "density": self.density,
-            "cost": self.cost(),
+            "density": self.densities[index],
+            "cost": self.cost(index),
             "environment": environment(self.device),
         }
 
-    def cost(self) -> dict[str, float]:
+    def cost(self, index: int = 0) -> dict[str, float]:
         """Return seconds of training, images per second, and training FLOPs: as computed, and of kept weights only.
 
-        A backward pass costs two forward passes, so a step is three (as in Evci et al. 2020, appendix H).
+        A run that shares a program has its share of the program's seconds. A backward pass costs two forward passes,
+        so a step is three (as in Evci et al. 2020, appendix H).
         """
-        images = self.epoch * len(self.batches) * self.config.batch_size
+        epochs, seconds = len(self.curves[index]), self.seconds / len(self.configs)
+        images = epochs * len(self.batches) * self.config.batch_size
         return {
-            "epochs": self.epoch,
+            "epochs": epochs,
             "images": images,
-            "seconds": self.seconds,
-            "images_per_second": images / self.seconds if self.seconds else 0.0,
+            "seconds": seconds,
+            "images_per_second": images / seconds if seconds else 0.0,
             "flops": 3.0 * images * sum(self.flops.values()),
-            "sparse_flops": 3.0 * images * self.sparse_flops(),
+            "sparse_flops": 3.0 * images * self.sparse_flops(index),
         }
 
-    def sparse_flops(self) -> float:
+    def sparse_flops(self, index: int = 0) -> float:
         """Return the forward FLOPs of one image that fall on kept weights."""
-        mask = self.keep_masked.mask
+        mask = self.masks[index]
         densities = mask.layer_densities if mask else {}
         return sum(n * densities.get(f"{layer}.weight", 1.0) for layer, n in self.flops.items())
 
 
-class Masking:
-    """Keeps masked weights at exactly zero: zeroes them once, then the gradients of every step in one fused call.
-
-    A weight that starts at zero with a zero gradient stays zero, and so does its optimiser state, under momentum,
-    Nesterov and weight decay, for SGD and AdamW.
-    """
-
-    def __init__(self, model: nn.Module, mask: Mask | None) -> None:
-        self.mask = mask
-        parameters = dict(model.named_parameters())
-        self.parameters = [parameters[name] for name in mask or ()]
-        self.factors = [
-            torch.empty_like(parameters[name]).copy_(keep) for name, keep in (mask.items() if mask else ())
-        ]
-        if mask:
-            torch._foreach_mul_([parameter.data for parameter in self.parameters], self.factors)
-
-    def __call__(self) -> None:
-        if self.mask:
-            torch._foreach_mul_([parameter.grad for parameter in self.parameters], self.factors)
-
-
-def learning_rate(config: RunConfig, step: int, steps_per_epoch: int) -> float:
-    """Return the rate of `step` (from 0): linear warm-up, then a cosine to 0 or steps by `gamma` at the milestones."""
-    total, warmup = config.epochs * steps_per_epoch, config.warmup_epochs * steps_per_epoch
-    if step < warmup:
-        return config.lr * (step + 1) / (warmup + 1)
-    if config.schedule == "step":
-        return config.lr * config.gamma ** sum(step >= milestone * total for milestone in config.milestones)
-    return config.lr * 0.5 * (1 + math.cos(math.pi * (step - warmup) / (total - warmup)))
-
-
-def make_optimizer(config: RunConfig, model: nn.Module) -> torch.optim.Optimizer:
-    """Return the optimiser; weight decay acts on weights of convolutions and linear layers only."""
-    weights = [p for p in model.parameters() if p.dim() > 1]
-    others = [p for p in model.parameters() if p.dim() <= 1]
-    groups = [{"params": weights, "weight_decay": config.weight_decay}, {"params": others, "weight_decay": 0.0}]
-    if config.optimizer == "adamw":
-        return torch.optim.AdamW(groups, lr=config.lr, fused=True)
-    return torch.optim.SGD(groups, lr=config.lr, momentum=config.momentum, nesterov=config.nesterov, fused=True)
+def _shared(configs: Sequence[RunConfig]) -> RunConfig:
+    """Return a config of the recipe that all runs share; raises StudyError if they cannot be trained in one program."""
+    if len(configs) > 1 and (lanes.together(configs[0]) is None or len(set(map(lanes.together, configs))) > 1):
+        raise StudyError('runs of one program differ in seeds and masks only, and their engine is "batched"')
+    return configs[0]
 
 
 @torch.no_grad()
-def forward_flops(model: nn.Module, dataset: Dataset, dtype: torch.dtype) -> dict[str, float]:
+def forward_flops(model: nn.Module, dataset: Dataset) -> dict[str, float]:
     """Return the forward FLOPs of one image by layer name, of convolutions and linear layers, as torch counts them."""
-    image = torch.zeros(1, dataset.channels, dataset.size, dataset.size, device=dataset.train_x.device, dtype=dtype)
+    image = torch.zeros(1, dataset.channels, dataset.size, dataset.size)
     model.eval()
     with FlopCounterMode(display=False) as counter:
         model(image)

@@ -1,0 +1,58 @@
+"""What a training step does to the weights: the optimiser, its learning rate, and the mask that it keeps to."""
+
+from __future__ import annotations
+
+import math
+
+import torch
+from torch import nn
+
+from randsparse.config import RunConfig
+from randsparse.masks import Mask
+
+
+class Masking:
+    """Keeps masked weights at exactly zero: zeroes them once, then the gradients of every step in one fused call.
+
+    A weight that starts at zero with a zero gradient stays zero, and so does its optimiser state, under momentum,
+    Nesterov and weight decay, for SGD and AdamW.
+    """
+
+    def __init__(self, model: nn.Module, mask: Mask | None) -> None:
+        self.mask = mask
+        parameters = dict(model.named_parameters())
+        self.parameters = [parameters[name] for name in mask or ()]
+        self.factors = [
+            torch.empty_like(parameters[name]).copy_(keep) for name, keep in (mask.items() if mask else ())
+        ]
+        if mask:
+            torch._foreach_mul_([parameter.data for parameter in self.parameters], self.factors)
+
+    def __call__(self) -> None:
+        if self.mask:
+            torch._foreach_mul_([parameter.grad for parameter in self.parameters], self.factors)
+
+
+def learning_rate(config: RunConfig, step: int, steps_per_epoch: int) -> float:
+    """Return the rate of `step` (from 0): linear warm-up, then a cosine to 0 or steps by `gamma` at the milestones."""
+    total, warmup = config.epochs * steps_per_epoch, config.warmup_epochs * steps_per_epoch
+    if step < warmup:
+        return config.lr * (step + 1) / (warmup + 1)
+    if config.schedule == "step":
+        return config.lr * config.gamma ** sum(step >= milestone * total for milestone in config.milestones)
+    return config.lr * 0.5 * (1 + math.cos(math.pi * (step - warmup) / (total - warmup)))
+
+
+def make_optimizer(config: RunConfig, model: nn.Module) -> torch.optim.Optimizer:
+    """Return the optimiser; weight decay acts on weights of convolutions and linear layers only.
+
+    On a GPU the learning rate is a tensor there, which a captured step can read.
+    """
+    weights = [p for p in model.parameters() if p.dim() > 1]
+    others = [p for p in model.parameters() if p.dim() <= 1]
+    groups = [{"params": weights, "weight_decay": config.weight_decay}, {"params": others, "weight_decay": 0.0}]
+    on_gpu = others[0].is_cuda
+    rate = torch.tensor(config.lr, device=others[0].device) if on_gpu else config.lr
+    if config.optimizer == "adamw":
+        return torch.optim.AdamW(groups, lr=rate, fused=True, capturable=on_gpu)
+    return torch.optim.SGD(groups, lr=rate, momentum=config.momentum, nesterov=config.nesterov, fused=True)
