@@ -1,0 +1,95 @@
+"""The report of `make bench`: what is measured, printed as text and written as JSON."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import re
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from randsparse.bench import candidates, steps, throughput
+from randsparse.files import write
+from randsparse.notebooks import results_folder
+from randsparse.parameters import find_root
+from randsparse.training import environment
+
+SETTINGS = (("wrn-10-1", 8, 128), ("wrn-10-1", 32, 128), ("wrn-16-1", 32, 128), ("wrn-22-2", 32, 128))
+"""(model, image size, batch size) of each row."""
+COMPACTED = ("wrn-16-2", 32, 128)
+
+
+def main(arguments: Sequence[str] = ()) -> None:
+    """Measure this machine, print a report and write results/bench/<device>.json."""
+    parser = argparse.ArgumentParser(prog="randsparse bench", description=main.__doc__)
+    parser.add_argument("--seconds", type=float, default=2.0, help="of each measurement of a rate (%(default)s)")
+    parser.add_argument("--rounds", type=int, default=3, help="how often all are measured in turn (%(default)s)")
+    parser.add_argument("--steps", type=int, default=10, help="timed steps of each kind (%(default)s)")
+    parser.add_argument("--results", type=Path, default=results_folder(find_root()), help="folder of results")
+    parser.add_argument("--device", choices=("cpu", "cuda"), default="cpu", help="what to measure (%(default)s)")
+    options = parser.parse_args(arguments)
+    torch.set_num_threads(1)
+    report = {"environment": environment(torch.device(options.device))} | dict(_measured(options))
+    device = re.sub(r"\W+", "-", report["environment"]["hardware"].lower()) if options.device == "cuda" else "cpu"
+    path = options.results / "bench" / f"{device}.json"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    write(path, (json.dumps(report, sort_keys=True, indent=1) + "\n").encode())
+    print(f"written to {path}")  # noqa: T201
+
+
+def _measured(options: argparse.Namespace) -> Iterator[tuple[str, list[dict[str, Any]]]]:
+    """Yield each section of the report, after printing it."""
+    rates = {"seconds": options.seconds, "rounds": options.rounds}
+    if options.device == "cuda":
+        yield "gpu", _printed(throughput.on_gpu(*SETTINGS[-1], **rates), _throughput)
+        return
+    yield "masking", [_printed(steps.masking(*setting, steps=options.steps), _masking) for setting in SETTINGS]
+    sparsities = steps.NODE_SPARSITIES
+    yield "compaction", [_printed(steps.compaction(*COMPACTED, s, options.steps), _compaction) for s in sparsities]
+    yield "candidates", _printed(candidates.batched(rounds=options.rounds), _candidates)
+    yield "throughput", [_printed(throughput.on_cpu(*setting, **rates), _throughput) for setting in SETTINGS]
+
+
+def _printed(row: dict[str, Any], text: Any) -> dict[str, Any]:
+    print(text(row), flush=True)  # noqa: T201
+    return row
+
+
+def _setting(row: dict[str, Any]) -> str:
+    return f"{row['model']} {row['size']}x{row['size']}, batch {row['batch_size']}"
+
+
+def _spread(quartiles: Sequence[float]) -> str:
+    low, middle, high = quartiles
+    return f"{middle:.2f} ({low:.2f} to {high:.2f})"
+
+
+def _masking(row: dict[str, Any]) -> str:
+    return (f"{_setting(row)}: masking is {row['share']:.2%} of a step of {row['step_ms']:.1f} ms; "
+            f"masked over dense steps {_spread(row['ratio'])}")  # fmt: skip
+
+
+def _compaction(row: dict[str, Any]) -> str:
+    times = f"{row['masked_ms']:.0f} and {row['compacted_ms']:.0f} ms"
+    return (f"{_setting(row)}, node sparsity {row['sparsity']:.0%}: masked and compacted steps take {times}, "
+            f"ratio {_spread(row['speedup'])}; of FLOPs {row['flops']:.1f}")  # fmt: skip
+
+
+def _candidates(row: dict[str, Any]) -> str:
+    ways = "; ".join(f"{name.replace('_', ' ')} {row['seconds'][name]:.2f} s, {_spread(row['speedup'][name])} times"
+                     for name in row["seconds"])  # fmt: skip
+    return f"{row['candidates']} candidates, one epoch of digits, {row['workers']} workers: {ways}"
+
+
+def _throughput(row: dict[str, Any]) -> str:
+    limit = ", ".join(f"{name} {value:.0f} GFLOP/s" for name, value in row["limit_gflops"].items())
+    lines = [f"{_setting(row)}; matrix products: {limit}"]
+    for name, rate in row["rates"].items():
+        lines.append(f"  {name:33} {rate:9.0f} images/s  {_spread(row['speedup'][name])} times the reference, "
+                     f"{row['of_limit'][name]:.0%} of matrix products")  # fmt: skip
+    if "memory" in row:
+        lines.append(f"  peak memory of one run: {row['memory'] / 2**20:.0f} MiB")
+    return "\n".join(lines)

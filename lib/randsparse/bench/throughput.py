@@ -1,0 +1,152 @@
+"""Images per second of the whole machine: the study's loop against the reference loop and the machine's own limit."""
+
+from __future__ import annotations
+
+import contextlib
+import itertools
+import statistics
+import time
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import joblib
+import torch
+
+from randsparse.bench import reference
+from randsparse.bench.machine import Processes, matmul_rate, wait_for
+from randsparse.bench.steps import quartiles, random_images
+from randsparse.config import RunConfig
+from randsparse.data import Dataset
+from randsparse.lanes import LANES
+from randsparse.training import Trainer
+
+
+class Way(NamedTuple):
+    """A way to train: what measures its rate, in how many processes, and the precision that bounds it."""
+
+    measure: Callable[..., float]
+    arguments: tuple
+    processes: int = 1
+    threads: int | None = 1
+    precision: torch.dtype = torch.float32
+
+    def rate(self, processes: Processes, seconds: float) -> float:
+        """Return the rate of all processes together."""
+        return sum(processes.measure(self.measure, *self.arguments, seconds=seconds))
+
+
+def on_cpu(model: str, size: int, batch_size: int, *, seconds: float, rounds: int) -> dict[str, Any]:
+    """Return the images per second of several ways to train at 80 % sparsity on all cores, as `compared` does."""
+    cores = joblib.cpu_count()
+    data = random_images(size, 9 * batch_size)  # at batch size 128 as many as digits has
+    config = RunConfig(model=model, batch_size=batch_size, sparsity=0.8)
+    fast = config.replace(precision="bfloat16")
+    ways = {
+        "reference": Way(reference.images_per_second, (config, data), threads=None),
+        "one run, all cores": Way(images_per_second, (config, data), threads=None),
+        "a run a core": Way(images_per_second, (config, data), cores),
+        "a run a core, bfloat16": Way(images_per_second, (fast, data), cores, precision=_dtype(fast)),
+    }
+    if size < 32:  # where epochs are short, as of digits, and calls, not arithmetic, take the time
+        kept = Way(reference.images_per_second, (config, data, "cpu", True), threads=None)
+        default = Way(reference.images_per_second, (config, data, "cpu", False), threads=None)
+        ways |= {"reference": default, "reference, workers kept": kept}
+        for each, name in ((config, "batched"), (fast, "batched, bfloat16")):
+            way = Way(images_per_second, (each.replace(engine="batched"), data), cores, precision=_dtype(each))
+            ways[f"{LANES} runs a core, {name}"] = way
+    limits = {dtype: Way(matmul_rate, (dtype,), cores) for dtype in (torch.float32, torch.bfloat16)}
+    rows = compared(ways, limits, flops_of_an_image(config, data), seconds, rounds)
+    return {"model": model, "size": size, "batch_size": batch_size, "processes": cores, **rows}
+
+
+def on_gpu(model: str, size: int, batch_size: int, *, seconds: float, rounds: int) -> dict[str, Any]:
+    """Return the images per second of the reference loop and of 1, 2, 4, ... runs side by side on one GPU, in bfloat16.
+
+    As `compared` does; `memory` is the peak of one run in bytes.
+    """
+    data = random_images(size, 64 * batch_size)
+    config = RunConfig(model=model, batch_size=batch_size, sparsity=0.8)
+    fast = (config.replace(precision="bfloat16"), data, "cuda")
+    ways = {"reference": Way(reference.images_per_second, (config, data, "cuda"), precision=torch.bfloat16)}
+    for count in (1, 2, 4, 8, 16):
+        if count <= joblib.cpu_count():
+            ways[f"{count} at a time"] = Way(images_per_second, fast, count, precision=torch.bfloat16)
+    limits = {torch.bfloat16: Way(matmul_rate, (torch.bfloat16, "cuda"))}
+    rows = compared(ways, limits, flops_of_an_image(config, data), seconds, rounds)
+    with Processes(1, 1) as alone:
+        (memory,) = alone.measure(peak_memory, *fast[:2], seconds=0.5)
+    return {"model": model, "size": size, "batch_size": batch_size, "memory": memory, **rows}
+
+
+def compared(
+    ways: dict[str, Way], limits: dict[torch.dtype, Way], flops: float, seconds: float, rounds: int
+) -> dict[str, Any]:
+    """Return what all ways reach, measured one after another in every round.
+
+    Args:
+        ways: by name, one of them "reference".
+        limits: the FLOP/s of matrix products in each precision, by as many processes.
+        flops: what training takes for one image.
+
+    `rates` are medians in images per second; `speedup` quartiles over the reference loop of the same round; `of_limit`
+    medians of the share of the FLOP/s of matrix products in that round; `limit_gflops` their medians.
+    """
+    every = ways | limits
+    with contextlib.ExitStack() as stack:
+        kinds = {(way.processes, way.threads) for way in every.values()}
+        pools = {kind: stack.enter_context(Processes(*kind)) for kind in kinds}
+        measured = [
+            {name: way.rate(pools[way.processes, way.threads], seconds) for name, way in every.items()}
+            for _ in range(rounds)
+        ]
+    shares = {name: [flops * each[name] / each[way.precision] for each in measured] for name, way in ways.items()}
+    return {
+        "rates": {name: statistics.median(each[name] for each in measured) for name in ways},
+        "speedup": {name: spread(each[name] / each["reference"] for each in measured) for name in ways},
+        "of_limit": {name: statistics.median(share) for name, share in shares.items()},
+        "limit_gflops": {
+            str(dtype).removeprefix("torch."): statistics.median(each[dtype] for each in measured) / 1e9
+            for dtype in limits
+        },
+    }
+
+
+def _dtype(config: RunConfig) -> torch.dtype:
+    return getattr(torch, config.precision)
+
+
+def flops_of_an_image(config: RunConfig, data: Dataset) -> float:
+    """Return the FLOPs that training takes for an image: three forward passes."""
+    return 3.0 * sum(Trainer([config], data).flops.values())
+
+
+def images_per_second(config: RunConfig, data: Dataset, device: str = "cpu", *, seconds: float) -> float:
+    """Return the rate of the study's training loop over about so many seconds; a batched run counts all its lanes."""
+    lanes = LANES if config.engine == "batched" else 1
+    run = Trainer([config.replace(mask_seed=lane, init_seed=lane) for lane in range(lanes)], data.to(device), device)
+    run.model.train()
+    batches = itertools.chain.from_iterable(run.batches.epoch(epoch) for epoch in itertools.count())
+    for images, labels in itertools.islice(batches, 5):
+        run.update(images, labels)
+    wait_for(device)
+    started, steps = time.perf_counter(), 0
+    while time.perf_counter() - started < seconds:
+        run.set_learning_rate(0.1)
+        run.update(*next(batches))
+        steps += 1
+        if steps % 50 == 0:
+            wait_for(device)
+    wait_for(device)
+    return steps * config.batch_size * lanes / (time.perf_counter() - started)
+
+
+def peak_memory(config: RunConfig, data: Dataset, *, seconds: float) -> int:
+    """Return the most bytes that a run's tensors take on a GPU at any time."""
+    images_per_second(config, data, "cuda", seconds=seconds)
+    return torch.cuda.max_memory_allocated()
+
+
+def spread(values: Any) -> list[float]:
+    """Return quartiles of a few values, or three times the only one."""
+    values = list(values)
+    return quartiles(values) if len(values) > 1 else values * 3
