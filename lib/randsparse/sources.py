@@ -130,12 +130,13 @@ def download(dataset: type, folder: Path, data_dir: Path) -> None:
     what belongs where when the download fails.
     """
     try:
-        folder.parent.mkdir(parents=True, exist_ok=True)
+        data_dir.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(dir=data_dir, prefix=".download-") as place:
             archive = data_dir / getattr(dataset, "filename", "")
             if archive.is_file():
                 shutil.copy(archive, place)
             dataset(place, download=True)
+            folder.parent.mkdir(parents=True, exist_ok=True)
             (Path(place) / folder.relative_to(data_dir)).rename(folder)
     except (OSError, RuntimeError, HTTPException) as error:
         files = expected_files(dataset, data_dir)[1]

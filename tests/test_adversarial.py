@@ -1,0 +1,123 @@
+"""Attacks against a network whose gradients are known, and their bounds."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+from torch import nn
+
+from randsparse import models
+from randsparse.adversarial import ATTACKS, Adversarial, OfPixels, attacked, masking_checks, masking_suite
+from randsparse.data import load
+from randsparse.errors import StudyError
+
+
+class Linear(nn.Module):
+    """Two classes, of images of 1x1x2: logits (0, w.x)."""
+
+    def __init__(self, *weights: float) -> None:
+        super().__init__()
+        self.weight = nn.Parameter(torch.tensor(weights))
+
+    def forward(self, images: torch.Tensor) -> torch.Tensor:
+        score = images.flatten(1) @ self.weight
+        return torch.stack([torch.zeros_like(score), score], 1)
+
+
+def test_fgsm_by_hand():
+    # the loss of class 1 falls with w.x, that of class 0 rises with it: x - or + epsilon sign(w), in 0..1
+    network = Linear(2.0, -3.0)
+    images = torch.tensor([[0.5, 0.5], [0.5, 0.5], [0.01, 0.99]]).view(3, 1, 1, 2)
+    made = attacked(network, images, torch.tensor([1, 0, 1]), Adversarial("fgsm", epsilon=8))
+    e = 8 / 255
+    expected = torch.tensor([[0.5 - e, 0.5 + e], [0.5 + e, 0.5 - e], [0.0, 1.0]]).view(3, 1, 1, 2)
+    assert (made - expected).abs().max() < 1e-6
+
+
+def test_fgsm_acts_on_pixels_not_on_normalised_images():
+    network = OfPixels(Linear(2.0, -3.0), (0.3,), (0.2,)).eval()
+    images = torch.full((1, 1, 1, 2), 0.5)
+    outputs = network(images)
+    assert outputs[0, 1].item() == pytest.approx((2 - 3) * (0.5 - 0.3) / 0.2, abs=1e-6)
+    made = attacked(network, images, torch.tensor([0]), Adversarial("fgsm", epsilon=51))
+    assert made.flatten().tolist() == pytest.approx([0.7, 0.3], abs=1e-6)
+
+
+@pytest.fixture(scope="module")
+def network() -> OfPixels:
+    dataset = load("digits")
+    model = models.initialize(models.build("wrn-10-1", 10, 1, 8), 0)
+    return OfPixels(model, dataset.mean, dataset.std).eval()
+
+
+@pytest.mark.parametrize("attack", ATTACKS)
+@pytest.mark.parametrize("epsilon", [0.5, 8, 255])
+def test_no_attack_leaves_its_budget_or_the_pixel_range(network, attack, epsilon):
+    dataset = load("digits")
+    images, labels = dataset.test_x[:40] / 255, dataset.test_y[:40]
+    made = attacked(network, images, labels, Adversarial(attack, epsilon, steps=3, restarts=2))
+    assert made.dtype == images.dtype and made.shape == images.shape
+    assert (made - images).abs().max() <= epsilon / 255 + 1e-6
+    assert made.min() >= 0 and made.max() <= 1
+    assert not torch.equal(made, images)
+
+
+def test_attacks_raise_the_loss_and_leave_the_network_and_the_generators_alone(network):
+    dataset = load("digits")
+    images, labels = dataset.test_x[:60] / 255, dataset.test_y[:60]
+    before = {name: value.clone() for name, value in network.state_dict().items()}
+    torch_state, numpy_state = torch.get_rng_state(), np.random.get_state()[1].copy()
+
+    def loss(attack: str, **options: int) -> float:
+        made = attacked(network, images, labels, Adversarial(attack, 16, **options))
+        return nn.functional.cross_entropy(network(made), labels).item()
+
+    clean = nn.functional.cross_entropy(network(images), labels).item()
+    assert clean < loss("fgsm") <= loss("pgd", steps=10)
+    assert loss("noise") < loss("fgsm")
+    assert torch.equal(torch.get_rng_state(), torch_state) and (np.random.get_state()[1] == numpy_state).all()
+    assert all(torch.equal(value, before[name]) for name, value in network.state_dict().items())
+    assert all(p.requires_grad and p.grad is None for p in network.parameters()) and not network.training
+
+
+def test_starts_depend_on_the_seed_alone(network):
+    dataset = load("digits")
+    images, labels = dataset.test_x[:30] / 255, dataset.test_y[:30]
+    one = [attacked(network, images, labels, Adversarial(epsilon=4, steps=2, seed=seed)) for seed in (0, 0, 1)]
+    assert torch.equal(one[0], one[1]) and not torch.equal(one[0], one[2])
+
+
+def test_a_budget_of_zero_changes_nothing(network):
+    images = load("digits").test_x[:5] / 255
+    assert torch.equal(attacked(network, images, torch.zeros(5).long(), Adversarial("pgd", 0)), images)
+
+
+def test_impossible_attacks():
+    with pytest.raises(StudyError, match=r"epsilon=-1.0 is not possible: it must be a budget of 0 to 255"):
+        Adversarial(epsilon=-1)
+    with pytest.raises(StudyError, match=r"steps=0 .*at least 1"):
+        Adversarial(steps=0)
+    with pytest.raises(StudyError, match=r"unknown attack 'cw': choose one of fgsm, pgd, noise"):
+        Adversarial("cw")
+    with pytest.raises(StudyError, match=r"epsilon='8' is a str: it must be float"):
+        Adversarial(epsilon="8")
+    assert Adversarial("fgsm", 8, steps=3, restarts=4, seed=5) == Adversarial("fgsm", 8)
+
+
+def rows(suite: dict[str, Adversarial], **values: tuple[float, float]) -> pd.DataFrame:
+    return pd.DataFrame(
+        {"key": "run", "evaluation": suite[role].key, "accuracy": accuracy, "loss": loss}
+        for role, (accuracy, loss) in values.items()
+    )
+
+
+def test_masking_checks_tell_honest_gradients_from_masked_ones():
+    suite = masking_suite(8, images=100)
+    honest = {"noise": (0.9, 0.3), "fgsm": (0.4, 2), "short": (0.3, 3), "pgd": (0.2, 4), "unbounded": (0, 20)}
+    assert masking_checks(rows(suite, **honest), suite)["holds"].all()
+    masked = {"noise": (0.5, 1), "fgsm": (0.6, 1), "short": (0.8, 0.4), "pgd": (0.8, 0.3), "unbounded": (0.7, 2)}
+    assert not masking_checks(rows(suite, **masked), suite)["holds"].any()
+    with pytest.raises(StudyError, match=r"epsilon=0 is not possible: it must be above 0"):
+        masking_suite(0)
