@@ -171,7 +171,10 @@ class RunConfig:
         for name in changes:
             if name not in DEFAULTS:
                 raise unknown("RunConfig field", name, DEFAULTS)
-        return replace(self, **changes)
+        try:
+            return _replaced(self, tuple((name, value, type(value)) for name, value in changes.items()))
+        except TypeError:  # a mapping or list
+            return replace(self, **changes)
 
     def to_dict(self) -> dict[str, Any]:
         """Return the fields that differ from their defaults, as JSON values."""
@@ -235,6 +238,12 @@ def _pairs(value: Any) -> tuple[tuple[str, float], ...]:
 def _require(condition: bool, name: str, value: Any, allowed: str) -> None:
     if not condition:
         raise StudyError(f"{name}={value!r} is not possible: it must be {allowed}")
+
+
+@lru_cache(maxsize=100_000)
+def _replaced(config: RunConfig, changes: tuple[tuple[str, Any, type], ...]) -> RunConfig:
+    """Return the copy with changed values, the same one for the same: plans ask for each many times."""
+    return replace(config, **{name: value for name, value, _ in changes})
 
 
 @lru_cache

@@ -6,8 +6,10 @@ Comparison: arms at every structure and sparsity, of single runs and of searches
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from typing import Any
 
 from randsparse import data, networks, search
@@ -199,11 +201,21 @@ COMPARISONS: dict[str, Callable[[Parameters], Comparison]] = {
 """The comparison that each notebook shows, by the notebook's name; a notebook that is not here needs no runs."""
 
 
+def compared(name: str, parameters: Parameters) -> Comparison:
+    """Return the comparison of notebook `name`, which is one with nothing in it for a notebook that needs no runs."""
+    return _compared(name, json.dumps(dict(parameters), sort_keys=True))
+
+
+@lru_cache(maxsize=32)
+def _compared(name: str, parameters: str) -> Comparison:
+    return COMPARISONS[name](json.loads(parameters)) if name in COMPARISONS else Comparison((), (), ())
+
+
 def plan(name: str, parameters: Parameters, store: Store) -> list[RunConfig]:
     """Return the runs that notebook `name` needs next, [] when there is nothing left (partial(plan, ...) is a Plan)."""
-    return COMPARISONS[name](parameters).needed(store) if name in COMPARISONS else []
+    return compared(name, parameters).needed(store)
 
 
 def used(name: str, parameters: Parameters, store: Store) -> list[RunConfig]:
     """Return the runs that notebook `name` shows, as far as the store has them: what its figures depend on."""
-    return COMPARISONS[name](parameters).used(store) if name in COMPARISONS else []
+    return compared(name, parameters).used(store)

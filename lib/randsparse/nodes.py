@@ -98,6 +98,7 @@ def node_widths(name: str, density: float) -> Widths:
     return _widths(default_widths(name), lambda size: _kept(size, density))
 
 
+@cache
 def small_dense_widths(name: str, classes: int, channels: int, density: float) -> Widths:
     """Return the widths of the narrower dense network that has nearest to `density` of the weights of `name`.
 

@@ -122,9 +122,9 @@ class Notebook:
     @functools.cached_property
     def comparison(self) -> Comparison:
         """The comparison that the notebook shows: its arms, searches and infeasible points."""
-        from randsparse.experiments import COMPARISONS
+        from randsparse.experiments import compared
 
-        return COMPARISONS[self.name](self.parameters)
+        return compared(self.name, self.parameters)
 
     def plan(self) -> list[RunConfig]:
         """Return the runs that the notebook needs next; [] when the store has them all."""

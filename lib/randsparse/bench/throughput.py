@@ -38,7 +38,7 @@ class Way(NamedTuple):
 def on_cpu(model: str, size: int, batch_size: int, *, seconds: float, rounds: int) -> dict[str, Any]:
     """Return the images per second of several ways to train at 80 % sparsity on all cores, as `compared` does."""
     cores = joblib.cpu_count()
-    data = random_images(size, 9 * batch_size)  # at batch size 128 as many as digits has
+    data = random_images(size, 8 * batch_size)
     config = RunConfig(model=model, batch_size=batch_size, sparsity=0.8)
     fast = config.replace(precision="bfloat16")
     ways = {
@@ -47,10 +47,7 @@ def on_cpu(model: str, size: int, batch_size: int, *, seconds: float, rounds: in
         "a run a core": Way(images_per_second, (config, data), cores),
         "a run a core, bfloat16": Way(images_per_second, (fast, data), cores, precision=_dtype(fast)),
     }
-    if size < 32:  # where epochs are short, as of digits, and calls, not arithmetic, take the time
-        kept = Way(reference.images_per_second, (config, data, "cpu", True), threads=None)
-        default = Way(reference.images_per_second, (config, data, "cpu", False), threads=None)
-        ways |= {"reference": default, "reference, workers kept": kept}
+    if size < 32:  # where calls, not arithmetic, take the time
         for each, name in ((config, "batched"), (fast, "batched, bfloat16")):
             way = Way(images_per_second, (each.replace(engine="batched"), data), cores, precision=_dtype(each))
             ways[f"{LANES} runs a core, {name}"] = way
