@@ -37,28 +37,26 @@ def states(run: training.Trainer) -> list[dict]:
     return [state["model"] for state in run.states()]
 
 
+def assert_equal_to_one_at_a_time(configs: list[RunConfig], steps: int, tolerance: dict, of_states: dict) -> None:
+    together = trainer(*configs)
+    losses = advance(together, steps)
+    for lane, config in enumerate(configs):
+        alone = trainer(config.replace(engine="masked"))
+        torch.testing.assert_close(losses[:, [lane]], advance(alone, steps), **tolerance)
+        for name, value in states(alone)[0].items():
+            torch.testing.assert_close(states(together)[lane][name], value, **of_states)
+
+
 @pytest.mark.parametrize("optimizer", ["sgd", "adamw"])
 def test_in_double_precision_twenty_steps_equal_those_of_one_run_at_a_time(optimizer):
     rate = 0.1 if optimizer == "sgd" else 0.01
     recipe = dict(precision="float64", optimizer=optimizer, lr=rate, label_smoothing=0.1)
     configs = [config.replace(**recipe) for config in RUNS]
-    together = trainer(*configs)
-    losses = advance(together, 20)
-    for lane, config in enumerate(configs):
-        alone = trainer(config.replace(engine="masked"))
-        torch.testing.assert_close(losses[:, [lane]], advance(alone, 20), rtol=1e-9, atol=1e-12)
-        for name, value in states(alone)[0].items():
-            torch.testing.assert_close(states(together)[lane][name], value, rtol=1e-6, atol=1e-9)
+    assert_equal_to_one_at_a_time(configs, 20, dict(rtol=1e-9, atol=1e-12), dict(rtol=1e-6, atol=1e-9))
 
 
 def test_in_single_precision_the_first_step_equals_that_of_one_run_at_a_time():
-    together = trainer(*RUNS)
-    losses = advance(together, 1)
-    for lane, config in enumerate(RUNS):
-        alone = trainer(config.replace(engine="masked"))
-        torch.testing.assert_close(losses[:, [lane]], advance(alone, 1), rtol=1e-6, atol=1e-6)
-        for name, value in states(alone)[0].items():
-            torch.testing.assert_close(states(together)[lane][name], value, rtol=1e-6, atol=1e-6)
+    assert_equal_to_one_at_a_time(RUNS, 1, dict(rtol=1e-6, atol=1e-6), dict(rtol=1e-6, atol=1e-6))
 
 
 @pytest.mark.parametrize("precision", ["float32", "bfloat16"])
