@@ -51,11 +51,12 @@ def test_the_layout_names_files_that_exist():
     tree = re.search(r"^```\n(.*?)^```", section("Layout"), flags=re.MULTILINE | re.DOTALL)[1]
     folders = re.findall(r"^([a-z]+/)", tree, flags=re.MULTILINE)
     assert {"notebooks/", "lib/", "tests/"} <= set(folders)
-    modules = re.findall(r"^  ([a-z_*, ]+?)  ", tree, flags=re.MULTILINE)
+    modules = re.findall(r"^  ([a-z_*, ]+?/?)  ", tree, flags=re.MULTILINE)
     names = [name for line in modules for name in line.split(", ")]
     assert len(names) > 12
     for name in names:
-        assert list((REPOSITORY / "lib" / "randsparse").glob(f"{name}.py")), name
+        path = name if name.endswith("/") else f"{name}.py"
+        assert list((REPOSITORY / "lib" / "randsparse").glob(path)), name
 
 
 LINKS = [link for link in re.findall(r"\]\(([^)]+)\)", README) if not link.startswith("https://")]

@@ -73,6 +73,18 @@ def train_with_kills(config: RunConfig, *, data_dir=None, checkpoint_dir=None) -
     return train(config, checkpoint_dir=checkpoint_dir)
 
 
+def train_with_kills_beside_another(config: RunConfig, *, data_dir=None, checkpoint_dir=None) -> dict:
+    """Mask seed 2 kills its own process, twice when seed 3 is under way, which does not end beside it."""
+    record = train(config, checkpoint_dir=checkpoint_dir)
+    times = started(checkpoint_dir).count(config.key)
+    if config.mask_seed == 3 and times <= 2:
+        time.sleep(600)
+    if config.mask_seed == 2:
+        wait_until(lambda: started(checkpoint_dir).count(CONFIGS[3].key) >= min(times, 2))
+        os.kill(os.getpid(), signal.SIGKILL)
+    return record
+
+
 def train_two(config: RunConfig, *, data_dir=None, checkpoint_dir=None) -> dict:
     """Finishes mask seeds 0 and 1, and is in mid-run with all others."""
     record = train(config, checkpoint_dir=checkpoint_dir)
@@ -232,6 +244,13 @@ def test_a_run_that_kills_its_workers_is_given_up_and_the_others_are_trained(sto
     with pytest.raises(StudyError, match=f"died.*{CONFIGS[2].key}: finished runs are stored, 1 are missing"):
         run(CONFIGS, store, train_with_kills, workers=2, retries=0)
     assert [config.mask_seed for config in CONFIGS if store.has(config)] == [0, 1, 3, 4, 5]
+
+
+def test_a_run_that_is_always_beside_a_deadly_one_is_tried_alone(store):
+    """Both die with their pool until no retry is left."""
+    with pytest.raises(StudyError, match=f"died.*{CONFIGS[2].key}: finished runs are stored, 1 are missing"):
+        run(CONFIGS[2:4], store, train_with_kills_beside_another, workers=2, retries=1)
+    assert [config.mask_seed for config in CONFIGS if store.has(config)] == [3]
 
 
 def test_a_killed_sweep_goes_on_with_what_is_missing(tmp_path, store):

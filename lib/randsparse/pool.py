@@ -50,16 +50,19 @@ class Pool:
         """Yield each unit as it is finished, in any order; what a dead worker leaves is started again.
 
         `choose(units, size)` gives those of the units left that are to be started, one whenever a worker is free,
-        until it gives none; without it all are. Raises the StudyError of a unit, and one for units whose workers
-        died more than `retries` times when all others are finished.
+        until it gives none; without it all are. A pool dies with one worker, so that a unit beside a deadly one dies
+        with it: those that died more than `retries` times are tried once more, each alone, when all others are
+        finished. Raises the StudyError of a unit, and one for units whose workers died alone, too.
         """
         waiting = dict.fromkeys(units)
         workers = min(self.workers, len(units))  # of all: what killed a worker shall not run in this process
         deaths: Counter[Unit] = Counter()
+        deadly: set[Unit] = set()
         fruitless = 0
-        while left := [unit for unit in waiting if deaths[unit] <= self.retries]:
+        while left := self._next(waiting, deaths, deadly):
             if fruitless > 2 * self.retries + 1:
                 break
+            alone = deaths[left[0]] > self.retries
             under_way: set[Unit] = set()
             started = _Started(choose(left, self.size) if choose else left, under_way)
             try:
@@ -69,28 +72,31 @@ class Pool:
                         if outcome.error:
                             raise outcome.error
                         if outcome.deaths:
-                            self._note(deaths, {outcome.unit}, outcome.deaths)
+                            deaths[outcome.unit] += outcome.deaths
+                            deadly |= {outcome.unit} if deaths[outcome.unit] > self.retries else set()
+                            _report({outcome.unit}, deadly)
                             continue
                         del waiting[outcome.unit]
                         fruitless = 0
                         yield outcome
             except TerminatedWorkerError:
-                self._note(deaths, under_way, 1)
-                fruitless += 1
+                deaths.update(under_way)
+                deadly |= under_way if alone else set()
+                fruitless += not alone
+                _report(under_way, deadly)
             if choose and not started.any:
                 break
-        bound = 0 if fruitless > 2 * self.retries + 1 else self.retries
-        if suspects := [config.key for unit in waiting if deaths[unit] > bound for config in unit]:
+        guilty = deadly if fruitless <= 2 * self.retries + 1 else set(deaths)
+        if suspects := [config.key for unit in waiting if unit in guilty for config in unit]:
             raise StudyError(
                 f"worker processes died again and again while they trained {', '.join(suspects)}: finished runs "
                 f"are stored, {sum(map(len, waiting))} are missing; is memory short? use fewer workers"
             )
 
-    def _note(self, deaths: Counter[Unit], units: set[Unit], number: int) -> None:
-        deaths.update(dict.fromkeys(units, number))
-        keys = [config.key for unit in units for config in unit]
-        again = "starting again" if any(deaths[unit] <= self.retries for unit in units) else "giving up"
-        logger.warning("a worker died: %s %s", again, ", ".join(sorted(keys)))
+    def _next(self, waiting: Iterable[Unit], deaths: Counter[Unit], deadly: set[Unit]) -> list[Unit]:
+        """Return the units to start side by side: those that may be, or else one that is to be tried alone."""
+        together = [unit for unit in waiting if deaths[unit] <= self.retries]
+        return together or [unit for unit in waiting if unit not in deadly][:1]
 
     def _outcomes(self, units: Iterable[Unit], workers: int, choosing: bool) -> Iterator[Outcome]:
         if self.cluster is None and workers == 1:
@@ -115,6 +121,11 @@ class Pool:
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore", UserWarning)  # that runs were cancelled: they are still missing
                 results.close()
+
+
+def _report(died: set[Unit], deadly: set[Unit]) -> None:
+    keys = ", ".join(sorted(config.key for unit in died for config in unit))
+    logger.warning("a worker died: %s %s", "giving up" if died <= deadly else "starting again", keys)
 
 
 class _Started:

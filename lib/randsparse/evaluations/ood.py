@@ -10,9 +10,8 @@ from typing import Any, ClassVar
 import torch
 from torch import Tensor
 
-from randsparse import ood_images
 from randsparse.data import Dataset
-from randsparse.evaluations import Evaluation, Subject, require
+from randsparse.evaluations import Evaluation, Subject, ood_images, require
 
 SCORES = ("msp", "energy", "max_logit", "entropy", "gen")
 """Outlier scores of logits, by pytorch-ood: maximum softmax probability (Hendrycks & Gimpel 2017), energy (Liu et al.

@@ -9,14 +9,14 @@ from typing import ClassVar
 import pytest
 import torch
 
-from randsparse import evaluation, evaluations, measuring, records, trained, training, weights
-from randsparse.adversarial import Adversarial
-from randsparse.calibration import Calibration
+from randsparse import evaluation, evaluations, records, trained, training, weights
 from randsparse.config import RunConfig
-from randsparse.corruptions import Corruption
 from randsparse.errors import StudyError
-from randsparse.evaluations import Evaluation, Subject
-from randsparse.ood import OutOfDistribution
+from randsparse.evaluations import Evaluation, Subject, measuring
+from randsparse.evaluations.adversarial import Adversarial
+from randsparse.evaluations.calibration import Calibration
+from randsparse.evaluations.corruptions import Corruption
+from randsparse.evaluations.ood import OutOfDistribution
 from randsparse.runs import Store
 
 RUN = RunConfig(train_samples=128, epochs=1, batch_size=64, warmup_epochs=0, sparsity=0.5)

@@ -9,13 +9,13 @@ from typing import ClassVar
 import pytest
 
 from randsparse import evaluations
-from randsparse.adversarial import Adversarial
-from randsparse.calibration import Calibration
 from randsparse.config import RunConfig
-from randsparse.corruptions import Corruption
 from randsparse.errors import StudyError
 from randsparse.evaluations import Evaluation
-from randsparse.ood import OutOfDistribution
+from randsparse.evaluations.adversarial import Adversarial
+from randsparse.evaluations.calibration import Calibration
+from randsparse.evaluations.corruptions import Corruption
+from randsparse.evaluations.ood import OutOfDistribution
 from randsparse.runs import CorruptRecord, Store
 
 KINDS = (Calibration, OutOfDistribution, Corruption, Adversarial)

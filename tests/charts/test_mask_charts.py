@@ -5,9 +5,10 @@ import pandas as pd
 import pytest
 import torch
 
-from randsparse import mask_charts, masks
+from randsparse import masks
+from randsparse.charts import masks as mask_charts
+from randsparse.charts.masks import RULE_COLOURS
 from randsparse.errors import StudyError
-from randsparse.mask_charts import RULE_COLOURS
 
 
 def line(ax, label):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pandas as pd
 import pytest
 
-from randsparse import search_charts
+from randsparse.charts import searches
 from randsparse.errors import StudyError
 
 ROWS = pd.DataFrame(
@@ -20,7 +20,7 @@ ROWS = pd.DataFrame(
 
 
 def test_each_panel_has_a_line_a_sparsity_over_the_early_phases():
-    figure = search_charts.advantage_by_phase(ROWS, margin=0.01)
+    figure = searches.advantage_by_phase(ROWS, margin=0.01)
     early, final = figure.axes
     for ax, mean in ((early, 0.05), (final, 0.0)):
         lines = [container.lines[0] for container in ax.containers]
@@ -33,4 +33,4 @@ def test_each_panel_has_a_line_a_sparsity_over_the_early_phases():
 
 def test_a_frame_without_what_is_drawn_is_refused():
     with pytest.raises(StudyError, match="measured"):
-        search_charts.advantage_by_phase(ROWS.drop(columns="measured"), margin=0.01)
+        searches.advantage_by_phase(ROWS.drop(columns="measured"), margin=0.01)

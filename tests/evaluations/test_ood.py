@@ -9,10 +9,10 @@ import pytest
 import torch
 from PIL import Image
 
-from randsparse import ood, ood_images
 from randsparse.data import load
 from randsparse.errors import StudyError
-from randsparse.ood import SCORES, OutOfDistribution, detection, outlier_scores
+from randsparse.evaluations import ood, ood_images
+from randsparse.evaluations.ood import SCORES, OutOfDistribution, detection, outlier_scores
 
 
 def scores(*values: float) -> torch.Tensor:

@@ -12,7 +12,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from randsparse import plots, stats
-from randsparse.charts import count_missing, errors
+from randsparse.charts.accuracy import count_missing, errors
 from randsparse.plots import MARKERS, PALETTE, REMOVED, STRUCTURES, styled
 
 MEASURED = {

@@ -9,9 +9,9 @@ import torch
 from torch import nn
 
 from randsparse import models
-from randsparse.adversarial import ATTACKS, Adversarial, OfPixels, attacked, masking_checks, masking_suite
 from randsparse.data import load
 from randsparse.errors import StudyError
+from randsparse.evaluations.adversarial import ATTACKS, Adversarial, OfPixels, attacked, masking_checks, masking_suite
 
 
 class Linear(nn.Module):

@@ -7,8 +7,8 @@ import math
 import pytest
 import torch
 
-from randsparse.calibration import TEMPERATURES, Calibration, expected_error, reliability, temperature
 from randsparse.errors import StudyError
+from randsparse.evaluations.calibration import TEMPERATURES, Calibration, expected_error, reliability, temperature
 
 
 def binary(confidences: list[float]) -> torch.Tensor:

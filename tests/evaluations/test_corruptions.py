@@ -5,9 +5,9 @@ import math
 import pytest
 import torch
 
-from randsparse.corruptions import SEVERITIES, STRENGTHS, Corruption, corrupted
 from randsparse.data import load
 from randsparse.errors import StudyError
+from randsparse.evaluations.corruptions import SEVERITIES, STRENGTHS, Corruption, corrupted
 
 
 def distance(images: torch.Tensor, changed: torch.Tensor) -> float:

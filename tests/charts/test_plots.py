@@ -14,7 +14,9 @@ import pytest
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from PIL import Image
 
-from randsparse import charts, experiments, plots, search_charts, stats
+from randsparse import experiments, plots, stats
+from randsparse.charts import accuracy as charts
+from randsparse.charts import searches as search_charts
 from randsparse.config import RunConfig
 from randsparse.errors import StudyError
 from randsparse.plots import Provenance

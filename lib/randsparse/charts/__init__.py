@@ -1,0 +1,1 @@
+"""The charts of the study: each takes a tidy frame and returns a figure for `plots.save`."""
