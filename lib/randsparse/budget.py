@@ -7,16 +7,15 @@ import math
 import re
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from functools import cache
 from numbers import Integral
 from typing import TYPE_CHECKING, NamedTuple
 
 import torch
-from torch import Tensor, nn
 
-from randsparse import data, lanes, models, networks, nodes
+from randsparse import data, lanes
 from randsparse.config import RunConfig
 from randsparse.errors import StudyError
+from randsparse.flops import of_config as layer_flops
 from randsparse.runs import Record
 from randsparse.training import environment
 
@@ -232,36 +231,6 @@ def training_flops(config: RunConfig) -> float | None:
     source = data.source(config.dataset)
     images = config.train_samples or IMAGES[config.dataset] - source.val - source.test
     try:
-        return 3.0 * (images // config.batch_size) * config.batch_size * _forward_flops(_network(config))
+        return 3.0 * (images // config.batch_size) * config.batch_size * sum(layer_flops(config).values())
     except StudyError:
         return None
-
-
-def _network(config: RunConfig) -> RunConfig:
-    """Return a config with the same network and nothing else set: what its FLOPs depend on."""
-    names = ("dataset", "model", "engine", "method", *SHRUNK)
-    return RunConfig(**{name: getattr(config, name) for name in names})
-
-
-@cache
-def _forward_flops(config: RunConfig) -> float:
-    """Return the forward FLOPs of one image, of convolutions and linear layers."""
-    classes, channels, size = data.shape(config.dataset)
-    widths = None
-    if config.method == "small-dense":
-        widths = networks._small_widths(config, classes, channels)
-    elif config.engine == "compacted" and config.sparsity:
-        widths = nodes.node_widths(config.model, config.density)
-    counts: list[int] = []
-
-    def count(layer: nn.Conv2d | nn.Linear, _: object, output: Tensor) -> None:
-        """A multiplication and an addition for each weight at each position."""
-        counts.append(2 * layer.weight.numel() * math.prod(output.shape[2:]))
-
-    with torch.random.fork_rng(devices=[]), torch.no_grad():  # on device meta torch first imports for a second
-        model = models.build(config.model, classes, channels, size, widths).eval()
-        for layer in model.modules():
-            if isinstance(layer, nn.Conv2d | nn.Linear):
-                layer.register_forward_hook(count)
-        model(torch.zeros(1, channels, size, size))
-    return float(sum(counts))

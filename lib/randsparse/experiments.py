@@ -7,119 +7,32 @@ Comparison: arms at every structure and sparsity, of single runs and of searches
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Mapping
+from dataclasses import replace
 from functools import lru_cache
 from typing import Any
 
 from randsparse import data, networks, search
+from randsparse.comparison import SEARCHED, Arm, Comparison, Infeasible, Search, Tuning
 from randsparse.config import DEFAULTS, RunConfig
 from randsparse.errors import unknown
+from randsparse.flops import narrow_at_equal_flops
 from randsparse.runs import Store
 
 Parameters = Mapping[str, Any]
 
-DENSE, RANDOM, SEARCHED = "dense", "random", "searched"
+DENSE, RANDOM = "dense", "random"
 SMALL_PARENT, SMALL_OWN = "small dense (parent's scale)", "small dense (own scale)"
+SMALL_FLOPS = "small dense (equal FLOPs)"
 ARMS = (DENSE, RANDOM, SEARCHED, SMALL_PARENT, SMALL_OWN)
-
-
-@dataclass(frozen=True)
-class Arm:
-    """One run of a comparison and what it stands for; replicates of one arm differ in all three seeds."""
-
-    arm: str
-    structure: str
-    sparsity: float
-    replicate: int
-    config: RunConfig
-
-
-@dataclass(frozen=True)
-class Search:
-    """One independent population of a comparison, and the rounds that weed it out."""
-
-    structure: str
-    sparsity: float
-    replicate: int
-    candidates: tuple[RunConfig, ...]
-    rounds: search.Rounds
-
-    @property
-    def early_epochs(self) -> int:
-        """The epoch at which the last candidates are weeded out."""
-        return self.rounds[-1][0]
-
-
-@dataclass(frozen=True)
-class Infeasible:
-    """A point that a structure or rule cannot reach, and why."""
-
-    arm: str
-    structure: str
-    sparsity: float
-    reason: str
-
-
-@dataclass(frozen=True)
-class Comparison:
-    """All arms, searches and infeasible points of a notebook."""
-
-    arms: tuple[Arm, ...]
-    searches: tuple[Search, ...]
-    infeasible: tuple[Infeasible, ...]
-
-    def needed(self, store: Store) -> list[RunConfig]:
-        """Return the runs that are missing now; those of a later stage of a search follow when this one is stored."""
-        wanted = [arm.config for arm in self.arms]
-        for each in self.searches:
-            wanted += search.needed(each.candidates, each.rounds, store)
-        return [config for config in longest(wanted) if not store.has(config)]
-
-    def used(self, store: Store) -> list[RunConfig]:
-        """Return every run of the comparison that the store has, candidates as far as they were trained."""
-        wanted = [arm.config for arm in self.arms]
-        for each in self.searches:
-            wanted += [config.replace(stop_epoch=epoch) for config in each.candidates for epoch, _ in each.rounds]
-            wanted += each.candidates
-        return [config for config in dict.fromkeys(wanted) if store.has(config)]
-
-    def finished(self, store: Store) -> list[Arm]:
-        """Return all arms, with the network that each finished search chose as arm "searched"."""
-        return [*self.arms, *(found(each, store) for each in self.searches)]
-
-    def after(self, early_epochs: int) -> Comparison:
-        """Return the comparison with those searches only that chose after `early_epochs` epochs."""
-        searches = tuple(each for each in self.searches if each.early_epochs == early_epochs)
-        return replace(self, searches=searches)
-
-    @property
-    def unreachable(self) -> list[tuple[str, float, str]]:
-        """The infeasible points as charts take them: structure, sparsity, arm."""
-        return [(point.structure, point.sparsity, point.arm) for point in self.infeasible]
+NO_NARROWER = "a network of one node a group has more FLOPs"
+NEW_INIT = 1000
+"""What is added to a replicate's seed for initial weights that are scored and not trained."""
 
 
 def base_config(parameters: Parameters) -> RunConfig:
     """Return the config made of those parameters that are fields of RunConfig."""
     return RunConfig(**{name: value for name, value in parameters.items() if name in DEFAULTS})
-
-
-def longest(configs: Iterable[RunConfig]) -> list[RunConfig]:
-    """Return one config a trajectory, the one that trains longest: its curve answers for the others."""
-    found: dict[RunConfig, RunConfig] = {}
-    for config in configs:
-        known = found.get(config.trajectory)
-        if known is None or (known.stop_epoch and config.last_epoch > known.last_epoch) or not config.stop_epoch:
-            found[config.trajectory] = config
-    return list(found.values())
-
-
-def found(each: Search, store: Store) -> Arm:
-    """Return the network that a finished search found: of its survivors the fittest on validation at the end."""
-    survivors = list(search.outcome(each.candidates, each.rounds, store).survivors)
-    records = [store.get(config) for config in survivors]
-    best = search.weed_out(survivors, records, survivors[0].epochs, 1)[0]
-    return Arm(SEARCHED, each.structure, each.sparsity, each.replicate, best)
 
 
 def comparison(parameters: Parameters) -> Comparison:
@@ -143,15 +56,13 @@ def comparison(parameters: Parameters) -> Comparison:
                 if name not in parameters["arms"]:
                     continue
                 if reason := networks.infeasible(config, *shape):
-                    infeasible.append(Infeasible(name, structure, sparsity, reason))
+                    infeasible.append(Infeasible(name, structure, sparsity, reason, config.model))
                     continue
-                for seed in range(parameters["seeds"]):
-                    seeded = config.replace(mask_seed=seed, init_seed=seed, data_seed=seed)
-                    arms.append(Arm(name, structure, sparsity, seed, seeded))
+                arms += _replicates(name, structure, sparsity, config, parameters["seeds"])
             if SEARCHED not in parameters["arms"]:
                 continue
             if reason := networks.infeasible(point, *shape):
-                infeasible.append(Infeasible(SEARCHED, structure, sparsity, reason))
+                infeasible.append(Infeasible(SEARCHED, structure, sparsity, reason, point.model))
                 continue
             searches += [
                 _search(point, structure, sparsity, index, parameters) for index in range(parameters["populations"])
@@ -171,6 +82,98 @@ def early_phases(parameters: Parameters) -> Comparison:
     ]
     searches = tuple(each for part in parts for each in part.searches)
     return Comparison(parts[0].arms, searches, parts[0].infeasible)
+
+
+def sizes(parameters: Parameters) -> Comparison:
+    """Return the comparison of networks of several depths and widths at every sparsity, dense ones among them.
+
+    Arms of each of `models`: dense and random; of those that are also in `narrow`, small dense networks with as many
+    weights as the random one, and with as many FLOPs. The learning rate of each sparsity is one of `lrs`, chosen on
+    validation with the first of `models` that can have it; small dense networks have that of the dense ones.
+    """
+    base, seeds = base_config(parameters), parameters["seeds"]
+    sparsities = sorted({0.0, *parameters["sparsities"]})
+    tuned: dict[float, list[Arm]] = {sparsity: [] for sparsity in sparsities}
+    infeasible = []
+    for model in parameters["models"]:
+        for sparsity in sparsities:
+            point = base.replace(model=model, sparsity=sparsity)
+            for name, config in _of_size(point, narrow=model in parameters["narrow"]).items():
+                reason = networks.infeasible(config, *data.shape(base.dataset)) if config else NO_NARROWER
+                if reason:
+                    infeasible.append(Infeasible(name, "weight", sparsity, reason, model))
+                    continue
+                like = sparsity if name == RANDOM else 0.0
+                tuned[like] += _replicates(name, "weight", sparsity, config, seeds)
+    tunings = [
+        Tuning(sparsity, _trials(arms[0], parameters["lrs"], seeds), tuple(arms))
+        for sparsity, arms in tuned.items()
+        if arms
+    ]
+    return Comparison((), (), tuple(infeasible), tuple(tunings))
+
+
+def layers(parameters: Parameters) -> Comparison:
+    """Return the comparison of rules at every sparsity, and of score masks with what is left of them.
+
+    Arms: the dense network; random masks by each of `rules`, named so; and at each of `mask_sparsities`, for each of
+    `criteria`, the mask of the highest scores ("snip mask"), that mask around other initial weights than the scored
+    ones ("snip mask, new init"), and the random mask with its counts of weights a layer ("snip"): its shuffled version.
+    """
+    base, seeds = base_config(parameters), parameters["seeds"]
+    configs = {(DENSE, 0.0): base}
+    for sparsity in parameters["sparsities"]:
+        configs |= {(rule, sparsity): base.replace(sparsity=sparsity, rule=rule) for rule in parameters["rules"]}
+    for sparsity in parameters["mask_sparsities"]:
+        for score in parameters["criteria"]:
+            configs[score, sparsity] = base.replace(sparsity=sparsity, rule=score)
+            configs[score_mask(score), sparsity] = base.replace(sparsity=sparsity, rule=score, criterion=score)
+    arms, infeasible = [], []
+    for (name, sparsity), config in configs.items():
+        if reason := networks.infeasible(config, *data.shape(base.dataset)):
+            infeasible.append(Infeasible(name, "weight", sparsity, reason, config.model))
+            continue
+        own = _replicates(name, "weight", sparsity, config, seeds)
+        arms += own
+        if config.criterion != "random":
+            arms += [_scored_elsewhere(arm) for arm in own]
+    return Comparison(tuple(arms), (), tuple(infeasible))
+
+
+def score_mask(score: str, new_init: bool = False) -> str:
+    """Return the name of the arm that keeps the highest scores, of its own initial weights or of others."""
+    return f"{score} mask, new init" if new_init else f"{score} mask"
+
+
+def _scored_elsewhere(arm: Arm) -> Arm:
+    """Return the arm whose mask was scored on other initial weights than those that are trained."""
+    config = arm.config.replace(score_init_seed=arm.config.init_seed + NEW_INIT)
+    return replace(arm, arm=score_mask(config.criterion, new_init=True), config=config)
+
+
+def _replicates(name: str, structure: str, sparsity: float, config: RunConfig, seeds: int) -> list[Arm]:
+    """Return the runs of an arm, which differ in all three seeds."""
+    return [
+        Arm(name, structure, sparsity, seed, config.replace(mask_seed=seed, init_seed=seed, data_seed=seed))
+        for seed in range(seeds)
+    ]
+
+
+def _of_size(point: RunConfig, narrow: bool) -> dict[str, RunConfig | None]:
+    """Return the arms of one model and sparsity; None where no narrower network has as few FLOPs."""
+    if point.sparsity == 0:
+        return {DENSE: point}
+    if not narrow:
+        return {RANDOM: point}
+    small = point.replace(method="small-dense", init_scale="own")
+    feasible = not networks.infeasible(point, *data.shape(point.dataset))
+    return {RANDOM: point, SMALL_OWN: small} | ({SMALL_FLOPS: narrow_at_equal_flops(point)} if feasible else {})
+
+
+def _trials(arm: Arm, rates: list[float], seeds: int) -> tuple[RunConfig, ...]:
+    """Return the runs, replicates of an arm at each of `rates`, by which one of these is chosen."""
+    replicates = [each for lr in rates for each in _replicates("", "", 0.0, arm.config.replace(lr=lr), seeds)]
+    return tuple(each.config for each in replicates)
 
 
 def _controls(point: RunConfig) -> dict[str, RunConfig]:
@@ -197,6 +200,9 @@ def _search(point: RunConfig, structure: str, sparsity: float, index: int, param
 COMPARISONS: dict[str, Callable[[Parameters], Comparison]] = {
     "02_random_search": early_phases,
     "03_sparsity_vs_accuracy": comparison,
+    "04_size": sizes,
+    "05_layerwise_density": layers,
+    "06_beyond_accuracy": comparison,
 }
 """The comparison that each notebook shows, by the notebook's name; a notebook that is not here needs no runs."""
 

@@ -7,8 +7,9 @@ from typing import Any
 import pandas as pd
 
 from randsparse import search, stats
+from randsparse.comparison import SEARCHED, Arm, Comparison, found
 from randsparse.config import RunConfig
-from randsparse.experiments import RANDOM, SEARCHED, Arm, Comparison, found
+from randsparse.experiments import RANDOM
 from randsparse.runs import Store
 
 
@@ -18,7 +19,7 @@ def results(compared: Comparison, store: Store) -> pd.DataFrame:
     `search_epochs` and `total_epochs` are what a searched network cost, all candidates counted; others cost their own
     training. `early_epochs` tells searches with different early phases apart.
     """
-    rows = [_labels(arm) | {"total_epochs": arm.config.epochs, "search_epochs": 0} for arm in compared.arms]
+    rows = [_labels(arm) | {"total_epochs": arm.config.epochs, "search_epochs": 0} for arm in compared.singles(store)]
     for each in compared.searches:
         outcome = search.outcome(each.candidates, each.rounds, store)
         costs = {"total_epochs": outcome.total_epochs, "search_epochs": outcome.search_epochs}
@@ -55,7 +56,7 @@ def early_and_final(compared: Comparison, store: Store) -> pd.DataFrame:
     A searched network has the early phase after which it was chosen; every other arm has all of them.
     """
     phases = sorted({each.early_epochs for each in compared.searches})
-    rows = [_labels(arm) | {"early_epochs": epoch} for arm in compared.arms for epoch in phases]
+    rows = [_labels(arm) | {"early_epochs": epoch} for arm in compared.singles(store) for epoch in phases]
     for each in compared.searches:
         rows.append(_labels(found(each, store)) | {"early_epochs": each.early_epochs})
     for row in rows:
@@ -108,7 +109,7 @@ def curves(compared: Comparison, store: Store) -> pd.DataFrame:
 
 def infeasible(compared: Comparison) -> pd.DataFrame:
     """Return one row a point that cannot be reached: arm, structure, sparsity, reason."""
-    columns = ["arm", "structure", "sparsity", "reason"]
+    columns = ["model", "arm", "structure", "sparsity", "reason"]
     return pd.DataFrame([vars(point) for point in compared.infeasible], columns=columns)
 
 

@@ -46,7 +46,7 @@ def create(config: RunConfig, classes: int, channels: int, size: int, dataset: D
     if config.sparsity == 0:
         return _dense(config, parent, parent)
     if config.method == "small-dense":
-        widths = _small_widths(config, classes, channels)
+        widths = small_widths(config, classes, channels)
         return _dense(config, parent, models.build(config.model, classes, channels, size, widths))
     if config.structure == "node":
         return _node(config, parent)
@@ -62,13 +62,13 @@ def infeasible(config: RunConfig, classes: int, channels: int, size: int) -> str
         if config.sparsity == 0:
             return None
         if config.method == "small-dense":
-            _small_widths(config, classes, channels)
+            small_widths(config, classes, channels)
         elif config.structure == "node":
             nodes.node_widths(config.model, config.density)
         elif config.rule in scores.SCORES:
             densities.check(models.maskable(parent), config.density)
         else:
-            _allocate(config, models.maskable(parent))
+            allocate(config, models.maskable(parent))
     except StudyError as error:
         return str(error)
     return None
@@ -79,7 +79,7 @@ def _weight(config: RunConfig, parent: nn.Module, image: tuple[int, int, int], d
     shapes = models.maskable(parent)
     scored = _scores(config, parent, image, dataset)
     by_score = config.rule in scored
-    counts = scores.counts(scored[config.rule], config.density) if by_score else _allocate(config, shapes)
+    counts = scores.counts(scored[config.rule], config.density) if by_score else allocate(config, shapes)
     if config.criterion in scored:
         mask = scores.keep(scored[config.criterion], counts)
     else:
@@ -89,7 +89,7 @@ def _weight(config: RunConfig, parent: nn.Module, image: tuple[int, int, int], d
     return Network(parent, mask, _report(config, mask, parent))
 
 
-def _allocate(config: RunConfig, shapes: densities.Shapes) -> dict[str, int]:
+def allocate(config: RunConfig, shapes: densities.Shapes) -> dict[str, int]:
     """Return the counts of a rule that needs no weights."""
     if config.rule != "custom":
         return densities.allocate(shapes, config.density, config.rule)
@@ -149,7 +149,7 @@ def _dense(config: RunConfig, parent: nn.Module, model: nn.Module) -> Network:
     )
 
 
-def _small_widths(config: RunConfig, classes: int, channels: int) -> models.Widths:
+def small_widths(config: RunConfig, classes: int, channels: int) -> models.Widths:
     """Return the widths of a small dense control: the same share of nodes, or as near as can be as many weights."""
     if config.structure == "node":
         return nodes.node_widths(config.model, config.density)

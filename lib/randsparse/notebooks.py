@@ -31,8 +31,8 @@ if TYPE_CHECKING:
     from IPython.display import HTML, Image, Markdown
     from matplotlib.figure import Figure
 
+    from randsparse.comparison import Comparison
     from randsparse.config import RunConfig
-    from randsparse.experiments import Comparison
     from randsparse.plots import Provenance
     from randsparse.runs import Store
 

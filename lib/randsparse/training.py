@@ -10,11 +10,10 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 from torch.nn import functional as F
-from torch.utils.flop_counter import FlopCounterMode
 
-from randsparse import checkpoints, lanes, networks, weights
+from randsparse import checkpoints, flops, lanes, networks, weights
 from randsparse.capture import Captured
 from randsparse.config import SCHEMA, SEMANTICS, RunConfig
 from randsparse.data import Batches, Dataset, load
@@ -104,7 +103,7 @@ class Trainer:
         self.precision = getattr(torch, config.precision)
         nets = [networks.create(each, dataset.classes, dataset.channels, dataset.size, dataset) for each in configs]
         self.densities, self.masks = [net.density for net in nets], [net.mask for net in nets]
-        self.flops = forward_flops(nets[0].model, dataset)
+        self.flops = flops.forward_flops(nets[0].model, dataset.channels, dataset.size)
         self.batched = config.engine == "batched"
         if self.batched:
             shapes = {name: p.shape for name, p in nets[0].model.named_parameters()}
@@ -246,8 +245,7 @@ class Trainer:
     def sparse_flops(self, index: int = 0) -> float:
         """Return the forward FLOPs of one image that fall on kept weights."""
         mask = self.masks[index]
-        densities = mask.layer_densities if mask else {}
-        return sum(n * densities.get(f"{layer}.weight", 1.0) for layer, n in self.flops.items())
+        return flops.on_kept_weights(self.flops, mask.layer_densities if mask else {})
 
 
 def _shared(configs: Sequence[RunConfig]) -> RunConfig:
@@ -255,22 +253,6 @@ def _shared(configs: Sequence[RunConfig]) -> RunConfig:
     if len(configs) > 1 and (lanes.together(configs[0]) is None or len(set(map(lanes.together, configs))) > 1):
         raise StudyError('runs of one program differ in seeds and masks only, and their engine is "batched"')
     return configs[0]
-
-
-@torch.no_grad()
-def forward_flops(model: nn.Module, dataset: Dataset) -> dict[str, float]:
-    """Return the forward FLOPs of one image by layer name, of convolutions and linear layers, as torch counts them."""
-    image = torch.zeros(1, dataset.channels, dataset.size, dataset.size)
-    model.eval()
-    with FlopCounterMode(display=False) as counter:
-        model(image)
-    layers = {name for name, module in model.named_modules() if isinstance(module, nn.Conv2d | nn.Linear)}
-    counts: dict[str, float] = {}
-    for name, by_operation in counter.get_flop_counts().items():
-        layer = name.partition(".")[2]
-        if layer in layers:
-            counts[layer] = float(sum(by_operation.values()))
-    return counts
 
 
 def environment(device: torch.device) -> dict[str, str | int]:

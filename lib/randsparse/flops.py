@@ -1,0 +1,102 @@
+"""What a forward pass costs, by counting: multiplications and additions of convolutions and linear layers."""
+
+from __future__ import annotations
+
+import math
+from functools import cache
+
+import torch
+from torch import Tensor, nn
+
+from randsparse import data, models, networks, nodes
+from randsparse.config import RunConfig
+from randsparse.errors import StudyError
+
+
+@torch.no_grad()
+def forward_flops(model: nn.Module, channels: int, size: int) -> dict[str, float]:
+    """Return the forward FLOPs of one image of `channels` x `size` x `size` by layer name.
+
+    Two for each weight at each position, as `torch.utils.flop_counter` counts. Leaves the model in evaluation mode.
+    """
+    counts: dict[str, float] = {}
+    hooks = []
+    for name, layer in model.named_modules():
+        if isinstance(layer, nn.Conv2d | nn.Linear):
+
+            def count(layer: nn.Module, _: object, output: Tensor, name: str = name) -> None:
+                counts[name] = 2.0 * layer.weight.numel() * math.prod(output.shape[2:])
+
+            hooks.append(layer.register_forward_hook(count))
+    try:
+        model.eval()(torch.zeros(1, channels, size, size))
+    finally:
+        for hook in hooks:
+            hook.remove()
+    return counts
+
+
+def on_kept_weights(flops: dict[str, float], densities: dict[str, float]) -> float:
+    """Return the FLOPs that fall on kept weights.
+
+    Args:
+        flops: by layer, as from `forward_flops`.
+        densities: of weights, by parameter name ("<layer>.weight"); a layer that is not there is dense.
+    """
+    return sum(count * densities.get(f"{layer}.weight", 1.0) for layer, count in flops.items())
+
+
+def of_config(config: RunConfig) -> dict[str, float]:
+    """Return the forward FLOPs of one image by layer, as the network of `config` computes, masked or not.
+
+    Raises StudyError for a network that cannot be built.
+    """
+    narrow = config.method == "small-dense" or config.engine == "compacted"
+    names = ("dataset", "model", *(("engine", "method", "structure", "sparsity") if narrow else ()))
+    return dict(_of_network(RunConfig(**{name: getattr(config, name) for name in names})))
+
+
+@cache
+def _of_network(config: RunConfig) -> dict[str, float]:
+    classes, channels, size = data.shape(config.dataset)
+    widths = None
+    if config.method == "small-dense":
+        widths = networks.small_widths(config, classes, channels)
+    elif config.engine == "compacted" and config.sparsity:
+        widths = nodes.node_widths(config.model, config.density)
+    with torch.random.fork_rng(devices=[]):  # on device meta torch first imports for a second
+        return forward_flops(models.build(config.model, classes, channels, size, widths), channels, size)
+
+
+@cache
+def narrow_at_equal_flops(config: RunConfig) -> RunConfig | None:
+    """Return the small dense network whose forward FLOPs are nearest to those on the kept weights of a random mask.
+
+    Args:
+        config: a weight mask of a rule that needs no weights.
+
+    Searched among the widths that `nodes.small_dense_widths` can give; None if the narrowest network has more FLOPs
+    than the mask.
+    """
+    with torch.device("meta"):
+        shapes = models.maskable(models.build(config.model, *data.shape(config.dataset)))
+    counts = networks.allocate(config, shapes)
+    kept = {name: counts[name] / math.prod(shape) for name, shape in shapes.items()}
+    wanted = on_kept_weights(of_config(config), kept)
+    small = config.replace(method="small-dense", init_scale="own")
+
+    def cost(sparsity: float) -> float:
+        try:
+            return sum(of_config(small.replace(sparsity=sparsity)).values())
+        except StudyError:  # narrower than one node a group
+            return 0.0
+
+    low, high = 0.0, 1.0 - 1e-6  # cost falls with sparsity
+    while high - low > 1e-4:
+        middle = round((low + high) / 2, 6)
+        low, high = (middle, high) if cost(middle) > wanted else (low, middle)
+    ends = [each for each in (round(low, 4), round(high, 4)) if 0 < each < 1 and cost(each)]
+    best = min(ends, key=lambda each: abs(cost(each) - wanted), default=None)
+    if best is None or cost(best) > 1.5 * wanted:
+        return None
+    return small.replace(sparsity=best)
