@@ -27,7 +27,8 @@ def record(config):
                "layers": {}, "empty_layers": []}  # fmt: skip
     complete = config.stop_epoch is None
     test = {"accuracy": 0.9, "nll": 0.1, "brier": 0.1, "ece": 0.1} if complete else None
-    cost = {"seconds": 1.0, "images_per_second": 1.0, "flops": 1.0, "sparse_flops": 1.0, "epochs": len(curve)}
+    cost = {"seconds": 1.0, "images_per_second": 1.0, "flops": 1.0, "sparse_flops": 1.0, "epochs": len(curve),
+            "images": 64}
     status = "done" if complete else "stopped"
     return {"schema": 1, "key": config.key, "config": config.to_dict(), "status": status, "reason": None,
             "curve": curve, "test": test, "density": density, "cost": cost, "environment": {}}  # fmt: skip

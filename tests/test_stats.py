@@ -223,3 +223,10 @@ def test_significance_agrees_with_scipy():
     a, b = draws(0.9, 0.01, 6, 0), draws(0.88, 0.03, 6, 1)
     assert stats.significance(a, b) == pytest.approx(ttest_ind(a, b, equal_var=False).pvalue)
     assert stats.significance(a, b, paired=True) == pytest.approx(ttest_rel(a, b).pvalue)
+
+
+def test_rank_significance_counts_permutations():
+    """Of the 24 orders of four values one is as extreme on either side."""
+    assert stats.rank_significance([1, 2, 3, 4], [1, 2, 3, 4]) == pytest.approx(2 / 24)
+    assert stats.rank_significance([1, 2, 3], [1, 1, 1]) != stats.rank_significance([1, 2, 3], [3, 2, 1])
+    assert stats.rank_significance(range(5), [0, 2, 1, 4, 3]) > 0.05

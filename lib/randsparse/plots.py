@@ -56,6 +56,7 @@ PALETTE: dict[str, str] = {  # Okabe & Ito 2008: told apart by colour-blind read
     "searched": "#D55E00",
     "small dense (parent's scale)": "#009E73",
     "small dense (own scale)": "#CC79A7",
+    "small dense (equal FLOPs)": "#E69F00",
     "candidate": "#8C8C8C",
 }
 MARKERS: dict[str, str] = {
@@ -64,6 +65,7 @@ MARKERS: dict[str, str] = {
     "searched": "^",
     "small dense (parent's scale)": "D",
     "small dense (own scale)": "v",
+    "small dense (equal FLOPs)": "<",
     "candidate": ".",
 }
 STRUCTURES = {"weight": "Weights removed one by one", "node": "Whole nodes removed"}

@@ -177,6 +177,21 @@ def spearman(x: Iterable[float], y: Iterable[float], level: float = 0.95) -> Cor
     return Correlation(float(result.statistic), float(low), float(high), x.size)
 
 
+def rank_significance(x: Iterable[float], y: Iterable[float]) -> float:
+    """Return the two-sided p value of no rank correlation, by permuting the pairs (all of them, up to seven).
+
+    nan for fewer than two pairs or a constant variable. Raises StudyError for values that are not finite, or not in
+    pairs.
+    """
+    x, y, _ = _pair(x, y, paired=True)
+    if x.size < 2 or _spread(x) == 0 or _spread(y) == 0:
+        return np.nan
+    ranks = tests.rankdata(y)
+    found = tests.permutation_test((tests.rankdata(x),), lambda moved: tests.pearsonr(moved, ranks).statistic,
+                                   permutation_type="pairings", rng=0)
+    return float(found.pvalue)
+
+
 def summary(frame: pd.DataFrame, by: Sequence[str], y: str, level: float = 0.95) -> pd.DataFrame:
     """Return one row a group: `by`, then mean, low, high, n, and missing (runs without a value of y)."""
     rows = []

@@ -59,14 +59,14 @@ def accuracy_vs_sparsity(frame: pd.DataFrame, x: str = "sparsity", y: str = "tes
             aside = step * np.array([index - (len(arms) - 1) / 2, index - len(arms) / 2 + 0.1])
             _arm(ax, rows[rows["arm"] == arm], arm, x, y, aside, sparse[sparse["arm"] == arm])
         for sparsity, arm in crosses:
-            position = _shift(sparsity, step * (arms.index(arm) - (len(arms) - 1) / 2))
+            position = shift(sparsity, step * (arms.index(arm) - (len(arms) - 1) / 2))
             ax.plot(position, 0.02, "x", color=PALETTE[arm], transform=ax.get_xaxis_transform())
         if crosses:
             ax.plot([], [], "x", color="#555555", label="cannot be reached")
         values = pd.concat([rows, dense])[y]
         count_missing(ax, values)
         if values.notna().any():
-            _limit(ax, values.dropna(), low=0, high=1)
+            limit(ax, values.dropna(), low=0, high=1)
         plots.percent(ax, label if ax is axes[0] else "")
     plots.legend(figure)
     return figure
@@ -82,7 +82,8 @@ def _dense_band(ax: Axes, dense: pd.DataFrame, y: str) -> None:
     ax.scatter(dense["sparsity"], dense[y], s=7, color=colour, alpha=0.5, linewidths=0)
 
 
-def _shift(sparsity: Any, aside: float) -> Any:
+def shift(sparsity: Any, aside: float) -> Any:
+    """Return a sparsity moved by `aside` halvings of density, so that points of several arms do not hide each other."""
     return plots.from_axis(plots.to_axis(sparsity) + aside)
 
 
@@ -95,11 +96,11 @@ def _arm(ax: Axes, rows: pd.DataFrame, arm: str, x: str, y: str, aside: np.ndarr
         return
     centre = rows.groupby("sparsity")[x].mean().loc[table["sparsity"]]
     counts = everywhere.groupby(["structure", "sparsity"])[y].count()
-    ax.errorbar(_shift(centre, aside[0]), table["mean"], yerr=errors(table), color=PALETTE[arm],
+    ax.errorbar(shift(centre, aside[0]), table["mean"], yerr=errors(table), color=PALETTE[arm],
                 marker=MARKERS[arm], elinewidth=1, label=f"{arm} ({plots.count_text(counts[counts > 0])})")
     own = rows.dropna(subset=[y]).sort_values(["sparsity", y])
     around = own["sparsity"].map(centre)
-    ax.scatter(_shift(around, aside[1]), own[y], s=7, color=PALETTE[arm], alpha=0.6, linewidths=0)
+    ax.scatter(shift(around, aside[1]), own[y], s=7, color=PALETTE[arm], alpha=0.6, linewidths=0)
 
 
 def errors(table: pd.DataFrame) -> np.ndarray:
@@ -114,7 +115,7 @@ def count_missing(ax: Axes, values: pd.Series) -> None:
         ax.text(0.02, 0.06, text, transform=ax.transAxes, fontsize=7.5, color="#555555")
 
 
-def _limit(ax: Axes, values: pd.Series, low: float = -np.inf, high: float = np.inf) -> None:
+def limit(ax: Axes, values: pd.Series, low: float = -np.inf, high: float = np.inf) -> None:
     """Keep wide intervals of few runs from flattening a panel: show at most the range of values thrice."""
     room = max(float(values.max() - values.min()), 0.004)
     bottom, top = ax.get_ylim()
@@ -149,7 +150,7 @@ def difference_vs_sparsity(rows: pd.DataFrame, margin: float = POINT,
                             markerfacecolor=fill)
         _counts_above(ax, own)
     finite = pd.concat([rows["mean"].dropna(), pd.Series([-1.5 * margin, 1.5 * margin])])
-    _limit(axes[0], finite)
+    limit(axes[0], finite)
     plots.percent(axes[0], "")
     axes[0].set_ylabel(f"{label}\n(percentage points)")
     plots.legend(figure)

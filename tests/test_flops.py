@@ -1,0 +1,46 @@
+"""FLOPs against torch's own counter, and networks of as many FLOPs as a mask leaves."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+from torch.utils.flop_counter import FlopCounterMode
+
+from randsparse import data, flops, models, networks
+from randsparse.config import RunConfig
+
+
+@pytest.mark.parametrize("model", ["wrn-10-2", "resnet-20"])
+def test_layers_have_the_flops_that_torch_counts(model):
+    network = models.build(model, 10, 3, 16)
+    with FlopCounterMode(display=False) as counter, torch.no_grad():
+        network.eval()(torch.zeros(1, 3, 16, 16))
+    by_layer = flops.forward_flops(network, 3, 16)
+    assert sum(by_layer.values()) == counter.get_total_flops()
+    assert set(by_layer) == {name.removesuffix(".weight") for name in models.maskable(network)}
+    assert not any(module._forward_hooks for module in network.modules())
+
+
+def test_kept_weights_have_their_share():
+    assert flops.on_kept_weights({"a": 100.0, "b": 10.0}, {"a.weight": 0.25}) == 35
+
+
+def test_a_masked_network_computes_all_and_a_compacted_one_less():
+    config = RunConfig(sparsity=0.5, structure="node")
+    dense, masked, compacted = (sum(flops.of_config(each).values())
+                                for each in (RunConfig(), config, config.replace(engine="compacted")))  # fmt: skip
+    assert masked == dense and compacted < 0.4 * dense
+
+
+@pytest.mark.parametrize(("model", "sparsity"), [("wrn-10-2", 0.5), ("wrn-10-2", 0.9), ("wrn-16-2", 0.8)])
+def test_the_narrow_network_has_nearly_the_flops_of_the_mask(model, sparsity):
+    config = RunConfig(model=model, sparsity=sparsity)
+    narrow = flops.narrow_at_equal_flops(config)
+    network = networks.create(config, *data.shape("digits"))
+    wanted = flops.on_kept_weights(flops.of_config(config), network.mask.layer_densities)
+    assert narrow.method == "small-dense" and narrow.init_scale == "own"
+    assert sum(flops.of_config(narrow).values()) == pytest.approx(wanted, rel=0.15)  # of whole nodes
+
+
+def test_no_network_is_narrower_than_one_node_a_group():
+    assert flops.narrow_at_equal_flops(RunConfig(sparsity=0.9995, rule="uniform")) is None
