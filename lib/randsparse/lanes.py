@@ -13,8 +13,8 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional as F
 
+from randsparse import strided
 from randsparse.config import DEFAULTS, RunConfig
 from randsparse.data import Batches, Dataset
 from randsparse.errors import StudyError
@@ -42,13 +42,16 @@ class LaneConv(nn.Module):
     def __init__(self, convolutions: Sequence[nn.Conv2d]) -> None:
         super().__init__()
         self.weight = nn.Parameter(torch.cat([c.weight.detach() for c in convolutions]))
-        self.inputs, self.stride, self.padding = (getattr(convolutions[0], name)
-                                                  for name in ("in_channels", "stride", "padding"))  # fmt: skip
+        first = convolutions[0]
+        self.inputs, self.stride, self.padding = first.in_channels, first.stride[0], first.padding[0]
 
     def forward(self, x: Tensor) -> Tensor:
         if x.shape[1] == self.inputs:
             x = x.repeat(1, LANES, 1, 1)
-        return F.conv2d(x, self.weight, None, self.stride, self.padding, 1, LANES)
+        weight, kind = self.weight, x.device.type
+        if torch.is_autocast_enabled(kind):
+            x, weight = (tensor.to(torch.get_autocast_dtype(kind)) for tensor in (x, weight))
+        return strided.conv2d(x, weight, self.stride, self.padding, LANES)
 
 
 class LaneLinear(nn.Module):
