@@ -6,7 +6,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from randsparse import budget, data
+from randsparse import budget, data, sources
 from randsparse.budget import BESIDE, Budget, Estimator, parse_duration
 from randsparse.config import DEFAULTS, RunConfig
 from randsparse.errors import StudyError
@@ -114,7 +114,7 @@ def test_flops_are_those_of_records(config):
 
 
 def test_the_size_of_every_dataset_is_known():
-    assert set(budget.IMAGES) == set(data.DATASETS)
+    assert set(budget.IMAGES) == set(sources.DATASETS)
     digits = data.load("digits")
     assert budget.IMAGES["digits"] == len(digits.train_y) + len(digits.val_y) + len(digits.test_y)
 

@@ -16,6 +16,7 @@ FROZEN = {
     "method": "static", "init_scale": "parent", "epochs": 20, "stop_epoch": None,
     "batch_size": 128, "optimizer": "sgd", "lr": 0.1, "momentum": 0.9, "nesterov": True, "weight_decay": 5e-4,
     "schedule": "cosine", "milestones": (0.5, 0.75), "gamma": 0.1, "warmup_epochs": 1.0, "label_smoothing": 0.0,
+    "norm_group": None,
     "precision": "float32", "memory_format": "channels_last", "engine": "masked", "mask_seed": 0, "init_seed": 0,
     "data_seed": 0,
 }  # fmt: skip
@@ -52,6 +53,7 @@ def test_keys_are_frozen():
         (dict(optimizer="adamw", momentum=0.5), dict(optimizer="adamw")),
         (dict(gamma=0.3, milestones=[0.1]), dict()),
         (dict(epochs=10, stop_epoch=10), dict(epochs=10)),
+        (dict(norm_group=128), dict()),
         (dict(model="resnet-20-16"), dict(model="resnet-20")),
         (dict(epochs=20.0, lr=1), dict(lr=1.0)),
     ],
@@ -67,7 +69,7 @@ def test_fields_without_effect_do_not_split_keys(a, b):
         dict(sparsity=0.5), dict(sparsity=0.5, mask_seed=1), dict(init_seed=1), dict(data_seed=1), dict(stop_epoch=3),
         dict(sparsity=0.5, structure="node"), dict(sparsity=0.5, structure="node", engine="compacted"),
         dict(precision="bfloat16"), dict(memory_format="contiguous"), dict(sparsity=0.5, draw="bernoulli"),
-        dict(schedule="step", gamma=0.2), dict(train_samples=100),
+        dict(schedule="step", gamma=0.2), dict(train_samples=100), dict(norm_group=64),
     ],
 )  # fmt: skip
 def test_fields_with_effect_split_keys(changes):
@@ -89,7 +91,7 @@ def test_every_field_survives_json(name):
     other = {"structure": "node", "rule": "er", "draw": "fan_in", "method": "small-dense", "init_scale": "own",
              "optimizer": "adamw", "schedule": "step", "precision": "float64", "memory_format": "contiguous",
              "engine": "compacted", "nesterov": False, "train_samples": 500, "stop_epoch": 2, "milestones": (0.3,),
-             "criterion": "snip", "score_init_seed": 4,
+             "criterion": "snip", "score_init_seed": 4, "norm_group": 32,
              "layer_densities": (("classifier.weight", 1.0), ("stem.weight", 0.5))}
     base = {"sparsity": 0.5}
     if name == "engine":

@@ -8,9 +8,10 @@ from sklearn.datasets import load_digits
 from torch.nn import functional as F
 
 from randsparse import data
-from randsparse.data import Batches, Dataset, balanced_order, load, normalize, shape, split_indices
+from randsparse.data import Batches, Dataset, balanced_order, load, normalize, split_indices
 from randsparse.errors import StudyError
 from randsparse.seeds import generator
+from randsparse.sources import shape
 
 
 def made_up(samples: int = 50, channels: int = 3, size: int = 8, pad: int = 2, flip: bool = True) -> Dataset:

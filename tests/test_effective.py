@@ -75,7 +75,7 @@ class Sum(nn.Module):
         return x
 
 
-def paths_by_gradient(model: nn.Module, mask: Mask) -> dict[str, torch.Tensor]:
+def paths_by_gradient(model: nn.Module, mask: Mask, size: int = 32) -> dict[str, torch.Tensor]:
     """Return where |w dy/dw| > 0 in a network of positive weights without norms: the weights that are on a path."""
     for name, module in list(model.named_modules()):
         if isinstance(module, nn.BatchNorm2d):
@@ -84,7 +84,7 @@ def paths_by_gradient(model: nn.Module, mask: Mask) -> dict[str, torch.Tensor]:
     model.double()
     for name, kept in mask.items():
         model.get_parameter(name).data.copy_(kept)
-    model(torch.ones(1, 3, 32, 32, dtype=torch.float64)).sum().backward()
+    model(torch.ones(1, 3, size, size, dtype=torch.float64)).sum().backward()
     return {name: (model.get_parameter(name) * model.get_parameter(name).grad) > 0 for name in mask}
 
 
@@ -101,6 +101,20 @@ def test_effective_weights_are_those_with_a_gradient(name, density):
         for layer, kept in paths_by_gradient(model, mask).items():
             assert torch.equal(effective[layer], kept), layer
         model.zero_grad()
+
+
+@pytest.mark.parametrize("density", [0.002, 0.01, 0.05])
+def test_effective_weights_of_bottlenecks_are_those_with_a_gradient(density):
+    from torchvision.models.resnet import Bottleneck, ResNet
+
+    model = ResNet(Bottleneck, [1, 2, 1, 1], num_classes=4, width_per_group=2)
+    shapes = models.maskable(model)
+    mask = draw(shapes, allocate(shapes, density, "uniform"), seed=0)
+    effective = effective_mask(mask, flows(model))
+    assert 0 < effective.density < mask.density
+    model.maxpool = nn.AvgPool2d(3, 2, 1)  # what a maximum hides has no gradient
+    for layer, kept in paths_by_gradient(model, mask, size=128).items():  # 4x4 in the end: more than padding
+        assert torch.equal(effective[layer], kept), layer
 
 
 def test_effective_density_lies_between_none_and_the_density():

@@ -6,19 +6,20 @@ import pytest
 import torch
 from torch.utils.flop_counter import FlopCounterMode
 
-from randsparse import data, flops, models, networks
+from randsparse import flops, models, networks, sources
 from randsparse.config import RunConfig
 
 
-@pytest.mark.parametrize("model", ["wrn-10-2", "resnet-20"])
-def test_layers_have_the_flops_that_torch_counts(model):
-    network = models.build(model, 10, 3, 16)
+@pytest.mark.parametrize("model", ["wrn-10-2", "wrn-16-1", "resnet-20", "resnet-20-8"])
+@pytest.mark.parametrize("dataset", ["digits", "cifar10", "fashion-mnist"])
+def test_layers_have_the_flops_that_torch_counts(model, dataset):
+    network = models.build(model, *sources.shape(dataset))
+    channels, size = sources.shape(dataset)[1:]
     with FlopCounterMode(display=False) as counter, torch.no_grad():
-        network.eval()(torch.zeros(1, 3, 16, 16))
-    by_layer = flops.forward_flops(network, 3, 16)
+        network.eval()(torch.zeros(1, channels, size, size))
+    by_layer = flops.of_config(RunConfig(model=model, dataset=dataset))
     assert sum(by_layer.values()) == counter.get_total_flops()
-    assert set(by_layer) == {name.removesuffix(".weight") for name in models.maskable(network)}
-    assert not any(module._forward_hooks for module in network.modules())
+    assert [f"{layer}.weight" for layer in by_layer] == list(models.maskable(network))
 
 
 def test_kept_weights_have_their_share():
@@ -36,7 +37,7 @@ def test_a_masked_network_computes_all_and_a_compacted_one_less():
 def test_the_narrow_network_has_nearly_the_flops_of_the_mask(model, sparsity):
     config = RunConfig(model=model, sparsity=sparsity)
     narrow = flops.narrow_at_equal_flops(config)
-    network = networks.create(config, *data.shape("digits"))
+    network = networks.create(config, *sources.shape("digits"))
     wanted = flops.on_kept_weights(flops.of_config(config), network.mask.layer_densities)
     assert narrow.method == "small-dense" and narrow.init_scale == "own"
     assert sum(flops.of_config(narrow).values()) == pytest.approx(wanted, rel=0.15)  # of whole nodes

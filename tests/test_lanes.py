@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 import torch
 
-from randsparse import lanes, training
+from randsparse import programs, training
 from randsparse.config import RunConfig
 from randsparse.data import load
 from randsparse.errors import StudyError
@@ -104,16 +104,16 @@ def test_masked_weights_of_every_lane_stay_zero():
 
 
 def test_what_can_be_trained_together():
-    assert len({lanes.together(config) for config in RUNS}) == 1
-    assert lanes.together(RUNS[0].replace(engine="masked")) is None
+    assert len({programs.together(config) for config in RUNS}) == 1
+    assert programs.together(RUNS[0].replace(engine="masked")) is None
     for changes in (dict(lr=0.2), dict(model="wrn-16-1"), dict(stop_epoch=1), dict(batch_size=64)):
-        assert lanes.together(RUNS[0].replace(**changes)) != lanes.together(RUNS[0])
+        assert programs.together(RUNS[0].replace(**changes)) != programs.together(RUNS[0])
 
 
 def test_a_sweep_trains_together_what_can_be_and_gives_the_same_records(tmp_path):
     many = [RUNS[0].replace(mask_seed=seed, stop_epoch=1) for seed in range(9)]
     alone = RUNS[0].replace(engine="masked", stop_epoch=1)
-    assert list(map(len, units([*many[:4], alone, *many[4:]]))) == [lanes.LANES, 1, 1]
+    assert list(map(len, units([*many[:4], alone, *many[4:]]))) == [programs.LANES, 1, 1]
     serial, parallel = Store(tmp_path / "serial"), Store(tmp_path / "parallel")
     parallel.put(training.train(many[3]))
     one = sweep([*many, alone], serial, workers=1, progress=False)

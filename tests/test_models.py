@@ -6,8 +6,9 @@ from torch import nn
 from torch.nn import functional as F
 
 from randsparse import models
+from randsparse.architectures import Widths, canonical, default_widths
 from randsparse.errors import StudyError
-from randsparse.models import Widths, build, canonical, default_widths, initialize, maskable
+from randsparse.models import build, initialize, maskable
 
 
 def parameters(name: str, classes: int = 10) -> int:
@@ -125,7 +126,9 @@ def test_impossible_widths_are_refused(widths):
         ("wrn-11-1", r"depth must be 6n\+4 .* so 11 is not possible; choose depth 10 or 16"),
         ("wrn-4-1", "choose depth 10 or 16"),
         ("resnet-21", r"depth must be 6n\+2 .* choose depth 20 or 26"),
-        ("resnet-50", "ImageNet"),
+        ("resnet-152", "ImageNet; choose one of resnet-50, wrn-50-2"),
+        ("resnet-50-8", "ImageNet"),
+        ("wrn-50-4", r"depth must be 6n\+4"),
         ("wrn-16", "wrn-<depth>-<width>"),
         ("wrn-016-1", "unknown model"),
         ("wrn-16-0", "unknown model"),
@@ -146,6 +149,23 @@ def test_one_network_has_one_canonical_name():
     assert canonical("resnet-20-16") == canonical("resnet-20") == "resnet-20"
     assert canonical("resnet-20-8") == "resnet-20-8"
     assert canonical("wrn-16-16") == "wrn-16-16"
+
+
+@pytest.mark.parametrize(("name", "millions"), [("resnet-50", 25.557), ("wrn-50-2", 68.883)])
+def test_networks_for_large_images_are_those_of_their_papers(name, millions):
+    assert parameters(name, classes=1000) / 1e6 == pytest.approx(millions, abs=0.001)
+    assert canonical(name) == name
+    with torch.device("meta"):
+        shapes = maskable(build(name, 7, 3, 224))
+    assert len(shapes) == 54 and list(shapes)[0] == "conv1.weight" and shapes["fc.weight"] == (7, 2048)
+    with pytest.raises(StudyError, match=f"{name} has bottleneck blocks.*structure 'weight'"):
+        default_widths(name)
+    with pytest.raises(StudyError, match="bottleneck blocks"):
+        build(name, 10, 3, 224, widths=Widths((16,), (16,)))
+    with pytest.raises(StudyError, match="31x31 are too small.*32x32"):
+        build(name, 10, 3, 31)
+    with pytest.raises(StudyError, match="3 colours, not of 1"):
+        build(name, 10, 1, 32)
 
 
 def test_images_below_8_pixels_are_refused():

@@ -6,12 +6,13 @@ import pytest
 import torch
 from torch.nn import functional as F
 
-from randsparse import data, densities, lanes, models, scores, training
+from randsparse import data, densities, models, programs, scores, sources, training
 from randsparse.config import CHOICES, RunConfig
 from randsparse.errors import StudyError
-from randsparse.networks import create, infeasible
+from randsparse.feasibility import infeasible
+from randsparse.networks import create
 
-SHAPE = data.shape("digits")
+SHAPE = sources.shape("digits")
 SPARSE = RunConfig(sparsity=0.9, train_samples=256, batch_size=64, epochs=2)
 # Masks of SPARSE with rule and criterion by that score: they change with the score's definition, not with the machine.
 GOLDEN = {
@@ -134,7 +135,7 @@ def test_scored_runs_train_and_share_a_program_with_others():
     assert record["status"] == "done" and record["config"]["criterion"] == "snip"
     members = (scored("snip"), SPARSE, scored("synflow", score_init_seed=1))
     batched = [config.replace(engine="batched") for config in members]
-    assert len({lanes.together(config) for config in batched}) == 1
+    assert len({programs.together(config) for config in batched}) == 1
     together = training.train_together(batched)
     assert [record["density"]["weights"] for record in together] == [record["density"]["weights"]] * 3
     assert together[0]["density"] == record["density"]

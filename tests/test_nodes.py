@@ -9,8 +9,9 @@ from torch.nn import functional as F
 from randsparse import models
 from randsparse.errors import StudyError
 from randsparse.masks import Mask
-from randsparse.nodes import compact, compact_widths, draw_nodes, node_mask, node_widths, small_dense_widths
+from randsparse.nodes import compact, compact_widths, draw_nodes, node_mask
 from randsparse.structure import node_groups
+from randsparse.widths import node_widths, small_dense_widths
 
 NETWORKS = ["wrn-10-1", "wrn-10-2", "wrn-16-2", "resnet-8", "resnet-20"]
 

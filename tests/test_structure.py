@@ -6,6 +6,7 @@ import pytest
 import torch
 from torch import nn
 
+from randsparse.errors import StudyError
 from randsparse.models import Widths, build, initialize, maskable
 from randsparse.structure import Flow, NodeGroup, flows, node_groups
 
@@ -132,6 +133,21 @@ def test_flows_join_the_nodes_that_layers_write_and_read(name):
         else:
             assert source == reads.get(step.weight_name, "input")
             assert target == writes.get(step.weight_name, "classes")
+
+
+@pytest.mark.parametrize("name", ["resnet-50", "wrn-50-2"])
+def test_flows_of_bottlenecks_use_every_weight_once_and_run_forward(name):
+    with torch.device("meta"):
+        model = build(name, 10, 3, 224)
+    steps = flows(model)
+    assert Counter(step.weight_name for step in steps if step.weight_name) == Counter(list(maskable(model)))
+    paths = Counter({"input": 1})
+    for position, step in enumerate(steps):
+        assert all(later.target != step.source for later in steps[position:])
+        paths[step.target] += paths[step.source]
+    assert paths["classes"] == 2**16
+    with pytest.raises(StudyError, match="bottleneck blocks are not grouped"):
+        node_groups(model)
 
 
 def test_structure_stays_when_widths_collide():

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import copy
 import json
 import math
 
 import pytest
 import torch
+from torch.nn import functional as F
 
 from randsparse import checkpoints, runs, training
 from randsparse.config import RunConfig
@@ -154,3 +156,29 @@ def test_a_complete_run_learns_and_is_tested_once():
     assert record["status"] == "done" and record["test"]["accuracy"] > 0.7
     assert set(record["test"]) == {"accuracy", "nll", "brier", "ece"}
     assert all("test" not in name for point in record["curve"] for name in point)
+
+
+def test_groups_of_a_batch_have_statistics_of_their_own_and_one_step():
+    config = TINY.replace(norm_group=16, precision="float64", weight_decay=0.0, nesterov=False, momentum=0.0)
+    run, norm = trainer(config), "head_norm"
+    images, labels = next(iter(run.batches.epoch(0)))
+    before = copy.deepcopy(run.model)
+    losses, means, gradients = [], [], []
+    for index in range(4):
+        model, part = copy.deepcopy(before).train(), slice(16 * index, 16 * index + 16)
+        loss = F.cross_entropy(model(images[part].double()), labels[part])
+        gradients.append(torch.autograd.grad(loss, list(model.parameters())))
+        losses.append(loss)
+        means.append((model.get_submodule(norm).running_mean, model.get_submodule(norm).running_var))
+    run.model.train()
+    run.set_learning_rate(0.1)
+    torch.testing.assert_close(run.step(images, labels), sum(losses).detach()[None] / 4)
+    for name, mean in zip(("running_mean", "running_var"), zip(*means, strict=True), strict=True):
+        torch.testing.assert_close(getattr(run.model.get_submodule(norm), name), sum(mean) / 4)
+    mask = run.keep_masked.mask
+    for (name, after), old, *parts in zip(
+        run.model.named_parameters(), before.parameters(), *gradients, strict=True
+    ):
+        kept = mask[name] if name in mask else torch.ones_like(after, dtype=torch.bool)
+        torch.testing.assert_close(after.detach(), (old - 0.1 * sum(parts) / 4 * kept).detach())
+    assert training.train(config.replace(stop_epoch=1))["curve"] != training.train(TINY.replace(stop_epoch=1))["curve"]

@@ -4,20 +4,18 @@ from __future__ import annotations
 
 import heapq
 import math
+import platform
 import re
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from numbers import Integral
 from typing import TYPE_CHECKING, NamedTuple
 
-import torch
-
-from randsparse import data, lanes
+from randsparse import programs, sources
 from randsparse.config import RunConfig
 from randsparse.errors import StudyError
 from randsparse.flops import of_config as layer_flops
 from randsparse.runs import Record
-from randsparse.training import environment
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -173,7 +171,7 @@ class Budget:
 
 def _places(unit: Unit) -> int:
     """Return how many runs the program of a unit has places for, taken or not: they cost the same."""
-    return lanes.LANES if lanes.together(unit[0]) else len(unit)
+    return programs.LANES if programs.together(unit[0]) else len(unit)
 
 
 def parse_duration(text: str) -> float:
@@ -194,9 +192,11 @@ def in_words(seconds: float) -> str:
 
 def here(device: str) -> str | None:
     """Return the kind of hardware that records of this machine name, or None without such a device."""
-    if device == "cuda" and not torch.cuda.is_available():
-        return None
-    return str(environment(torch.device(device))["hardware"])
+    if device == "cpu":
+        return platform.machine()
+    import torch
+
+    return torch.cuda.get_device_name(device) if torch.cuda.is_available() else None
 
 
 def kind_of(config: RunConfig) -> tuple:
@@ -227,10 +227,22 @@ def _speeds(costs: pd.DataFrame, device: str, hardware: str | None) -> dict[tupl
 
 
 def training_flops(config: RunConfig) -> float | None:
-    """Return the FLOPs of an epoch of training, three forward passes an image; None if the config is not feasible."""
-    source = data.source(config.dataset)
-    images = config.train_samples or IMAGES[config.dataset] - source.val - source.test
+    """Return the FLOPs of an epoch of training, three forward passes an image; None if the config is not feasible.
+
+    None, too, for a folder of which it is not known how many images there are.
+    """
+    images = config.train_samples or _training_images(config.dataset)
+    if images is None:
+        return None
     try:
         return 3.0 * (images // config.batch_size) * config.batch_size * sum(layer_flops(config).values())
     except StudyError:
         return None
+
+
+def _training_images(dataset: str) -> int | None:
+    """Return how many images a dataset has to train on, None if only its folder says that."""
+    if folder := sources.folder(dataset):
+        return folder.images and folder.images[0] - folder.held_out(folder.images[0], folder.classes)
+    source = sources.source(dataset)
+    return IMAGES[dataset] - source.val - source.test

@@ -8,6 +8,7 @@ from dataclasses import MISSING, dataclass, fields, replace
 from functools import cached_property, lru_cache
 from typing import Any
 
+from randsparse import architectures, densities, sources
 from randsparse.errors import StudyError, unknown
 
 SCHEMA = 1
@@ -18,7 +19,7 @@ SEMANTICS = 1
 CHOICES: dict[str, tuple[str, ...]] = {
     "structure": ("weight", "node"),
     "draw": ("exact", "bernoulli", "fan_in"),
-    "criterion": ("random", "magnitude", "snip", "grasp", "synflow"),
+    "criterion": ("random", *densities.SCORED),
     "method": ("static", "small-dense"),
     "init_scale": ("parent", "own"),
     "optimizer": ("sgd", "adamw"),
@@ -66,6 +67,7 @@ class RunConfig:
     gamma: float = 0.1
     warmup_epochs: float = 1.0
     label_smoothing: float = 0.0
+    norm_group: int | None = None  # images that batch norm takes its statistics of together; None: all of a batch
     # arithmetic
     precision: str = "float32"
     memory_format: str = "channels_last"
@@ -87,11 +89,14 @@ class RunConfig:
             object.__setattr__(self, name, DEFAULTS[name])
         if self.layer_densities:
             _check_layers(self.dataset, self.model, self.layer_densities)
+        _check_streamed(self.dataset, self.engine, self.rule, self.criterion)
 
     def _check_values(self) -> None:
         _require(0 <= self.sparsity < 1, "sparsity", self.sparsity, "in [0, 1): 1 would leave no weight")
         for name in ("epochs", "batch_size"):
             _require(getattr(self, name) >= 1, name, getattr(self, name), "at least 1")
+        _require(self.norm_group is None or (self.norm_group >= 2 and self.batch_size % self.norm_group == 0),
+                 "norm_group", self.norm_group, f"None or a divisor of batch_size ({self.batch_size}) from 2 up")
         _require(self.train_samples is None or self.train_samples >= 1, "train_samples", self.train_samples,
                  "None (all) or at least 1")
         _require(self.stop_epoch is None or 1 <= self.stop_epoch <= self.epochs, "stop_epoch", self.stop_epoch,
@@ -141,6 +146,8 @@ class RunConfig:
             names |= {"momentum", "nesterov"}
         if self.schedule != "step":
             names |= {"milestones", "gamma"}
+        if self.norm_group == self.batch_size:
+            names |= {"norm_group"}
         if self.stop_epoch == self.epochs:
             names |= {"stop_epoch"}
         return names
@@ -249,34 +256,37 @@ def _replaced(config: RunConfig, changes: tuple[tuple[str, Any, type], ...]) -> 
 @lru_cache
 def _wide(model: str) -> bool:
     """Return whether lanes of that network fill whole vector registers, so that results do not depend on the lane."""
-    from randsparse import models
-
-    widths = models.default_widths(model)
+    widths = architectures.default_widths(model)
     return all(width % 16 == 0 for width in (*widths.streams, *widths.inner))
 
 
 @lru_cache
 def _canonical_model(dataset: str, model: str, rule: str) -> str:
     """Return the model's one name, or raise for any name that does not exist."""
-    from randsparse import data, densities, models, scores
-
-    if dataset not in data.DATASETS:
-        raise unknown("dataset", dataset, data.DATASETS)
-    rules = (*densities.RULES, *scores.SCORES, "custom")
+    _, channels, size = sources.shape(dataset)
+    rules = (*densities.RULES, *densities.SCORED, "custom")
     if rule not in rules:
         raise unknown("density rule", rule, rules)
-    return models.canonical(model)
+    architectures.check_images(model, channels, size)
+    return architectures.canonical(model)
+
+
+@lru_cache
+def _check_streamed(dataset: str, engine: str, rule: str, criterion: str) -> None:
+    """Raise StudyError for what needs all images in memory, of a dataset that is streamed from disk."""
+    if sources.folder(dataset):
+        from randsparse import scores  # which imports torch
+
+        _require(engine != "batched", "engine", engine, f"'masked' with {dataset}, which is streamed from disk")
+        for name, value in (("rule", rule), ("criterion", criterion)):
+            _require(value not in scores.NEED_DATA, name, value,
+                     f"one that needs no images with {dataset}, which is streamed from disk")
 
 
 @lru_cache
 def _check_layers(dataset: str, model: str, layers: tuple[tuple[str, float], ...]) -> None:
     """Raise StudyError for densities of layers that the model does not have."""
-    import torch
-
-    from randsparse import data, models
-
-    with torch.device("meta"):
-        shapes = models.maskable(models.build(model, *data.shape(dataset)))
+    shapes = architectures.shapes(model, *sources.shape(dataset))
     for name, _ in layers:
         if name not in shapes:
             raise unknown("layer of layer_densities", name, shapes)

@@ -11,9 +11,9 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from randsparse.errors import StudyError, unknown
+from randsparse.errors import StudyError
 from randsparse.seeds import generator
-from randsparse.sources import DATASETS, Source
+from randsparse.sources import source
 
 PARTS = ("train", "val", "test")
 
@@ -55,19 +55,6 @@ class Dataset:
         """Return the dataset with its images and labels on `device`."""
         tensors = {f.name: getattr(self, f.name) for f in fields(self) if f.name.endswith(("_x", "_y"))}
         return replace(self, **{name: tensor.to(device) for name, tensor in tensors.items()})
-
-
-def source(name: str) -> Source:
-    """Return the description of a dataset; raises StudyError for a name that is none."""
-    if name not in DATASETS:
-        raise unknown("dataset", name, DATASETS)
-    return DATASETS[name]
-
-
-def shape(name: str) -> tuple[int, int, int]:
-    """Return (classes, channels, size) of a dataset, unloaded; raises StudyError for an unknown name."""
-    described = source(name)
-    return described.classes, described.channels, described.size
 
 
 def load(name: str, data_dir: str | Path | None = None, train_samples: int | None = None) -> Dataset:

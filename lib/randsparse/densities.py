@@ -10,7 +10,6 @@ import math
 from collections.abc import Callable, Mapping
 
 import numpy as np
-from scipy.optimize import brentq
 
 from randsparse.errors import StudyError, unknown
 
@@ -53,7 +52,7 @@ def pyramidal(shapes: Shapes, density: float) -> dict[str, float]:
     """p_l = q^l with Σ q^l N_l = ρN, l = 1 … L: the first layer is the densest (Gadhikar et al. 2023)."""
     check(shapes, density)
     sizes, depth = _sizes(shapes), np.arange(1, len(shapes) + 1)
-    q = brentq(lambda q: (sizes * q**depth).sum() - density * sizes.sum(), 0, 1, xtol=1e-15, rtol=1e-14)
+    q = _root(lambda q: (sizes * q**depth).sum() - density * sizes.sum(), 0, 1, xtol=1e-15, rtol=1e-14)
     return dict(zip(shapes, (q**depth).tolist(), strict=True))
 
 
@@ -78,7 +77,7 @@ def igq(shapes: Shapes, density: float) -> dict[str, float]:
     check(shapes, density)
     sizes = _sizes(shapes)
     wanted = density * sizes.sum()
-    force = brentq(lambda f: (sizes / (1 + f * sizes)).sum() - wanted, 0, len(sizes) / wanted, xtol=1e-24, rtol=1e-14)
+    force = _root(lambda f: (sizes / (1 + f * sizes)).sum() - wanted, 0, len(sizes) / wanted, xtol=1e-24, rtol=1e-14)
     return dict(zip(shapes, (1 / (1 + force * sizes)).tolist(), strict=True))
 
 
@@ -115,7 +114,16 @@ RULES: dict[str, Rule] = {
     "smart": smart,
     "igq": igq,
 }
-"""The rules that need shapes and a density only; `custom` needs densities, `scores` has those that need weights."""
+"""The rules that need shapes and a density only; `custom` needs densities."""
+SCORED = ("magnitude", "snip", "grasp", "synflow")
+"""The rules that need weights: `scores` has them."""
+
+
+def _root(function: Callable[[float], float], low: float, high: float, **tolerances: float) -> float:
+    """Return where a function is zero between two places; SciPy is imported here, as it takes its time."""
+    from scipy.optimize import brentq
+
+    return brentq(function, low, high, **tolerances)
 
 
 def allocate(shapes: Shapes, density: float, rule: str) -> dict[str, int]:

@@ -12,7 +12,7 @@ from dataclasses import replace
 from functools import lru_cache
 from typing import Any
 
-from randsparse import data, networks, search
+from randsparse import feasibility, search, sources, theory_runs
 from randsparse.comparison import SEARCHED, Arm, Comparison, Infeasible, Search, Tuning
 from randsparse.config import DEFAULTS, RunConfig
 from randsparse.errors import unknown
@@ -42,7 +42,7 @@ def comparison(parameters: Parameters) -> Comparison:
     (structure "weight") or nodes a layer (structure "node"), with the parent's init scale and with their own.
     """
     base = base_config(parameters)
-    shape = data.shape(base.dataset)
+    shape = sources.shape(base.dataset)
     for name in parameters["arms"]:
         if name not in ARMS:
             raise unknown("arm", name, ARMS)
@@ -55,13 +55,13 @@ def comparison(parameters: Parameters) -> Comparison:
             for name, config in _controls(point).items():
                 if name not in parameters["arms"]:
                     continue
-                if reason := networks.infeasible(config, *shape):
+                if reason := feasibility.infeasible(config, *shape):
                     infeasible.append(Infeasible(name, structure, sparsity, reason, config.model))
                     continue
                 arms += _replicates(name, structure, sparsity, config, parameters["seeds"])
             if SEARCHED not in parameters["arms"]:
                 continue
-            if reason := networks.infeasible(point, *shape):
+            if reason := feasibility.infeasible(point, *shape):
                 infeasible.append(Infeasible(SEARCHED, structure, sparsity, reason, point.model))
                 continue
             searches += [
@@ -99,7 +99,7 @@ def sizes(parameters: Parameters) -> Comparison:
         for sparsity in sparsities:
             point = base.replace(model=model, sparsity=sparsity)
             for name, config in _of_size(point, narrow=model in parameters["narrow"]).items():
-                reason = networks.infeasible(config, *data.shape(base.dataset)) if config else NO_NARROWER
+                reason = feasibility.infeasible(config, *sources.shape(base.dataset)) if config else NO_NARROWER
                 if reason:
                     infeasible.append(Infeasible(name, "weight", sparsity, reason, model))
                     continue
@@ -130,7 +130,7 @@ def layers(parameters: Parameters) -> Comparison:
             configs[score_mask(score), sparsity] = base.replace(sparsity=sparsity, rule=score, criterion=score)
     arms, infeasible = [], []
     for (name, sparsity), config in configs.items():
-        if reason := networks.infeasible(config, *data.shape(base.dataset)):
+        if reason := feasibility.infeasible(config, *sources.shape(base.dataset)):
             infeasible.append(Infeasible(name, "weight", sparsity, reason, config.model))
             continue
         own = _replicates(name, "weight", sparsity, config, seeds)
@@ -166,7 +166,7 @@ def _of_size(point: RunConfig, narrow: bool) -> dict[str, RunConfig | None]:
     if not narrow:
         return {RANDOM: point}
     small = point.replace(method="small-dense", init_scale="own")
-    feasible = not networks.infeasible(point, *data.shape(point.dataset))
+    feasible = not feasibility.infeasible(point, *sources.shape(point.dataset))
     return {RANDOM: point, SMALL_OWN: small} | ({SMALL_FLOPS: narrow_at_equal_flops(point)} if feasible else {})
 
 
@@ -203,6 +203,7 @@ COMPARISONS: dict[str, Callable[[Parameters], Comparison]] = {
     "04_size": sizes,
     "05_layerwise_density": layers,
     "06_beyond_accuracy": comparison,
+    "07_theory": theory_runs.comparison,
 }
 """The comparison that each notebook shows, by the notebook's name; a notebook that is not here needs no runs."""
 

@@ -5,42 +5,19 @@ from __future__ import annotations
 import math
 from functools import cache
 
-import torch
-from torch import Tensor, nn
-
-from randsparse import data, models, networks, nodes
+from randsparse import sources
+from randsparse.architectures import layers, shapes
 from randsparse.config import RunConfig
 from randsparse.errors import StudyError
-
-
-@torch.no_grad()
-def forward_flops(model: nn.Module, channels: int, size: int) -> dict[str, float]:
-    """Return the forward FLOPs of one image of `channels` x `size` x `size` by layer name.
-
-    Two for each weight at each position, as `torch.utils.flop_counter` counts. Leaves the model in evaluation mode.
-    """
-    counts: dict[str, float] = {}
-    hooks = []
-    for name, layer in model.named_modules():
-        if isinstance(layer, nn.Conv2d | nn.Linear):
-
-            def count(layer: nn.Module, _: object, output: Tensor, name: str = name) -> None:
-                counts[name] = 2.0 * layer.weight.numel() * math.prod(output.shape[2:])
-
-            hooks.append(layer.register_forward_hook(count))
-    try:
-        model.eval()(torch.zeros(1, channels, size, size))
-    finally:
-        for hook in hooks:
-            hook.remove()
-    return counts
+from randsparse.feasibility import allocate, small_widths
+from randsparse.widths import node_widths
 
 
 def on_kept_weights(flops: dict[str, float], densities: dict[str, float]) -> float:
     """Return the FLOPs that fall on kept weights.
 
     Args:
-        flops: by layer, as from `forward_flops`.
+        flops: by layer, as from `of_config`.
         densities: of weights, by parameter name ("<layer>.weight"); a layer that is not there is dense.
     """
     return sum(count * densities.get(f"{layer}.weight", 1.0) for layer, count in flops.items())
@@ -49,7 +26,8 @@ def on_kept_weights(flops: dict[str, float], densities: dict[str, float]) -> flo
 def of_config(config: RunConfig) -> dict[str, float]:
     """Return the forward FLOPs of one image by layer, as the network of `config` computes, masked or not.
 
-    Raises StudyError for a network that cannot be built.
+    Two for each weight at each position, as `torch.utils.flop_counter` counts. Raises StudyError for a network that
+    cannot be built.
     """
     narrow = config.method == "small-dense" or config.engine == "compacted"
     names = ("dataset", "model", *(("engine", "method", "structure", "sparsity") if narrow else ()))
@@ -58,14 +36,14 @@ def of_config(config: RunConfig) -> dict[str, float]:
 
 @cache
 def _of_network(config: RunConfig) -> dict[str, float]:
-    classes, channels, size = data.shape(config.dataset)
+    classes, channels, size = sources.shape(config.dataset)
     widths = None
     if config.method == "small-dense":
-        widths = networks.small_widths(config, classes, channels)
+        widths = small_widths(config, classes, channels)
     elif config.engine == "compacted" and config.sparsity:
-        widths = nodes.node_widths(config.model, config.density)
-    with torch.random.fork_rng(devices=[]):  # on device meta torch first imports for a second
-        return forward_flops(models.build(config.model, classes, channels, size, widths), channels, size)
+        widths = node_widths(config.model, config.density)
+    found = layers(config.model, classes, channels, size, widths)
+    return {name: 2.0 * math.prod(shape) * positions for name, (shape, positions) in found.items()}
 
 
 @cache
@@ -75,13 +53,12 @@ def narrow_at_equal_flops(config: RunConfig) -> RunConfig | None:
     Args:
         config: a weight mask of a rule that needs no weights.
 
-    Searched among the widths that `nodes.small_dense_widths` can give; None if the narrowest network has more FLOPs
+    Searched among the widths that `widths.small_dense_widths` can give; None if the narrowest network has more FLOPs
     than the mask.
     """
-    with torch.device("meta"):
-        shapes = models.maskable(models.build(config.model, *data.shape(config.dataset)))
-    counts = networks.allocate(config, shapes)
-    kept = {name: counts[name] / math.prod(shape) for name, shape in shapes.items()}
+    parent = shapes(config.model, *sources.shape(config.dataset))
+    counts = allocate(config, parent)
+    kept = {name: counts[name] / math.prod(shape) for name, shape in parent.items()}
     wanted = on_kept_weights(of_config(config), kept)
     small = config.replace(method="small-dense", init_scale="own")
 

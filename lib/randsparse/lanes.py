@@ -15,22 +15,10 @@ import torch
 from torch import Tensor, nn
 
 from randsparse import strided
-from randsparse.config import DEFAULTS, RunConfig
 from randsparse.data import Batches, Dataset
 from randsparse.errors import StudyError
 from randsparse.masks import Mask
-
-LANES = 8
-"""Networks in one program: always as many (spare lanes train a copy), as floating-point results depend on it."""
-
-_OWN = {"sparsity", "rule", "draw", "init_scale", "structure", "mask_seed", "init_seed", "data_seed"}
-
-
-def together(config: RunConfig) -> RunConfig | None:
-    """Return what runs that can share a program have in common, as a config; None for one that trains alone."""
-    if config.engine != "batched":
-        return None
-    return config.replace(**{name: DEFAULTS[name] for name in _OWN})
+from randsparse.programs import LANES
 
 
 class LaneConv(nn.Module):

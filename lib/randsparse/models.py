@@ -2,25 +2,17 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from math import prod, sqrt
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from randsparse.errors import StudyError, unknown
+from randsparse.architectures import Block, Widths, blocks, check_images, parse
+from randsparse.bottlenecks import BOTTLENECKS
+from randsparse.errors import unknown
 from randsparse.seeds import generator
-
-
-@dataclass(frozen=True)
-class Widths:
-    """The number of channels of every residual stream and inside every block, both in order of depth."""
-
-    streams: tuple[int, ...]
-    inner: tuple[int, ...]
 
 
 def conv3x3(inputs: int, outputs: int, stride: int = 1) -> nn.Conv2d:
@@ -31,13 +23,14 @@ def conv3x3(inputs: int, outputs: int, stride: int = 1) -> nn.Conv2d:
 class PreActivationBlock(nn.Module):
     """The block of a Wide ResNet: norm, ReLU, conv, norm, ReLU, conv; the shortcut reads the activation."""
 
-    def __init__(self, inputs: int, inner: int, outputs: int, stride: int, project: bool) -> None:
+    def __init__(self, of: Block) -> None:
         super().__init__()
+        inputs, inner, outputs, stride = of.inputs, of.inner, of.outputs, of.stride
         self.norm1 = nn.BatchNorm2d(inputs)
         self.conv1 = conv3x3(inputs, inner, stride)
         self.norm2 = nn.BatchNorm2d(inner)
         self.conv2 = conv3x3(inner, outputs)
-        self.shortcut = nn.Conv2d(inputs, outputs, 1, stride=stride, bias=False) if project else None
+        self.shortcut = nn.Conv2d(inputs, outputs, 1, stride=stride, bias=False) if of.project else None
 
     def forward(self, x: Tensor) -> Tensor:
         # Outputs of batch norms and convolutions may be changed in place: their backward does not read them.
@@ -49,14 +42,15 @@ class PreActivationBlock(nn.Module):
 class PostActivationBlock(nn.Module):
     """The block of a CIFAR ResNet: conv, norm, ReLU, conv, norm, sum, ReLU; a shortcut has its own norm."""
 
-    def __init__(self, inputs: int, inner: int, outputs: int, stride: int, project: bool) -> None:
+    def __init__(self, of: Block) -> None:
         super().__init__()
+        inputs, inner, outputs, stride = of.inputs, of.inner, of.outputs, of.stride
         self.conv1 = conv3x3(inputs, inner, stride)
         self.norm1 = nn.BatchNorm2d(inner)
         self.conv2 = conv3x3(inner, outputs)
         self.norm2 = nn.BatchNorm2d(outputs)
-        self.shortcut = nn.Conv2d(inputs, outputs, 1, stride=stride, bias=False) if project else None
-        self.shortcut_norm = nn.BatchNorm2d(outputs) if project else None
+        self.shortcut = nn.Conv2d(inputs, outputs, 1, stride=stride, bias=False) if of.project else None
+        self.shortcut_norm = nn.BatchNorm2d(outputs) if of.project else None
 
     def forward(self, x: Tensor) -> Tensor:
         residual = self.norm2(self.conv2(F.relu(self.norm1(self.conv1(x)), inplace=True)))
@@ -73,38 +67,20 @@ class ResidualNetwork(nn.Module):
     """
 
     block: type[nn.Module]
-    offset: int  # depth = 6n + offset, with n blocks a group
-    default_width: int | None  # the width that a name may leave out
-    reserved: tuple[int, ...] = ()  # depths that name other networks
 
-    def __init__(
-        self, depth: int, width: int, classes: int, channels: int, widths: Widths | None = None
-    ) -> None:
+    def __init__(self, name: str, classes: int, channels: int, widths: Widths | None = None) -> None:
         super().__init__()
-        default = self.default_widths(depth, width)
-        widths = check_widths(widths, default) if widths else default
-        streams, inner = iter(widths.streams), iter(widths.inner)
-        current = next(streams)
-        self.stem = conv3x3(channels, current)
-        self.add_stem_norm(current)
-        for group in (1, 2, 3):
-            blocks = []
-            for index in range((depth - self.offset) // 6):
-                project = index == 0 and (group > 1 or len(default.streams) == 4)
-                outputs = next(streams) if project else current
-                stride = 2 if index == 0 and group > 1 else 1
-                blocks.append(self.block(current, next(inner), outputs, stride, project))
-                current = outputs
-            self.add_module(f"group{group}", nn.Sequential(*blocks))
-        self.add_head_norm(current)
-        self.classifier = nn.Linear(current, classes)
-
-    @classmethod
-    def default_widths(cls, depth: int, width: int) -> Widths:
-        """Return the widths that the paper of this family gives the network of that name."""
-        stem, groups = cls.stem_and_groups(width)
-        streams = groups if stem == groups[0] else (stem, *groups)
-        return Widths(streams, tuple(w for w in groups for _ in range((depth - cls.offset) // 6)))
+        described = list(blocks(name, widths))
+        first, last = described[0].inputs, described[-1].outputs
+        of_groups: dict[str, list[nn.Module]] = {}
+        for each in described:
+            of_groups.setdefault(each.name.partition(".")[0], []).append(self.block(each))
+        self.stem = conv3x3(channels, first)
+        self.add_stem_norm(first)
+        for group, modules in of_groups.items():
+            self.add_module(group, nn.Sequential(*modules))
+        self.add_head_norm(last)
+        self.classifier = nn.Linear(last, classes)
 
     def add_stem_norm(self, channels: int) -> None:
         """Add what normalises the stem's output, if anything does."""
@@ -125,12 +101,7 @@ class ResidualNetwork(nn.Module):
 class WideResNet(ResidualNetwork):
     """WRN-depth-width of Zagoruyko and Komodakis 2016, pre-activation, without dropout, depth = 6n + 4."""
 
-    block, offset, default_width = PreActivationBlock, 4, None
-
-    @staticmethod
-    def stem_and_groups(width: int) -> tuple[int, tuple[int, int, int]]:
-        """Return the widths of the stem and of the three groups."""
-        return 16, (16 * width, 32 * width, 64 * width)
+    block = PreActivationBlock
 
     def add_head_norm(self, channels: int) -> None:
         self.head_norm = nn.BatchNorm2d(channels)
@@ -143,13 +114,7 @@ class WideResNet(ResidualNetwork):
 class ResNet(ResidualNetwork):
     """CIFAR ResNet of He et al. 2015 as in Liu et al. 2022: stages of W, 2W, 4W channels, depth = 6n + 2."""
 
-    block, offset, default_width = PostActivationBlock, 2, 16
-    reserved = (50, 152)  # fit 6n + 2, but everyone means ImageNet's networks by these names
-
-    @staticmethod
-    def stem_and_groups(width: int) -> tuple[int, tuple[int, int, int]]:
-        """Return the widths of the stem and of the three groups."""
-        return width, (width, 2 * width, 4 * width)
+    block = PostActivationBlock
 
     def add_stem_norm(self, channels: int) -> None:
         self.stem_norm = nn.BatchNorm2d(channels)
@@ -160,69 +125,27 @@ class ResNet(ResidualNetwork):
 
 
 MODELS: dict[str, type[ResidualNetwork]] = {"wrn": WideResNet, "resnet": ResNet}
-FORMS = (
-    "wrn-<depth>-<width> with depth 6n+4, such as wrn-16-2",
-    "resnet-<depth>[-<initial width>] with depth 6n+2, such as resnet-20 or resnet-20-8",
-)
 
 
-def parse(name: str) -> tuple[type[ResidualNetwork], int, int]:
-    """Return the class, depth and width that a name stands for; raises StudyError with the rule it breaks."""
-    match = re.fullmatch(r"([a-z]+)-([1-9]\d*)(?:-([1-9]\d*))?", name) if isinstance(name, str) else None
-    family = MODELS.get(match[1]) if match else None
-    if family is None or (match[3] is None and family.default_width is None):
-        raise unknown("model", name, FORMS)
-    depth, width = int(match[2]), int(match[3] or family.default_width)
-    if depth in family.reserved:
-        raise StudyError(f"model {name!r}: that name is ImageNet's network; choose one of {', '.join(FORMS)}")
-    blocks, rest = divmod(depth - family.offset, 6)
-    if rest or blocks < 1:
-        near = max(6, 6 * ((depth - family.offset) // 6)) + family.offset
-        raise StudyError(
-            f"model {name!r}: depth must be 6n+{family.offset} with n from 1, so {depth} is not possible; "
-            f"choose depth {near} or {near + 6}"
-        )
-    return family, depth, width
-
-
-def canonical(name: str) -> str:
-    """Return the one name of a network: "resnet-20" for "resnet-20-16"; raises StudyError as `parse` does."""
-    family, depth, width = parse(name)
-    return name.rsplit("-", 1)[0] if name.count("-") == 2 and width == family.default_width else name
-
-
-def default_widths(name: str) -> Widths:
-    """Return the widths of the network of that name; raises StudyError for a name that is none."""
-    family, depth, width = parse(name)
-    return family.default_widths(depth, width)
-
-
-def build(name: str, classes: int, channels: int, size: int, widths: Widths | None = None) -> ResidualNetwork:
+def build(name: str, classes: int, channels: int, size: int, widths: Widths | None = None) -> nn.Module:
     """Return the network of that name, with PyTorch's own initialisation: call `initialize` for the study's.
 
     Args:
-        name: wrn-<depth>-<width> or resnet-<depth>[-<initial width>].
+        name: wrn-<depth>-<width> or resnet-<depth>[-<initial width>], both a ResidualNetwork; or one of BOTTLENECKS.
         classes, channels: the number of outputs, and of colours of an image.
-        size: height and width of an image, from 8.
+        size: height and width of an image, from 8; of bottlenecks, from 32 and in three colours.
         widths: explicit channels, for as many streams and blocks as the name has; the topology stays.
 
     Raises:
         StudyError: the name, the size or the widths are impossible.
     """
-    family, depth, width = parse(name)
-    if size < 8:
-        raise StudyError(f"images of {size}x{size} are too small for {name}: the smallest are 8x8")
-    return family(depth, width, classes, channels, widths)
+    check_images(name, channels, size)
+    if name in BOTTLENECKS and widths is None:
+        import torchvision.models  # here, since it takes a second that only these networks need
 
-
-def check_widths(widths: Widths, default: Widths) -> Widths:
-    """Return `widths` if they fit a network whose own are `default`, else raise StudyError."""
-    for kind in ("streams", "inner"):
-        given, own = getattr(widths, kind), getattr(default, kind)
-        if len(given) != len(own) or min(given) < 1:
-            wanted = f"{len(own)} positive numbers, such as {own}"
-            raise StudyError(f"widths.{kind} = {given}: this network needs {wanted}")
-    return widths
+        return getattr(torchvision.models, BOTTLENECKS[name].torchvision)(weights=None, num_classes=classes)
+    family, _, _ = parse(name)
+    return MODELS[family](name, classes, channels, widths)
 
 
 def maskable(model: nn.Module) -> dict[str, tuple[int, ...]]:

@@ -4,17 +4,17 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from functools import cache
 from typing import Any
 
 import torch
 from torch import nn
 
-from randsparse import densities, models, nodes, scores
+from randsparse import models, nodes, scores
 from randsparse.config import RunConfig
 from randsparse.data import Dataset
 from randsparse.effective import effective_density
 from randsparse.errors import StudyError
+from randsparse.feasibility import allocate, small_widths
 from randsparse.masks import Mask, draw
 from randsparse.structure import flows
 
@@ -53,27 +53,6 @@ def create(config: RunConfig, classes: int, channels: int, size: int, dataset: D
     return _weight(config, parent, (channels, size, size), dataset)
 
 
-@cache
-def infeasible(config: RunConfig, classes: int, channels: int, size: int) -> str | None:
-    """Say why `config` cannot reach its sparsity, or return None when it can."""
-    try:
-        with torch.device("meta"):
-            parent = models.build(config.model, classes, channels, size)
-        if config.sparsity == 0:
-            return None
-        if config.method == "small-dense":
-            small_widths(config, classes, channels)
-        elif config.structure == "node":
-            nodes.node_widths(config.model, config.density)
-        elif config.rule in scores.SCORES:
-            densities.check(models.maskable(parent), config.density)
-        else:
-            allocate(config, models.maskable(parent))
-    except StudyError as error:
-        return str(error)
-    return None
-
-
 def _weight(config: RunConfig, parent: nn.Module, image: tuple[int, int, int], dataset: Dataset | None) -> Network:
     """A weight mask over the whole parent, for images of that shape."""
     shapes = models.maskable(parent)
@@ -87,14 +66,6 @@ def _weight(config: RunConfig, parent: nn.Module, image: tuple[int, int, int], d
     scales = {name: p**-0.5 for name, p in mask.layer_densities.items() if p} if config.init_scale == "own" else {}
     models.initialize(parent, config.init_seed, scales)
     return Network(parent, mask, _report(config, mask, parent))
-
-
-def allocate(config: RunConfig, shapes: densities.Shapes) -> dict[str, int]:
-    """Return the counts of a rule that needs no weights."""
-    if config.rule != "custom":
-        return densities.allocate(shapes, config.density, config.rule)
-    layers = densities.custom(shapes, config.density, dict(config.layer_densities))
-    return densities.apportion(shapes, config.density, layers)
 
 
 def _scores(
@@ -147,13 +118,6 @@ def _dense(config: RunConfig, parent: nn.Module, model: nn.Module) -> Network:
             "empty_layers": [],
         },
     )
-
-
-def small_widths(config: RunConfig, classes: int, channels: int) -> models.Widths:
-    """Return the widths of a small dense control: the same share of nodes, or as near as can be as many weights."""
-    if config.structure == "node":
-        return nodes.node_widths(config.model, config.density)
-    return nodes.small_dense_widths(config.model, classes, channels, config.density)
 
 
 def _init_scales(parent: dict[str, tuple[int, ...]], small: dict[str, tuple[int, ...]]) -> dict[str, float]:

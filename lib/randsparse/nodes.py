@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-from bisect import bisect_left
-from collections.abc import Callable, Mapping
-from functools import cache
-from math import ceil, prod
+from collections.abc import Mapping
 
 import torch
 from torch import Tensor
 
+from randsparse.architectures import Widths
 from randsparse.errors import StudyError
 from randsparse.masks import Mask, keep_lowest
-from randsparse.models import ResidualNetwork, Widths, build, default_widths, maskable
+from randsparse.models import ResidualNetwork, build, maskable
 from randsparse.seeds import generator
 from randsparse.structure import node_groups
+from randsparse.widths import kept_nodes
 
 Keep = Mapping[str, Tensor]  # name of a node group -> bool vector, True where a node stays
 
@@ -28,7 +27,7 @@ def draw_nodes(model: ResidualNetwork, density: float, seed: int) -> dict[str, T
     keep = {}
     for group in node_groups(model):
         scores = torch.rand(group.size, generator=generator("nodes", seed, group.name))
-        keep[group.name] = keep_lowest(scores, _kept(group.size, density))
+        keep[group.name] = keep_lowest(scores, kept_nodes(group.size, density))
     return keep
 
 
@@ -88,60 +87,6 @@ def compact_widths(keep: Keep) -> Widths:
         streams=tuple(count for name, count in counts.items() if not name.endswith(".inner")),
         inner=tuple(count for name, count in counts.items() if name.endswith(".inner")),
     )
-
-
-def node_widths(name: str, density: float) -> Widths:
-    """Return the widths of the network `name` with the share `density` of the nodes of every group.
-
-    Raises StudyError as `draw_nodes` does.
-    """
-    return _widths(default_widths(name), lambda size: _kept(size, density))
-
-
-@cache
-def small_dense_widths(name: str, classes: int, channels: int, density: float) -> Widths:
-    """Return the widths of the narrower dense network that has nearest to `density` of the weights of `name`.
-
-    All groups keep one common share f of their nodes, max(1, round(f · size)). Raises StudyError for a
-    density above 1, or so low that a network of one node a group has more weights.
-    """
-    own = default_widths(name)
-    sizes = {*own.streams, *own.inner}
-    # Widths change only where f · size passes a half for some size: one f between two such places will do.
-    places = sorted({(k + 0.5) / size for size in sizes for k in range(1, size)})
-    shares = [(a + b) / 2 for a, b in zip([0.0, *places], [*places, 1.0], strict=True)]
-
-    @cache
-    def weights(share: float) -> int:
-        widths = _widths(own, lambda size: max(1, round(share * size)))
-        with torch.device("meta"):
-            shapes = maskable(build(name, classes, channels, 8, widths=widths))
-        return sum(map(prod, shapes.values()))
-
-    all_weights = weights(shares[-1])
-    wanted = density * all_weights
-    if not weights(shares[0]) <= wanted <= all_weights:
-        raise StudyError(
-            f"a narrower dense {name} cannot have {density:g} of its weights: "
-            f"choose a density from {ceil(weights(shares[0]) / all_weights * 1e6) / 1e6:g} to 1"
-        )
-    above = bisect_left(shares, wanted, key=weights)
-    near = min(shares[max(0, above - 1) : above + 1], key=lambda share: abs(weights(share) - wanted))
-    return _widths(own, lambda size: max(1, round(near * size)))
-
-
-def _widths(own: Widths, kept: Callable[[int], int]) -> Widths:
-    return Widths(tuple(map(kept, own.streams)), tuple(map(kept, own.inner)))
-
-
-def _kept(size: int, density: float) -> int:
-    """Return round(density · size); raises StudyError if that is no node, or more than there are."""
-    if not 0 < density <= 1 or not round(density * size):
-        least = ceil(0.5 / size * 1e6 + 0.5) / 1e6  # half a node rounds down
-        raise StudyError(
-            f"cannot keep {density:g} of the nodes of a group of {size}: choose a density from {least:g} to 1"
-        )
-    return round(density * size)
 
 
 def _rows_and_columns(model: ResidualNetwork, keep: Keep) -> tuple[dict[str, Tensor], dict[str, Tensor]]:

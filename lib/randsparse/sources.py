@@ -1,8 +1,9 @@
-"""Where images come from: scikit-learn's digits, and torchvision's datasets, checked before they are read."""
+"""Where images come from: scikit-learn's digits, torchvision's datasets, checked before they are read, and folders."""
 
 from __future__ import annotations
 
 import hashlib
+import re
 import shutil
 import tempfile
 from collections.abc import Callable
@@ -12,7 +13,7 @@ from pathlib import Path
 
 import numpy as np
 
-from randsparse.errors import StudyError
+from randsparse.errors import StudyError, unknown
 
 Images = tuple[np.ndarray, np.ndarray]
 """uint8 (N, height, width, channels) and labels (N,)."""
@@ -151,6 +152,47 @@ def download(dataset: type, folder: Path, data_dir: Path) -> None:
         ) from error
 
 
+@dataclass(frozen=True)
+class Folder:
+    """Images in one folder a class, below train/ and val/, that are streamed from disk: `image_folders` reads them.
+
+    Args:
+        name: the folder, below the folder of datasets.
+        classes, size: the number of classes, and the height and width of the square that a network sees.
+        images: how many there are in train/ and in val/ as published; None where any number will do.
+    """
+
+    name: str
+    classes: int
+    size: int
+    images: tuple[int, int] | None = None
+
+    @staticmethod
+    def held_out(images: int, classes: int) -> int:
+        """Return how many of the images in train/ are for validation: a tenth, from one to 50 a class."""
+        return min(max(images // 10, classes), 50 * classes)
+
+
+FOLDERS: dict[str, Folder] = {"imagenet": Folder("imagenet", 1000, 224, (1_281_167, 50_000))}
+FOLDER_FORM = "folder-<name>-<classes>-<size>, such as folder-flowers-102-224"
+
+
+def folder(name: str) -> Folder | None:
+    """Return the image folder that the name of a dataset stands for, or None where it stands for none.
+
+    It is one of FOLDERS, or says all itself: folder-flowers-102-224 is the folder flowers, with 102 classes, seen at
+    224x224. No file is looked at. Raises StudyError for the long form of one of FOLDERS: it has one name.
+    """
+    match = re.fullmatch(r"folder-([A-Za-z0-9_.-]*[A-Za-z0-9_])-([1-9]\d*)-([1-9]\d*)", name)
+    if match is None:
+        return FOLDERS.get(name)
+    found = Folder(match[1], int(match[2]), int(match[3]))
+    for short, known in FOLDERS.items():
+        if (found.name, found.classes, found.size) == (known.name, known.classes, known.size):
+            raise StudyError(f"dataset {name!r} has a shorter name: {short}")
+    return found
+
+
 DATASETS: dict[str, Source] = {
     "digits": Source(read_digits, 10, 1, 8, 240, 360, official_test=False, pad=1, flip=False),
     "fashion-mnist": Source(
@@ -159,3 +201,20 @@ DATASETS: dict[str, Source] = {
     "cifar10": Source(read_cifar10, 10, 3, 32, 5_000, 10_000, official_test=True, pad=4, flip=True),
     "cifar100": Source(read_cifar100, 100, 3, 32, 5_000, 10_000, official_test=True, pad=4, flip=True),
 }
+
+
+def source(name: str) -> Source:
+    """Return the description of a dataset that fits into memory; raises StudyError for a name that is none."""
+    if folder(name):
+        raise StudyError(f"images of {name} are streamed from disk, not loaded: choose one of {', '.join(DATASETS)}")
+    if name not in DATASETS:
+        raise unknown("dataset", name, (*DATASETS, *FOLDERS, FOLDER_FORM))
+    return DATASETS[name]
+
+
+def shape(name: str) -> tuple[int, int, int]:
+    """Return (classes, channels, size) of a dataset, unloaded; raises StudyError for an unknown name."""
+    if streamed := folder(name):
+        return streamed.classes, 3, streamed.size
+    described = source(name)
+    return described.classes, described.channels, described.size

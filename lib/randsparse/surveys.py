@@ -15,7 +15,7 @@ import pandas as pd
 import torch
 from torch import Tensor
 
-from randsparse import data, densities, masks, nodes
+from randsparse import densities, masks, nodes, sources
 from randsparse.config import RunConfig
 from randsparse.effective import effective_mask
 from randsparse.errors import StudyError, unknown
@@ -30,7 +30,7 @@ CLIPPING = ("balanced", "erk")
 def network(model: str, dataset: str) -> ResidualNetwork:
     """Return the network of that name for the images and classes of a dataset, without weights."""
     with torch.device("meta"):
-        return build(RunConfig(dataset=dataset, model=model).model, *data.shape(dataset))
+        return build(RunConfig(dataset=dataset, model=model).model, *sources.shape(dataset))
 
 
 def layers(model: ResidualNetwork, rules: Iterable[str], sparsities: Iterable[float]) -> pd.DataFrame:

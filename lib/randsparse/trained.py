@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import shutil
 from collections.abc import Iterable
@@ -11,7 +12,7 @@ from pathlib import Path
 import torch
 from torch import nn
 
-from randsparse import data, locks, models, networks, training, weights
+from randsparse import locks, models, networks, sources, training, weights
 from randsparse.config import RunConfig
 from randsparse.errors import StudyError
 from randsparse.evaluation import input_dtype
@@ -19,6 +20,8 @@ from randsparse.records import SEMANTICS, Record, checked, comparable
 from randsparse.runs import Store
 from randsparse.sweep import LOCK, sweep
 
+SAME_LOSS = 1e-6
+"""Relative difference up to which mean training losses are the same: some units in the last place of float32."""
 WITHOUT_WEIGHTS = ("diverged", "failed")
 """The status of a run that has no final network."""
 
@@ -101,7 +104,7 @@ def ensure(
 
 def _untrained(config: RunConfig) -> nn.Module:
     """Return a network of the run's shape; that of a weight mask is its parent's, whatever the mask."""
-    image = data.shape(config.dataset)
+    image = sources.shape(config.dataset)
     if config.method == "static" and config.structure == "weight":
         return models.build(config.model, *image)
     return networks.create(config, *image).model
@@ -120,12 +123,26 @@ def _keep(record: Record, store: Store, unchecked: Store) -> None:
     before = store.get(config)
     if before is None:
         store.put(record)
-    elif comparable(record) != comparable({"semantics": SEMANTICS, **before}):
+    elif not _agree(comparable(record), comparable({"semantics": SEMANTICS, **before})):
         raise StudyError(_difference(record, before))
     if record["status"] not in WITHOUT_WEIGHTS:
         target = weights.path_of(config, store.root)
         target.parent.mkdir(parents=True, exist_ok=True)
         os.replace(weights.path_of(config, unchecked.root), target)
+
+
+def _agree(one: Record, other: Record) -> bool:
+    """Return whether two comparable records are of the same network.
+
+    Training loss, which decides nothing, may differ by float32 rounding: versions of the library took its mean
+    differently. All that was computed of the weights has to be equal.
+    """
+    losses = [[point["train_loss"] for point in record["curve"]] for record in (one, other)]
+    rest = [{**record, "curve": [{**point, "train_loss": None} for point in record["curve"]]} for record in (one, other)]
+    pairs = zip(*losses, strict=False)
+    return rest[0] == rest[1] and all(
+        a == b or None not in (a, b) and math.isclose(a, b, rel_tol=SAME_LOSS) for a, b in pairs
+    )
 
 
 def _difference(record: Record, before: Record) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import math
 import platform
 import time
@@ -10,16 +11,17 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from torch.nn import functional as F
 
-from randsparse import checkpoints, flops, lanes, networks, weights
+from randsparse import checkpoints, flops, lanes, networks, programs, weights
 from randsparse.capture import Captured
 from randsparse.config import SCHEMA, SEMANTICS, RunConfig
 from randsparse.data import Batches, Dataset, load
 from randsparse.errors import StudyError
 from randsparse.evaluation import autocast, input_dtype, logits, loss_and_accuracy, metrics
-from randsparse.optimization import Masking, learning_rate, make_optimizer
+from randsparse.optimization import GroupedNorms, Masking, learning_rate, make_optimizer
+from randsparse.sources import folder
 
 Record = dict[str, Any]
 SECONDS_BETWEEN_CHECKPOINTS = 15.0
@@ -52,10 +54,15 @@ def train_together(
     weights_root: Path | None = None,
     device: str = "cpu",
 ) -> list[Record]:
-    """Train runs that share a program (`lanes.together`), or a single one, and return their records in order.
+    """Train runs that share a program (`programs.together`), or a single one, and return their records in order.
 
     As `train`, which gives the same records one by one. Raises StudyError for runs that share none.
     """
+    if folder(configs[0].dataset):
+        from randsparse import streaming  # which imports this file
+
+        options = {"data_dir": data_dir, "checkpoint_dir": checkpoint_dir, "weights_root": weights_root}
+        return [streaming.train(config, **options, device=device) for config in configs]
     states = [checkpoints.load(config, checkpoint_dir) for config in configs]
     begun = [state["epoch"] if state else 0 for state in states]
     records: dict[int, Record] = {}
@@ -94,7 +101,7 @@ class Trainer:
     """The state of one run, or of several in one program, and the loop that advances it.
 
     Args:
-        configs: one run, or up to `lanes.LANES` that `lanes.together` says can share a program.
+        configs: one run, or up to `programs.LANES` that `programs.together` says can share a program.
     """
 
     def __init__(self, configs: Sequence[RunConfig], dataset: Dataset, device: str = "cpu") -> None:
@@ -103,7 +110,7 @@ class Trainer:
         self.precision = getattr(torch, config.precision)
         nets = [networks.create(each, dataset.classes, dataset.channels, dataset.size, dataset) for each in configs]
         self.densities, self.masks = [net.density for net in nets], [net.mask for net in nets]
-        self.flops = flops.forward_flops(nets[0].model, dataset.channels, dataset.size)
+        self.flops = flops.of_config(config)
         self.batched = config.engine == "batched"
         if self.batched:
             shapes = {name: p.shape for name, p in nets[0].model.named_parameters()}
@@ -114,11 +121,13 @@ class Trainer:
             self.batches = lanes.LaneBatches(dataset, config.batch_size, seeds, device)
         else:
             model, mask = nets[0].model, nets[0].mask
-            self.batches = Batches(dataset, config.batch_size, config.data_seed, device)
+            self.batches = self.make_batches()
         layout = torch.channels_last if config.memory_format == "channels_last" else torch.contiguous_format
         self.model = model.to(self.device, input_dtype(self.precision), memory_format=layout)
         self.optimizer = make_optimizer(config, self.model)
         self.keep_masked = Masking(self.model, mask)
+        self.network: nn.Module = self.model  # what computes the outputs in training
+        self.norms = GroupedNorms(self.model)
         self.update = Captured(self.step) if self.device.type == "cuda" else self.step
         self.epoch, self.seconds = 0, 0.0
         self.curves: list[list[dict[str, float]]] = [[] for _ in configs]
@@ -138,16 +147,17 @@ class Trainer:
         for step, (images, labels) in enumerate(self.batches.epoch(self.epoch), start=self.epoch * steps):
             self.set_learning_rate(learning_rate(self.config, step, steps))
             total = total + self.update(images, labels)
-        train_losses = (total / steps).tolist()
+        train_losses = self.shared(total / steps).tolist()
         self.seconds += time.perf_counter() - started
-        outputs = self.of_runs(logits(self.model, self.dataset.val_x, self.dataset, self.precision))
+        outputs, labels = self.evaluated("val")
         self.epoch += 1
         rate = learning_rate(self.config, self.epoch * steps - 1, steps)
+        outputs = self.of_runs(outputs)
         rows = zip(self.curves, self.diverged, train_losses, outputs, strict=False)  # spare lanes have no curve
         for curve, diverged, train_loss, output in rows:
             if diverged:
                 continue
-            val_loss, val_accuracy = loss_and_accuracy(output, self.dataset.val_y)
+            val_loss, val_accuracy = loss_and_accuracy(output, labels)
             point = {"train_loss": train_loss, "val_loss": val_loss, "val_accuracy": val_accuracy}
             curve.append({"epoch": self.epoch, "lr": rate, **point})
 
@@ -160,20 +170,49 @@ class Trainer:
                 group["lr"] = rate
 
     def step(self, images: Tensor, labels: Tensor) -> Tensor:
-        """Update the weights by one batch, as `batches` yields it; return the loss of each lane, on the device."""
+        """Update the weights by one batch, as `batches` yields it; return the loss of each lane, on the device.
+
+        The images of a batch pass in groups of `norm_group`, each with the batch-norm statistics of its own.
+        """
+        self.optimizer.zero_grad()
+        size = self.config.norm_group or len(labels)
+        groups = list(zip(images.split(size), labels.split(size), strict=True))
+        total: Tensor | float = 0.0
+        for index, group in enumerate(groups):
+            with self.norms.group(index, len(groups)), self.accumulating(last=index == len(groups) - 1):
+                losses = self.losses(*group) / len(groups)
+                losses.sum().backward()
+            total = total + losses.detach()
+        self.keep_masked()
+        self.optimizer.step()
+        return total
+
+    def losses(self, images: Tensor, labels: Tensor) -> Tensor:
+        """Return the mean loss over some images of each lane."""
         with autocast(self.device, self.precision):
-            outputs = self.model(images.to(input_dtype(self.precision)))
+            outputs = self.network(images.to(input_dtype(self.precision)))
             smoothing = self.config.label_smoothing
             if self.batched:
                 by_image = F.cross_entropy(outputs.transpose(1, 2), labels, label_smoothing=smoothing, reduction="none")
-                losses = by_image.mean(0)
-            else:
-                losses = F.cross_entropy(outputs, labels, label_smoothing=smoothing)[None]
-        self.optimizer.zero_grad()
-        losses.sum().backward()
-        self.keep_masked()
-        self.optimizer.step()
-        return losses.detach()
+                return by_image.mean(0)
+            return F.cross_entropy(outputs, labels, label_smoothing=smoothing)[None]
+
+    def make_batches(self) -> Batches:
+        """Return the batches of a run that has its program to itself."""
+        return Batches(self.dataset, self.config.batch_size, self.config.data_seed, self.device)
+
+    def accumulating(self, last: bool) -> contextlib.AbstractContextManager[object]:
+        """Return the context of one group's pass, the last of a step or not."""
+        return contextlib.nullcontext()
+
+    def shared(self, losses: Tensor) -> Tensor:
+        """Return the losses of an epoch, over all processes that train this run."""
+        return losses
+
+    def evaluated(self, part: str) -> tuple[Tensor, Tensor]:
+        """Return the model's logits of the images of a part ("val" or "test"), and their labels."""
+        images, labels = (getattr(self.dataset, f"{part}_{kind}") for kind in "xy")
+        return logits(self.model, images, self.dataset, self.precision), labels
 
     def of_runs(self, outputs: Tensor) -> list[Tensor]:
         """Return the logits of each run, (N, classes), from those of the model."""
@@ -200,17 +239,19 @@ class Trainer:
     def records(self) -> list[Record]:
         """Return the record of each run as far as it has come, without test metrics unless it is complete."""
         outputs: list[Tensor | None] = [None] * len(self.configs)
+        labels = None
         if self.config.stop_epoch is None and not all(self.diverged):
-            outputs = self.of_runs(logits(self.model, self.dataset.test_x, self.dataset, self.precision))
-        return [self._record(index, output) for index, output in enumerate(outputs)]
+            found, labels = self.evaluated("test")
+            outputs = self.of_runs(found)
+        return [self._record(index, output, labels) for index, output in enumerate(outputs)]
 
-    def _record(self, index: int, output: Tensor | None) -> Record:
+    def _record(self, index: int, output: Tensor | None, labels: Tensor | None) -> Record:
         config, curve = self.configs[index], self.curves[index][: self.config.last_epoch]
         status, reason, test = "stopped", None, None
         if self.diverged[index]:
             status, reason = "diverged", f"loss not finite in epoch {len(curve)}"
         elif output is not None:
-            status, test = "done", metrics(output, self.dataset.test_y)
+            status, test = "done", metrics(output, labels)
         return {
             "schema": SCHEMA,
             "semantics": SEMANTICS,
@@ -250,7 +291,7 @@ class Trainer:
 
 def _shared(configs: Sequence[RunConfig]) -> RunConfig:
     """Return a config of the recipe that all runs share; raises StudyError if they cannot be trained in one program."""
-    if len(configs) > 1 and (lanes.together(configs[0]) is None or len(set(map(lanes.together, configs))) > 1):
+    if len(configs) > 1 and (programs.together(configs[0]) is None or len(set(map(programs.together, configs))) > 1):
         raise StudyError('runs of one program differ in seeds and masks only, and their engine is "batched"')
     return configs[0]
 

@@ -17,9 +17,10 @@ from typing import NamedTuple
 import torch
 from threadpoolctl import threadpool_limits
 
-from randsparse import cluster, lanes, training
+from randsparse import cluster, training
 from randsparse.config import SCHEMA, RunConfig
 from randsparse.errors import StudyError
+from randsparse.programs import LANES, together
 from randsparse.runs import COSTS, DENSITIES, Record
 
 Unit = tuple[RunConfig, ...]
@@ -32,8 +33,8 @@ def units(configs: Iterable[RunConfig]) -> list[Unit]:
     """Return the runs grouped into what is trained in one call: by the program that they share, or each by itself."""
     groups: dict[RunConfig, list[RunConfig]] = {}
     for config in configs:
-        groups.setdefault(lanes.together(config) or config, []).append(config)
-    return [tuple(group[i : i + lanes.LANES]) for group in groups.values() for i in range(0, len(group), lanes.LANES)]
+        groups.setdefault(together(config) or config, []).append(config)
+    return [tuple(group[i : i + LANES]) for group in groups.values() for i in range(0, len(group), LANES)]
 
 
 def train_unit(unit: Unit, train: Train, **options: object) -> list[Record]:

@@ -17,7 +17,7 @@ from randsparse.bench.machine import Processes, matmul_rate, wait_for
 from randsparse.bench.steps import quartiles, random_images
 from randsparse.config import RunConfig
 from randsparse.data import Dataset
-from randsparse.lanes import LANES
+from randsparse.programs import LANES
 from randsparse.training import Trainer
 
 

@@ -1,0 +1,45 @@
+"""Whether a config can reach its sparsity, and how many weights or nodes each layer then keeps: by arithmetic alone."""
+
+from __future__ import annotations
+
+from functools import cache
+
+from randsparse import densities, widths
+from randsparse.architectures import Widths, shapes
+from randsparse.config import RunConfig
+from randsparse.errors import StudyError
+
+
+@cache
+def infeasible(config: RunConfig, classes: int, channels: int, size: int) -> str | None:
+    """Say why `config` cannot reach its sparsity, or return None when it can."""
+    try:
+        layers = shapes(config.model, classes, channels, size)
+        if config.sparsity == 0:
+            return None
+        if config.method == "small-dense":
+            small_widths(config, classes, channels)
+        elif config.structure == "node":
+            widths.node_widths(config.model, config.density)
+        elif config.rule in densities.SCORED:
+            densities.check(layers, config.density)
+        else:
+            allocate(config, layers)
+    except StudyError as error:
+        return str(error)
+    return None
+
+
+def allocate(config: RunConfig, layers: densities.Shapes) -> dict[str, int]:
+    """Return the counts of a rule that needs no weights, by parameter name; raises StudyError if it cannot be met."""
+    if config.rule != "custom":
+        return densities.allocate(layers, config.density, config.rule)
+    custom = densities.custom(layers, config.density, dict(config.layer_densities))
+    return densities.apportion(layers, config.density, custom)
+
+
+def small_widths(config: RunConfig, classes: int, channels: int) -> Widths:
+    """Return the widths of a small dense control: the same share of nodes, or as near as can be as many weights."""
+    if config.structure == "node":
+        return widths.node_widths(config.model, config.density)
+    return widths.small_dense_widths(config.model, classes, channels, config.density)

@@ -1,0 +1,17 @@
+"""Which runs can be trained side by side in one program, by `lanes`."""
+
+from __future__ import annotations
+
+from randsparse.config import DEFAULTS, RunConfig
+
+LANES = 8
+"""Networks in one program: always as many (spare lanes train a copy), as floating-point results depend on it."""
+
+_OWN = {"sparsity", "rule", "draw", "init_scale", "structure", "mask_seed", "init_seed", "data_seed"}
+
+
+def together(config: RunConfig) -> RunConfig | None:
+    """Return what runs that can share a program have in common, as a config; None for one that trains alone."""
+    if config.engine != "batched":
+        return None
+    return config.replace(**{name: DEFAULTS[name] for name in _OWN})
