@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch import nn
 
-from randsparse import models
+from randsparse import architectures, models
 from randsparse.densities import allocate
 from randsparse.effective import effective_density, effective_mask
 from randsparse.errors import StudyError
@@ -91,8 +91,8 @@ def paths_by_gradient(model: nn.Module, mask: Mask, size: int = 32) -> dict[str,
 @pytest.mark.parametrize("density", [0.01, 0.03, 0.1])
 @pytest.mark.parametrize("name", ["wrn-10-1", "wrn-16-1", "wrn-10-2", "resnet-8", "resnet-14"])
 def test_effective_weights_are_those_with_a_gradient(name, density):
-    own = models.default_widths(name)
-    widths = models.Widths(tuple(w // 4 for w in own.streams), tuple(w // 4 for w in own.inner))
+    own = architectures.default_widths(name)
+    widths = architectures.Widths(tuple(w // 4 for w in own.streams), tuple(w // 4 for w in own.inner))
     model = models.build(name, classes=4, channels=3, size=32, widths=widths)
     shapes = models.maskable(model)
     for seed in range(3):

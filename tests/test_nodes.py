@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch.nn import functional as F
 
-from randsparse import models
+from randsparse import architectures, models
 from randsparse.errors import StudyError
 from randsparse.masks import Mask
 from randsparse.nodes import compact, compact_widths, draw_nodes, node_mask
@@ -185,24 +185,26 @@ def test_what_is_kept_must_fit_the_model():
         compact(model, "wrn-10-1", {})
 
 
-def weights(name: str, widths: models.Widths | None = None) -> int:
+def weights(name: str, widths: architectures.Widths | None = None) -> int:
     return sum(map(prod, models.maskable(models.build(name, 10, 3, 32, widths=widths)).values()))
 
 
 @pytest.mark.parametrize("density", [0.02, 0.1, 0.2, 0.5, 0.8, 1.0])
 @pytest.mark.parametrize("name", ["wrn-10-1", "wrn-16-2", "resnet-20"])
 def test_small_dense_networks_are_as_near_as_one_common_share_allows(name, density):
-    own, wanted = models.default_widths(name), density * weights(name)
+    own, wanted = architectures.default_widths(name), density * weights(name)
     found = small_dense_widths(name, 10, 3, density)
     tried = {
-        models.Widths(*(tuple(max(1, round(f / 2000 * size)) for size in sizes) for sizes in (own.streams, own.inner)))
+        architectures.Widths(
+            *(tuple(max(1, round(f / 2000 * size)) for size in sizes) for sizes in (own.streams, own.inner))
+        )
         for f in range(1, 2001)
     }
     assert abs(weights(name, found) - wanted) == min(abs(weights(name, widths) - wanted) for widths in tried)
 
 
 def test_too_small_a_dense_network_is_infeasible():
-    least = weights("wrn-10-1", models.Widths((1, 1, 1), (1, 1, 1))) / weights("wrn-10-1")
+    least = weights("wrn-10-1", architectures.Widths((1, 1, 1), (1, 1, 1))) / weights("wrn-10-1")
     with pytest.raises(StudyError, match=f"choose a density from {least:.4f}"):
         small_dense_widths("wrn-10-1", 10, 3, 0.9 * least)
     with pytest.raises(StudyError, match="to 1$"):

@@ -1,8 +1,10 @@
-"""What a training step does to the weights: the optimiser, its learning rate, and the mask that it keeps to."""
+"""What a training step does to weights and statistics: the optimiser, its learning rate, the mask that it keeps to."""
 
 from __future__ import annotations
 
+import contextlib
 import math
+from collections.abc import Iterator
 
 import torch
 from torch import nn
@@ -31,6 +33,34 @@ class Masking:
     def __call__(self) -> None:
         if self.mask:
             torch._foreach_mul_([parameter.grad for parameter in self.parameters], self.factors)
+
+
+class GroupedNorms:
+    """Batch norms that see a batch in groups: each normalises by its own statistics, all count in the running ones.
+
+    After the K groups of a step these are (1 - m) r + m mean(s_1, ..., s_K), with r what they were and m the momentum
+    of the norms: group k from 0 has m / (K - (K - 1 - k) m). So many steps later, the mean over processes that had some
+    of the groups each is what one process with all of them has.
+    """
+
+    def __init__(self, model: nn.Module) -> None:
+        self.momenta = {m: m.momentum for m in model.modules() if isinstance(m, nn.BatchNorm2d)}
+
+    @contextlib.contextmanager
+    def group(self, index: int, groups: int) -> Iterator[None]:
+        """Let the norms take part in the pass of group `index` (from 0) of `groups`."""
+        momenta = self.momenta if groups > 1 else {}
+        for norm, m in momenta.items():
+            norm.momentum = m / (groups - (groups - 1 - index) * m)
+        try:
+            yield
+        finally:
+            for norm, m in momenta.items():
+                norm.momentum = m
+
+    def statistics(self) -> list[torch.Tensor]:
+        """Return the running means and variances of all norms."""
+        return [value for norm in self.momenta for value in (norm.running_mean, norm.running_var)]
 
 
 def learning_rate(config: RunConfig, step: int, steps_per_epoch: int) -> float:

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 
 from torch import nn
 
+from randsparse.errors import StudyError
 from randsparse.models import PreActivationBlock, ResidualNetwork
 
 
@@ -56,8 +57,11 @@ def _first_stream(model: ResidualNetwork) -> str:
 def node_groups(model: ResidualNetwork) -> tuple[NodeGroup, ...]:
     """Return every group of nodes of a model: streams, then the insides of blocks, each in order of depth.
 
-    Streams are named "stem", "group1", ..., insides "group1.0.inner"; inputs and classes are in no group.
+    Streams are named "stem", "group1", ..., insides "group1.0.inner"; inputs and classes are in no group. Raises
+    StudyError for a network with bottleneck blocks.
     """
+    if not isinstance(model, ResidualNetwork):
+        raise StudyError("nodes of bottleneck blocks are not grouped: choose structure 'weight' or another model")
     stream = _first_stream(model)
     streams, inner = {stream: _Group(writers=["stem"])}, {}
     if hasattr(model, "stem_norm"):
@@ -87,8 +91,14 @@ def node_groups(model: ResidualNetwork) -> tuple[NodeGroup, ...]:
     return tuple(group.freeze(name, model) for name, group in (streams | inner).items())
 
 
-def flows(model: ResidualNetwork) -> tuple[Flow, ...]:
-    """Return every step of the paths from "input" to "classes", each after all that lead to its source."""
+def flows(model: nn.Module) -> tuple[Flow, ...]:
+    """Return every step of the paths from "input" to "classes", each after all that lead to its source.
+
+    Args:
+        model: as from `models.build`.
+    """
+    if not isinstance(model, ResidualNetwork):
+        return _bottleneck_flows(model)
     stream, version = _first_stream(model), 0
     steps = [Flow("stem.weight", "input", f"{stream}@0")]
     for name, block in model.named_blocks():
@@ -103,3 +113,20 @@ def flows(model: ResidualNetwork) -> tuple[Flow, ...]:
         steps.append(Flow(f"{name}.conv2.weight", f"{name}.inner", target))
         steps.append(Flow(shortcut, source, target))
     return (*steps, Flow("classifier.weight", f"{stream}@{version}", "classes"))
+
+
+def _bottleneck_flows(model: nn.Module) -> tuple[Flow, ...]:
+    """Return the steps in torchvision's ResNet of bottleneck blocks: three convolutions beside each shortcut."""
+    stream, version = "stem", 0
+    steps = [Flow("conv1.weight", "input", "stem@0")]
+    for group in ("layer1", "layer2", "layer3", "layer4"):
+        for index, block in enumerate(getattr(model, group)):
+            name, source = f"{group}.{index}", f"{stream}@{version}"
+            projects = block.downsample is not None
+            stream, version = (group, 0) if projects else (stream, version + 1)
+            target = f"{stream}@{version}"
+            steps.append(Flow(f"{name}.conv1.weight", source, f"{name}.inner1"))
+            steps.append(Flow(f"{name}.conv2.weight", f"{name}.inner1", f"{name}.inner2"))
+            steps.append(Flow(f"{name}.conv3.weight", f"{name}.inner2", target))
+            steps.append(Flow(f"{name}.downsample.0.weight" if projects else None, source, target))
+    return (*steps, Flow("fc.weight", f"{stream}@{version}", "classes"))

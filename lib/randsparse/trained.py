@@ -137,12 +137,17 @@ def _agree(one: Record, other: Record) -> bool:
     Training loss, which decides nothing, may differ by float32 rounding: versions of the library took its mean
     differently. All that was computed of the weights has to be equal.
     """
-    losses = [[point["train_loss"] for point in record["curve"]] for record in (one, other)]
-    rest = [{**record, "curve": [{**point, "train_loss": None} for point in record["curve"]]} for record in (one, other)]
-    pairs = zip(*losses, strict=False)
-    return rest[0] == rest[1] and all(
-        a == b or None not in (a, b) and math.isclose(a, b, rel_tol=SAME_LOSS) for a, b in pairs
+    (losses, rest), (other_losses, other_rest) = _without_losses(one), _without_losses(other)
+    pairs = zip(losses, other_losses, strict=False)
+    return rest == other_rest and all(
+        a == b or (a is not None and b is not None and math.isclose(a, b, rel_tol=SAME_LOSS)) for a, b in pairs
     )
+
+
+def _without_losses(record: Record) -> tuple[list[float | None], Record]:
+    """Return the training losses of a record's curve, and the record without them."""
+    curve = [{**point, "train_loss": None} for point in record["curve"]]
+    return [point["train_loss"] for point in record["curve"]], {**record, "curve": curve}
 
 
 def _difference(record: Record, before: Record) -> str:

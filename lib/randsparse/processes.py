@@ -1,0 +1,113 @@
+"""The processes that train one run together, as torchrun starts them, and what they tell each other."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import TypeVar
+
+import torch
+from torch import Tensor, distributed
+
+from randsparse.errors import StudyError
+
+Value = TypeVar("Value")
+PATIENCE = timedelta(hours=1)
+"""How long a process waits for the others before it gives up: listing a folder or waiting for a sweep takes time."""
+
+
+@dataclass(frozen=True)
+class Processes:
+    """This process and those beside it; alone unless torchrun has started more.
+
+    Args:
+        rank, size: which of how many processes this is, from 0. The first one writes files.
+    """
+
+    rank: int = 0
+    size: int = 1
+
+    @property
+    def first(self) -> bool:
+        """Whether this is the process that writes files and talks to the user."""
+        return self.rank == 0
+
+    def agree(self, error: str | None) -> None:
+        """Raise StudyError in all processes if one of them has an error; all of them must call this."""
+        failed = torch.tensor([error is not None], dtype=torch.uint8)
+        if self.size > 1:  # most often there is none, and one byte tells
+            distributed.all_reduce(failed, distributed.ReduceOp.MAX)
+        if failed.item():
+            raise StudyError(next(each for each in self.gathered(error) if each is not None))
+
+    def gathered(self, value: Value) -> list[Value]:
+        """Return the values of all processes, in the order of their ranks."""
+        values: list[Value] = [value] * self.size
+        if self.size > 1:
+            distributed.all_gather_object(values, value)
+        return values
+
+    def each_does(self, action: Callable[[], Value]) -> Value:
+        """Return what `action` gives in this process; raises StudyError in all processes if it does in one."""
+        value, error = None, None
+        try:
+            value = action()
+        except StudyError as wrong:
+            error = str(wrong)
+        self.agree(error)
+        return value
+
+    def first_does(self, action: Callable[[], Value]) -> Value:
+        """Return, in all processes, what `action` gives in the first one; raises StudyError as `each_does`."""
+        values = [self.each_does(action if self.first else lambda: None)]
+        if self.size > 1:
+            distributed.broadcast_object_list(values)
+        return values[0]
+
+    def mean(self, *tensors: Tensor) -> None:
+        """Replace tensors, in place, by their means over all processes."""
+        for tensor in tensors if self.size > 1 else ():
+            distributed.all_reduce(tensor)
+            tensor /= self.size
+
+    def interleaved(self, rows: Tensor, total: int) -> Tensor:
+        """Return `total` rows, of which each process has those from its rank on, one in every `size`."""
+        if self.size == 1:
+            return rows
+        padded = rows.new_zeros((-(-total // self.size), *rows.shape[1:]))
+        padded[: len(rows)] = rows
+        parts = [torch.empty_like(padded) for _ in range(self.size)]
+        distributed.all_gather(parts, padded)
+        return torch.stack(parts, 1).flatten(0, 1)[:total]
+
+
+@contextlib.contextmanager
+def joined(device: str | None = None) -> Iterator[tuple[Processes, str]]:
+    """Join the processes that torchrun has started, if it has; yield them, and the device of this one.
+
+    Args:
+        device: "cpu" or "cuda"; None for cuda where there is a GPU. Each process of a machine has a GPU of its own.
+
+    Raises StudyError for more processes than GPUs.
+    """
+    device = device or ("cuda" if torch.cuda.is_available() else "cpu")
+    size, local = int(os.environ.get("WORLD_SIZE", 1)), int(os.environ.get("LOCAL_RANK", 0))
+    if device == "cuda":
+        found, wanted = torch.cuda.device_count(), int(os.environ.get("LOCAL_WORLD_SIZE", 1))
+        if found < wanted:
+            raise StudyError(f"device 'cuda': {found} usable GPUs and {wanted} processes on this machine: start no "
+                             "more processes than GPUs, or give device cpu")  # fmt: skip
+        torch.cuda.set_device(local)
+        device = f"cuda:{local}"
+    if size == 1:
+        yield Processes(), device
+        return
+    backend = "cpu:gloo,cuda:nccl" if device.startswith("cuda") else "gloo"
+    distributed.init_process_group(backend, timeout=PATIENCE)
+    try:
+        yield Processes(distributed.get_rank(), size), device
+    finally:
+        distributed.destroy_process_group()
