@@ -23,17 +23,20 @@ def judge(comparisons: pd.DataFrame, expected: str, alpha: float = 0.05) -> str:
     Args:
         comparisons: verdict, p_difference and p_equivalence, as from `stats.comparisons`.
     """
+    return _judge(comparisons, expected, contradictions(comparisons, expected, alpha))
+
+
+def _judge(comparisons: pd.DataFrame, expected: str, against: pd.DataFrame) -> str:
     if len(comparisons) and (comparisons["verdict"] == expected).all():
         return "supported"
-    against = contradictions(comparisons, expected, alpha)
     return "contradicted" if len(against) else "inconclusive"
 
 
 def contradictions(comparisons: pd.DataFrame, expected: str, alpha: float = 0.05) -> pd.DataFrame:
     """Return the comparisons that are decidedly not as expected after Holm's correction."""
     decided = comparisons.dropna(subset=["p_difference", "p_equivalence"])
-    if decided.empty:
-        return decided
+    if decided["verdict"].isin([expected, "inconclusive"]).all():
+        return decided[:0]
     differs, equivalent = (
         multipletests(decided[p], alpha, method="holm")[0] for p in ("p_difference", "p_equivalence")
     )
@@ -41,24 +44,29 @@ def contradictions(comparisons: pd.DataFrame, expected: str, alpha: float = 0.05
     return decided[holds & ~decided["verdict"].isin([expected, "inconclusive"])]
 
 
-def row(claim: str, comparisons: pd.DataFrame, expected: str) -> dict[str, object]:
+def row(claim: str, comparisons: pd.DataFrame, expected: str, unit: str = "points") -> dict[str, object]:
     """Return the verdict on one claim from a frame of comparisons (`stats.comparisons`), with how it comes about.
 
     `evidence` counts the verdicts, names those that contradict the claim, and gives the range of the
-    differences in points and of n. Raises StudyError for a frame that lacks what is needed.
+    differences and of n. Raises StudyError for a frame that lacks what is needed.
+
+    Args:
+        unit: "points" for differences of fractions, given in percentage points; others are given as they are.
     """
     missing = COLUMNS - set(comparisons.columns)
     if missing:
         raise StudyError(f"comparisons have no column {', '.join(sorted(missing))}")
-    verdict = judge(comparisons, expected)
+    against = contradictions(comparisons, expected)
+    verdict = _judge(comparisons, expected, against)
     counts = comparisons["verdict"].value_counts()
     evidence = ", ".join(f"{counts[name]} of {len(comparisons)} {name}" for name in counts.index) or "no comparison"
-    if len(against := contradictions(comparisons, expected)):
-        places = (f"{row.verdict} at {row.sparsity:.0%} ({row.structure})" for row in against.itertuples())
+    if len(against):
+        places = (f"{row.verdict} at {100 * row.sparsity:.4g}% ({row.structure})" for row in against.itertuples())
         evidence += f"; {', '.join(places)}"
     if len(comparisons):
-        low, high = comparisons["mean"].min() * 100, comparisons["mean"].max() * 100
-        evidence += f"; differences from {low:+.2f} to {high:+.2f} points; n = {_range(comparisons)}"
+        ends = comparisons["mean"].min(), comparisons["mean"].max()
+        low, high = (f"{100 * end:+.2f}" if unit == "points" else f"{end:+.3f}" for end in ends)
+        evidence += f"; differences from {low} to {high} {unit}; n = {_range(comparisons)}"
     return {"claim": claim, "verdict": verdict, "evidence": evidence}
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import numpy as np
@@ -13,11 +13,17 @@ from matplotlib.figure import Figure
 
 from randsparse import plots, stats
 from randsparse.densities import RULES
-from randsparse.errors import StudyError
+from randsparse.errors import StudyError, unknown
 from randsparse.plots import PALETTE, styled
+from randsparse.scores import SCORES
 
-RULE_COLOURS: dict[str, Any] = dict(zip(RULES, sns.color_palette("colorblind", len(RULES)), strict=True))
-RULE_MARKERS: dict[str, str] = dict(zip(RULES, "osD^vPX*<>ph"[: len(RULES)], strict=True))
+RULE_COLOURS: dict[str, Any] = dict(zip(RULES, sns.color_palette("colorblind", len(RULES)), strict=True)) | {
+    "magnitude": "#999933",  # these four: Tol's muted colours, and the one that is left of seaborn's
+    "snip": "#332288",
+    "grasp": "#882255",
+    "synflow": "#56b4e9",
+}
+RULE_MARKERS: dict[str, str] = dict(zip([*RULES, *SCORES], "osD^vPX*<>dph", strict=True))
 
 
 @styled
@@ -40,7 +46,8 @@ def layer_densities(frame: pd.DataFrame) -> Figure:
         for rule in plots.ordered(own["rule"], RULE_COLOURS):
             rows = own[own["rule"] == rule]
             size = {"markersize": 7 - 0.5 * list(RULE_COLOURS).index(rule)}  # where two agree, the first shows around
-            ax.plot([layers.index(layer) for layer in rows["layer"]], rows["density"], label=rule, **_rule(rule) | size)
+            look = rule_look(rule) | size
+            ax.plot([layers.index(layer) for layer in rows["layer"]], rows["density"], label=rule, **look)
         ax.set_xticks(range(len(layers)), [layer.removesuffix(".weight") for layer in layers], rotation=90, fontsize=7)
         ax.set_yscale("log")
         ax.yaxis.set_major_formatter(plots.percent_text)
@@ -53,8 +60,19 @@ def layer_densities(frame: pd.DataFrame) -> Figure:
     return figure
 
 
-def _rule(rule: str) -> dict[str, Any]:
-    return {"color": RULE_COLOURS[rule], "marker": RULE_MARKERS[rule], "markersize": 4}
+def rule_look(rule: str) -> dict[str, Any]:
+    """Return how a rule is drawn wherever it is: colour and marker, and dashed if it comes of scores."""
+    line = "--" if rule in SCORES else "-"
+    return {"color": RULE_COLOURS[rule], "marker": RULE_MARKERS[rule], "markersize": 4, "linestyle": line}
+
+
+def rules_of(values: Iterable[str]) -> list[str]:
+    """Return the distinct rules in the order of all figures; raises StudyError for one without a colour."""
+    found = plots.ordered(values, RULE_COLOURS)
+    for rule in found:
+        if rule not in RULE_COLOURS:
+            raise unknown("density rule", rule, RULE_COLOURS)
+    return found
 
 
 @styled
@@ -109,7 +127,7 @@ def asked_vs_realised(frame: pd.DataFrame) -> Figure:
             chosen = own[own["allocator"] == allocator]
             for rule in plots.ordered(chosen["rule"], RULE_COLOURS):
                 rows = chosen[chosen["rule"] == rule].sort_values("asked")
-                ax.plot(rows["asked"], rows["realised"], label=f"{rule}, {allocator}", **_rule(rule) | look)
+                ax.plot(rows["asked"], rows["realised"], label=f"{rule}, {allocator}", **rule_look(rule) | look)
         _density_axes(ax)
     plots.legend(figure)
     return figure
@@ -175,8 +193,8 @@ def overlap_vs_sparsity(pairs: pd.DataFrame, nested: pd.DataFrame) -> Figure:
         frame = frame.assign(sparsity=(1 - frame["asked"]).round(12))
         for rule in plots.ordered(frame["rule"], RULE_COLOURS):
             own = frame[frame["rule"] == rule]
-            _rule_line(ax, own, dashed, rule, {"linestyle": "--", "linewidth": 0.9, "marker": ""})
-            _rule_line(ax, own, marked, rule, {"linestyle": "none", "label": rule})
+            rule_line(ax, own, dashed, rule, {"linestyle": "--", "linewidth": 0.9, "marker": ""})
+            rule_line(ax, own, marked, rule, {"linestyle": "none", "label": rule})
         plots.sparsity_axis(ax, frame["sparsity"])
         ax.set_ylim(-0.03, 1.05)
         plots.percent(ax, label)
@@ -196,7 +214,7 @@ def _rules_vs_sparsity(frame: pd.DataFrame, y: str, title: str, axis: str) -> Fi
         for rule in plots.ordered(own["rule"], RULE_COLOURS):
             found = counts[rule][counts[rule] > 0]
             label = f"{rule} ({plots.count_text(found)})" if len(found) else rule
-            _rule_line(ax, own[own["rule"] == rule], y, rule, {"label": label})
+            rule_line(ax, own[own["rule"] == rule], y, rule, {"label": label})
         plots.sparsity_axis(ax, own["sparsity"])
         ax.set_ylim(-0.1, 1.05)
         _crosses(ax, own, y)
@@ -205,10 +223,10 @@ def _rules_vs_sparsity(frame: pd.DataFrame, y: str, title: str, axis: str) -> Fi
     return figure
 
 
-def _rule_line(ax: Axes, rows: pd.DataFrame, y: str, rule: str, style: dict[str, Any]) -> None:
+def rule_line(ax: Axes, rows: pd.DataFrame, y: str, rule: str, style: dict[str, Any]) -> None:
     """Draw the mean over draws and its interval, which for shares ends at 0 and 1."""
     drawn = stats.summary(rows, ["sparsity"], y)
-    ax.plot(drawn["sparsity"], drawn["mean"], **_rule(rule) | style)
+    ax.plot(drawn["sparsity"], drawn["mean"], **rule_look(rule) | style)
     ax.fill_between(drawn["sparsity"], drawn["low"].clip(0, 1), drawn["high"].clip(0, 1), alpha=0.15, linewidth=0,
                     color=RULE_COLOURS[rule])
 

@@ -153,7 +153,7 @@ def early_vs_final(frame: pd.DataFrame, x: str = "early_val_accuracy", y: str = 
             for arm, members in shown.groupby(rows["arm"]):
                 look = {"s": 18, "color": colours[sparsity], "marker": MARKERS[arm], "alpha": 0.8, "linewidths": 0}
                 ax.scatter(members[x], members[y], **look)
-            text = f"{plots.percent_text(sparsity)} %: {_rho(stats.spearman(rows[x], rows[y]))}"
+            text = f"{plots.percent_text(sparsity)} %: {rho_text(stats.spearman(rows[x], rows[y]))}"
             handles.append(_sign(colours[sparsity], "o", text))
         ax.legend(handles=handles, loc="upper center", bbox_to_anchor=(0.5, -0.14), fontsize=7.5)
         less, unit = (" − mean of its sparsity", "points") if centred else ("", "%")
@@ -167,7 +167,8 @@ def early_vs_final(frame: pd.DataFrame, x: str = "early_val_accuracy", y: str = 
     return figure
 
 
-def _rho(found: stats.Correlation) -> str:
+def rho_text(found: stats.Correlation) -> str:
+    """Return a rank correlation in words, with its limits where it has them, and n."""
     if not np.isfinite(found.rho):
         return f"ρ undefined, n = {found.n}"
     interval = f" [{found.low:.2f}, {found.high:.2f}]" if np.isfinite(found.low) else ""
