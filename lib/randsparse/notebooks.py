@@ -7,6 +7,7 @@ A notebook opens itself in its first cell after the parameters, and does everyth
     notebook = Notebook.open("03_sparsity_vs_accuracy", globals())
 
     runs = notebook.sweep()  # DataFrame, one row a run; trains what the store does not have
+    evaluated = notebook.evaluate()  # the same with its evaluations: one row an arm, replicate and evaluation
     notebook.comparison, notebook.store  # for experiments.comparison_frame and the like
     notebook.figure(figure, "accuracy", data, caption="...")  # saves SVG, PNG and CSV, and shows it
     notebook.table(table, "differences")  # saves CSV, and returns it for the cell to show
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
 
     from randsparse.comparison import Comparison
     from randsparse.config import RunConfig
+    from randsparse.evaluations import Evaluation
     from randsparse.plots import Provenance
     from randsparse.runs import Store
 
@@ -68,7 +70,7 @@ class Notebook:
         profile: the profile whose results these are, or "custom" if a parameter differs from the profile's.
         parameters: the value of each parameter.
         root: the folder of the study; `results` and `data_dir` are those of results and datasets.
-        configs: the runs that it shows, once `sweep` has run, and `records` their records.
+        configs: the runs that it shows, once `sweep` has run, and `records` their records (and those of evaluations).
     """
 
     name: str
@@ -90,7 +92,8 @@ class Notebook:
             root: the folder of the study, found from the current folder by default.
 
         Raises StudyError before anything runs: for a parameter that the notebook does not have, a value
-        of the wrong type, and what the plan's configurations refuse (a sparsity of 1, an unknown rule).
+        of the wrong type, and what the plan's configurations and evaluations refuse (a sparsity of 1, an unknown
+        rule, a budget below 0).
         """
         root = root or declared.find_root()
         own = declared.read(name, root)
@@ -100,6 +103,7 @@ class Notebook:
         if values != declared.profile_parameters(name, profile, root):
             profile = "custom"
         notebook = cls(name, profile, values, root, results_folder(root), data_folder(root))
+        notebook.evaluations()
         notebook.plan()
         return notebook
 
@@ -126,6 +130,12 @@ class Notebook:
 
         return compared(self.name, self.parameters)
 
+    def evaluations(self) -> list[Evaluation]:
+        """What the notebook measures of its runs; [] for most notebooks."""
+        from randsparse.evaluations import plans
+
+        return plans.wanted(self.name, self.parameters)
+
     def plan(self) -> list[RunConfig]:
         """Return the runs that the notebook needs next; [] when the store has them all."""
         from randsparse import experiments
@@ -146,6 +156,25 @@ class Notebook:
         self.configs = experiments.used(self.name, self.parameters, self.store)
         self.records = list(self.store.load(self.configs).values())
         return self.store.frame(self.configs)
+
+    def evaluate(self) -> pandas.DataFrame:
+        """Train and measure what the store does not have; return `evaluations.frames.results` of the comparison.
+
+        Runs that are to be measured are trained first, once, since they keep their weights; then all others, as by
+        `sweep`. Raises as `measuring.evaluate`; for an evaluation that is not possible before anything is trained.
+        """
+        from randsparse.evaluations import frames, measuring, plans
+
+        wanted = self.evaluations()
+
+        def measure() -> list[dict]:
+            runs, where = plans.runs(self.name, self.parameters, self.store), {"data_dir": self.data_dir}
+            return measuring.evaluate(runs, wanted, self.store, workers=worker_count(), **where)
+
+        measure()
+        self.sweep()
+        self.records += [{**each, "key": f"{each['run']}-{each['key']}"} for each in measure()]
+        return frames.results(self.comparison, wanted, self.store)
 
     def provenance(self, records: list[dict] | None = None) -> Provenance:
         """Return what a figure says of its origin; `records` are those it shows, by default all."""

@@ -11,7 +11,12 @@ if TYPE_CHECKING:
 
 
 def show(study: Study) -> None:
-    """Say how many runs each notebook has, needs next and lost, how long the rest takes here, and what is current."""
+    """Say how many runs each notebook has, needs next and lost, how long the rest takes here, and what is current.
+
+    Then how far the evaluations of runs have come.
+    """
+    from randsparse.evaluations import studies
+
     stale = study.stale()
     rows = []
     for name in study.parameters:
@@ -25,6 +30,9 @@ def show(study: Study) -> None:
     everything = list(dict.fromkeys(config for row in rows for config in row[2]))
     have, failed = (set().union(*(row[column] for row in rows)) for column in (1, 3))
     study.say(_status_line(study, "all, each run once", have, everything, failed).rstrip())
+    for name in study.parameters:
+        if line := studies.line(study, name):
+            study.say(line)
     if any(config.stop_epoch for config in everything):
         study.say("a search is under way: its next stages, not counted here, follow when these runs are in the store")
 

@@ -75,14 +75,33 @@ class Study:
         """Return the runs that notebooks need next, each once: the plan of them all."""
         from randsparse import experiments
 
-        wanted = [config for name in names for config in experiments.plan(name, self.parameters[name], store)]
+        wanted = [config for name in names for config in experiments.plan(name, self.checked(name), store)]
         return list(dict.fromkeys(wanted))
+
+    def checked(self, name: str) -> dict[str, object]:
+        """Return the parameters of a notebook; raises StudyError for those with which nothing can be evaluated."""
+        from randsparse.evaluations import plans
+
+        plans.wanted(name, self.parameters[name])
+        return self.parameters[name]
 
     def shown(self, name: str) -> list[RunConfig]:
         """Return the runs that a notebook shows and the store has."""
         from randsparse import experiments
 
-        return experiments.used(name, self.parameters[name], self.store)
+        return experiments.used(name, self.checked(name), self.store)
+
+    def prepare(self, names: Sequence[str]) -> bool:
+        """Train and evaluate what notebooks need; return whether all is there.
+
+        Runs that are evaluated are trained first, since they keep their weights. With a cluster, a budget or a file
+        for records they are trained like all others, and again here for their weights when there is no budget.
+        """
+        from randsparse.evaluations import studies
+
+        if not (self.cluster or self.budget or self.out):
+            studies.evaluate(self, names)
+        return self.train(names) and studies.evaluate(self, names)
 
     def train(self, names: Sequence[str]) -> bool:
         """Train the runs that notebooks need, after saying how many and about how long; return whether all are there.
@@ -154,8 +173,11 @@ class Study:
             return [(name, _study_error(future)) for name, future in futures.items()]
 
     def _files(self, name: str) -> list[Path]:
-        """Return the record files that what a notebook shows can have come from."""
+        """Return the record files, of runs and evaluations, that what a notebook shows can have come from."""
+        from randsparse.evaluations import plans
+
         paths = {path for config in self.shown(name) for path in self.store.paths(config)}
+        paths.update(plans.paths(name, self.parameters[name], self.store))
         return sorted(path for path in paths if path.is_file())
 
     def write_html(self) -> Path:
@@ -180,14 +202,14 @@ def make_all(study: Study) -> None:
     """Train what is missing, execute what is stale, write the pages, and say where to look."""
     stale = study.stale()
     if stale:
-        study.train(stale)
+        study.prepare(stale)
         study.execute(stale)
     look(study)
 
 
 def make_runs(study: Study) -> None:
     """Train the runs of all notebooks that the store does not have, or those that fit into the budget."""
-    if study.train(list(study.parameters)):
+    if study.prepare(list(study.parameters)):
         study.say("all runs of this profile are in the store")
 
 
@@ -207,6 +229,10 @@ def make_notebooks(study: Study) -> None:
     stale = study.stale()
     if missing := len(study.needed(stale, study.store)) if stale else 0:
         raise StudyError(f"{missing} runs are missing: train them with make runs PROFILE={study.profile}")
+    from randsparse.evaluations import studies
+
+    if missing := sum(len(unit.evaluations) for name in stale for unit in studies.missing(study, name)):
+        raise StudyError(f"{missing} evaluations are missing: make them with make runs PROFILE={study.profile}")
     study.execute(stale)
     look(study)
 

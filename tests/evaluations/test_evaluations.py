@@ -43,7 +43,7 @@ def test_defaults_never_change_since_keys_leave_them_out():
         "calibration": ("034ec0c031c80123", {"bins": 15}),
         "ood": ("2a1d2e9a0b726b94", {"data": "gaussian-noise", "resize": False, "images": None, "seed": 0}),
         "corruption": (
-            "c1739d3a075e2dc7",
+            "9e03162235aede1a",
             {"corruption": "gaussian-noise", "severity": 1, "images": None, "seed": 0},
         ),
         "adversarial": (

@@ -123,6 +123,21 @@ def test_weights_of_a_run_that_comes_out_otherwise_are_not_kept(store):
     assert list((store.root / "weights").iterdir()) == []
 
 
+def test_a_training_loss_may_differ_by_rounding_and_no_more(store):
+    record = store.get(RUN)
+    for factor, kept in ((1 + 1e-4, False), (1 + 1e-8, True)):
+        shutil.rmtree(store.root / "weights", ignore_errors=True)
+        curve = [{**point, "train_loss": point["train_loss"] * factor} for point in record["curve"]]
+        store.put({**record, "curve": curve})
+        if kept:
+            trained.ensure([RUN], store, workers=1, progress=False)
+            assert store.get(RUN)["curve"] == curve
+        else:
+            with pytest.raises(StudyError, match="its curve another"):
+                trained.ensure([RUN], store, workers=1, progress=False)
+        assert weights.has(RUN, store.root) == kept
+
+
 def test_runs_that_share_a_program_are_trained_together_and_keep_their_own_weights(store, trainings):
     batched = [RUN.replace(engine="batched", data_seed=seed) for seed in (0, 1)]
     trained.ensure(batched, store, workers=1, progress=False)

@@ -14,7 +14,7 @@ from typing import Any, ClassVar
 import torch
 from torch import Tensor
 
-from randsparse.evaluation import metrics
+from randsparse.evaluation import loss_and_accuracy, metrics
 from randsparse.evaluations import Evaluation, Subject, require
 from randsparse.seeds import generator
 
@@ -33,7 +33,10 @@ BLUR_REACH = 4.0
 
 @dataclass(frozen=True)
 class Corruption(Evaluation):
-    """Accuracy, NLL, Brier score and ECE (as in run records) on the corrupted test images, or the first `images`."""
+    """Accuracy, NLL, Brier score and ECE (as in run records) on the corrupted test images, or the first `images`.
+
+    Also `count`, and `clean_accuracy`, that on the same images as they are.
+    """
 
     corruption: str = "gaussian-noise"
     severity: int = 1
@@ -41,6 +44,7 @@ class Corruption(Evaluation):
     seed: int = 0  # of the noise
 
     kind: ClassVar[str] = "corruption"
+    version: ClassVar[int] = 2
     choices: ClassVar[dict[str, tuple[str, ...]]] = {"corruption": tuple(STRENGTHS)}
 
     def check_values(self) -> None:
@@ -54,7 +58,8 @@ class Corruption(Evaluation):
         """Return the values; see the class."""
         images, labels = subject.dataset.test_x[: self.images], subject.dataset.test_y[: self.images]
         outputs = subject.logits(corrupted(images, self.corruption, self.severity, self.seed))
-        return {"count": len(labels), **metrics(outputs, labels)}
+        _, clean = loss_and_accuracy(subject.test_logits[: self.images], labels)
+        return {"count": len(labels), **metrics(outputs, labels), "clean_accuracy": clean}
 
 
 def corrupted(images: Tensor, corruption: str, severity: int, seed: int = 0) -> Tensor:

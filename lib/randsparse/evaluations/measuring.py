@@ -85,7 +85,8 @@ def evaluate(
             min(workers, len(todo) or 1), return_as="generator_unordered", batch_size=1, pre_dispatch="n_jobs"
         )
     total = sum(len(unit.evaluations) for unit in todo)
-    watched = {"file": sys.stderr, "mininterval": 0.1 if sys.stderr.isatty() else 30, "disable": not progress}
+    shown = progress and total > 0
+    watched = {"file": sys.stderr, "mininterval": 0.1 if sys.stderr.isatty() else 30, "disable": not shown}
     try:
         with tqdm(desc="evaluations", total=total, **watched) as bar:
             for unit, values, environment in parallel(tasks):
