@@ -12,12 +12,13 @@ from dataclasses import replace
 from functools import lru_cache
 from typing import Any
 
-from randsparse import feasibility, search, sources, theory_runs
+from randsparse import feasibility, search, sources
 from randsparse.comparison import SEARCHED, Arm, Comparison, Infeasible, Search, Tuning
 from randsparse.config import DEFAULTS, RunConfig
 from randsparse.errors import unknown
 from randsparse.flops import narrow_at_equal_flops
 from randsparse.runs import Store
+from randsparse.theory import runs as theory_runs
 
 Parameters = Mapping[str, Any]
 

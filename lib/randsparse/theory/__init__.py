@@ -1,0 +1,1 @@
+"""Why a random mask contains what one needs: probabilities, constructions, subset sums, and trained networks."""
