@@ -12,7 +12,7 @@ from functools import partial
 import pytest
 
 from conftest import REPOSITORY, write_notebook
-from randsparse import budget, experiments, freshness, parameters, status, study
+from randsparse import budget, command_line, experiments, freshness, parameters, status
 from randsparse.config import RunConfig
 from randsparse.errors import StudyError
 from randsparse.runs import Store
@@ -78,7 +78,7 @@ def executions(root):
 
 
 def test_all_makes_what_is_stale_and_nothing_else(small, said, root):
-    study.make_all(small)
+    command_line.make_all(small)
     assert said[:-1] == ["01_first: executed", "02_second: executed", "00_overview: executed"]
     assert said[-1] == f"Figures, tables and notebooks: open {small.folder / 'html' / 'index.html'} in a browser"
 
@@ -86,21 +86,21 @@ def test_all_makes_what_is_stale_and_nothing_else(small, said, root):
         return {path: path.stat().st_mtime_ns for path in small.results.rglob("*") if path.is_file()}
 
     before = files()
-    study.make_all(small)
+    command_line.make_all(small)
     assert files() == before and len(said) == 5
 
     write_notebook(root, "02_second", "equivalent  # the same verdict")
-    study.make_all(small)
+    command_line.make_all(small)
     assert said[5:-1] == ["02_second: executed"]
     write_notebook(root, "02_second", "better")
-    study.make_all(small)
+    command_line.make_all(small)
     assert said[7:-1] == ["02_second: executed", "00_overview: executed"]
 
 
 def test_an_error_in_one_notebook_keeps_the_others_and_their_state(small, said, root):
     write_notebook(root, "02_second", "fail")
     with pytest.raises(StudyError, match="^notebook 02_second: no such thing$"):
-        study.make_all(small)
+        command_line.make_all(small)
     assert said == ["01_first: executed"]
     assert small.stale() == ["02_second", "00_overview"]
 
@@ -108,7 +108,7 @@ def test_an_error_in_one_notebook_keeps_the_others_and_their_state(small, said, 
 def test_notebooks_are_not_executed_while_runs_are_missing(small, tiny, monkeypatch):
     monkeypatch.setattr(experiments, "plan", lambda name, values, store: [tiny] if name == "01_first" else [])
     with pytest.raises(StudyError, match="^1 runs are missing: train them with make runs PROFILE=digits$"):
-        study.make_notebooks(small)
+        command_line.make_notebooks(small)
     assert not small.folder.exists()
 
 
@@ -242,31 +242,31 @@ def test_a_budget_ends_the_runs_that_do_not_fit_and_says_what_is_left(small, sai
     plans["02_second"] += [longer]
     small.store.put(record(tiny.replace(data_seed=5), 2.0))
     out = tmp_path / "home" / "runs.jsonl"
-    study.make_runs(afresh(small, budget="30s", out=out))
+    command_line.make_runs(afresh(small, budget="30s", out=out))
     assert said[0] == f"3 runs to train, about {(2000 + 4) * budget.BESIDE / 60:.0f} minutes"
     assert said[1].startswith("the time is up: 2 runs finished, 1 are left, about") and len(said) == 2
     assert small.needed(list(plans), small.store) == [longer]
     elsewhere = afresh(small, results=tmp_path / "elsewhere", source=str(out))
-    assert not study.merge(elsewhere) and said[2].startswith("added: 2")
+    assert not command_line.merge(elsewhere) and said[2].startswith("added: 2")
     assert elsewhere.store.digest(plans["01_first"]) == small.store.digest(plans["01_first"])
-    study.make_runs(afresh(small, budget="3h"))
+    command_line.make_runs(afresh(small, budget="3h"))
     assert said[-1] == "all runs of this profile are in the store"
 
 
 def test_merging_tells_of_conflicts_by_its_exit_status(small, said, tiny, plans, fast, tmp_path):
-    study.make_runs(afresh(small, out=tmp_path / "runs.jsonl"))
+    command_line.make_runs(afresh(small, out=tmp_path / "runs.jsonl"))
     here = afresh(small, results=tmp_path / "here", source=str(tmp_path / "runs.jsonl"))
     other = record(tiny)
     here.store.put(other | {"test": other["test"] | {"accuracy": 0.25}})
-    assert study.merge(here) == 1 and "conflict" in said[-1]
+    assert command_line.merge(here) == 1 and "conflict" in said[-1]
     assert here.store.get(tiny)["test"]["accuracy"] == 0.25 and here.store.has(tiny.replace(data_seed=1))
     (tmp_path / "runs.jsonl").open("a").write("{half")
-    assert study.merge(afresh(here, results=tmp_path / "third")) == 1
+    assert command_line.merge(afresh(here, results=tmp_path / "third")) == 1
 
 
 def test_a_file_that_cannot_be_written_is_an_error_before_training(small, said, plans, fast, tmp_path):
     with pytest.raises(StudyError, match="^cannot write the bundle .*"):
-        study.make_runs(afresh(small, out=tmp_path))
+        command_line.make_runs(afresh(small, out=tmp_path))
     assert small.store.records() == []
 
 
@@ -339,5 +339,5 @@ def test_a_corrupt_record_is_set_aside_and_named(small, tiny, monkeypatch):
     store.put(record(tiny))
     store.path(tiny).write_text("{")
     with pytest.raises(StudyError, match=f"{tiny.key}.json.*run the same command again"):
-        study.make_all(small)
+        command_line.make_all(small)
     assert small.needed(["01_first"], small.store) == [tiny]

@@ -2,7 +2,7 @@
 
 import sys
 
-from randsparse.study import main
+from randsparse.command_line import main
 
 if __name__ == "__main__":
     sys.exit(main())

@@ -13,7 +13,7 @@ from randsparse.notebooks import outputs, writing
 
 OVERVIEW = "00_overview"
 _NO_INPUT = {
-    "study.py", "__main__.py", "status.py", "pages.py", "freshness.py", "bench",
+    "study.py", "command_line.py", "__main__.py", "status.py", "pages.py", "freshness.py", "bench",
     "budget.py", "bundles.py", "cluster.py", "locks.py", "studies.py",
 }  # fmt: skip
 

@@ -1,13 +1,10 @@
-"""The command line of the study: `python -m randsparse all`, which `make` calls, and its parts."""
+"""One profile of the study: its parameters, runs, notebooks and pages, and how each is made."""
 
 from __future__ import annotations
 
-import argparse
 import concurrent.futures
 import functools
 import multiprocessing
-import os
-import sys
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
@@ -15,8 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from randsparse import freshness, parameters, status
-from randsparse.errors import StudyError, unknown
-from randsparse.notebooks import data_folder, results_folder, worker_count
+from randsparse.errors import StudyError
 
 if TYPE_CHECKING:
     from randsparse.budget import Estimator
@@ -196,124 +192,3 @@ def _study_error(future: concurrent.futures.Future) -> StudyError | None:
     if error is not None and not isinstance(error, StudyError):
         raise error
     return error
-
-
-def make_all(study: Study) -> None:
-    """Train what is missing, execute what is stale, write the pages, and say where to look."""
-    stale = study.stale()
-    if stale:
-        study.prepare(stale)
-        study.execute(stale)
-    look(study)
-
-
-def make_runs(study: Study) -> None:
-    """Train the runs of all notebooks that the store does not have, or those that fit into the budget."""
-    if study.prepare(list(study.parameters)):
-        study.say("all runs of this profile are in the store")
-
-
-def merge(study: Study) -> int:
-    """Take records from elsewhere into the store: none is overwritten, and the exit status tells of conflicts."""
-    if not study.source:
-        raise StudyError("merge: say where the records are, with make merge FROM=path, or --from path")
-    from randsparse import bundles
-
-    merged = bundles.merge(study.source, study.store)
-    study.say(str(merged))
-    return 1 if merged.conflicts or merged.damaged else 0
-
-
-def make_notebooks(study: Study) -> None:
-    """Execute the stale notebooks from the runs that the store has; raise StudyError if some are missing."""
-    stale = study.stale()
-    if missing := len(study.needed(stale, study.store)) if stale else 0:
-        raise StudyError(f"{missing} runs are missing: train them with make runs PROFILE={study.profile}")
-    from randsparse.evaluations import studies
-
-    if missing := sum(len(unit.evaluations) for name in stale for unit in studies.missing(study, name)):
-        raise StudyError(f"{missing} evaluations are missing: make them with make runs PROFILE={study.profile}")
-    study.execute(stale)
-    look(study)
-
-
-def look(study: Study) -> None:
-    """Write the pages and say where they are."""
-    study.say(f"Figures, tables and notebooks: open {study.write_html()} in a browser")
-
-
-COMMANDS: dict[str, Callable[[Study], int | None]] = {
-    "all": make_all,
-    "runs": make_runs,
-    "notebooks": make_notebooks,
-    "html": look,
-    "status": status.show,
-    "merge": merge,
-}
-OPTIONS = {
-    "all": ("cluster", "device"),
-    "runs": ("cluster", "device", "budget", "out"),
-    "status": ("device",),
-    "merge": ("source",),
-}
-"""The options of a command that not all have."""
-DEVICES = ("cpu", "cuda")
-
-
-def main(arguments: Sequence[str] | None = None) -> int:
-    """Carry out a command; an error that the user can mend is one line on stderr, and exit status 2."""
-    started = time.monotonic()
-    arguments = list(sys.argv[1:] if arguments is None else arguments)
-    try:
-        if arguments[:1] == ["bench"]:
-            from randsparse import bench
-
-            return bench.main(arguments[1:]) or 0
-        options = _options(arguments)
-        return COMMANDS[options.command](_study(options, started)) or 0
-    except StudyError as error:
-        print(f"randsparse: {error}", file=sys.stderr)  # noqa: T201
-        return 2
-    except KeyboardInterrupt:
-        print("randsparse: stopped; the same command goes on where this one was", file=sys.stderr)  # noqa: T201
-        return 130
-
-
-def _options(arguments: list[str]) -> argparse.Namespace:
-    parser = argparse.ArgumentParser("randsparse", description=__doc__)
-    parser.add_argument("command", choices=[*COMMANDS, "bench"], help="; ".join(_help_lines()))
-    parser.add_argument("--profile", default=parameters.DEFAULT_PROFILE, help="%(default)s unless given")
-    parser.add_argument("--results", type=Path, help="folder of results (RANDSPARSE_RESULTS, or results/)")
-    parser.add_argument("--data-dir", type=Path, help="folder of datasets (DATA_DIR, or data/)")
-    parser.add_argument("--workers", help="runs side by side (RANDSPARSE_WORKERS, or one for each core)")
-    parser.add_argument("--cluster", metavar="ADDRESS", help="Dask scheduler whose workers train, as tcp://host:8786")
-    parser.add_argument("--device", help="cpu (the default) or cuda")
-    parser.add_argument("--budget", metavar="TIME", help="start no run that would not end within it, such as 25m")
-    parser.add_argument("--out", metavar="FILE", type=Path, help="also write each finished record to this one file")
-    parser.add_argument("--from", metavar="PATH", dest="source", help="what to merge: a file, folder or pattern")
-    return parser.parse_args(arguments)
-
-
-def _help_lines() -> list[str]:
-    return [f"{name}: {(command.__doc__ or '').split('.')[0]}" for name, command in COMMANDS.items()]
-
-
-def _study(options: argparse.Namespace, started: float) -> Study:
-    root = parameters.find_root()
-    if options.profile not in parameters.profiles(root):
-        parameters.overrides("", options.profile, root)
-    os.environ.update({"RANDSPARSE_WORKERS": options.workers} if options.workers else {})
-    results = (options.results or results_folder(root)).resolve()
-    data_dir = (options.data_dir or data_folder(root)).resolve()
-    chosen = {name: getattr(options, name) for name in ("cluster", "device", "budget", "out", "source")}
-    for name, value in chosen.items():
-        if value and name not in OPTIONS.get(options.command, ()):
-            commands = " or ".join(command for command, names in OPTIONS.items() if name in names)
-            raise StudyError(f"--{name.replace('source', 'from')} is of no use to {options.command}: use {commands}")
-    if options.device and options.device not in DEVICES:
-        raise unknown("device", options.device, DEVICES)
-    if options.budget:
-        from randsparse.budget import parse_duration
-
-        parse_duration(options.budget)
-    return Study(options.profile, root, results, data_dir, worker_count(), **chosen, started=started)

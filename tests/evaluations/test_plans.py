@@ -7,7 +7,7 @@ import json
 import pytest
 
 from conftest import REPOSITORY
-from randsparse import evaluations, experiments, freshness, parameters, status, study
+from randsparse import command_line, evaluations, experiments, freshness, parameters, status
 from randsparse.errors import StudyError
 from randsparse.evaluations import frames, measuring, plans
 from randsparse.evaluations.adversarial import Adversarial
@@ -179,9 +179,9 @@ def test_a_lost_evaluation_makes_the_notebook_stale_and_is_made_again(small, mad
     assert said[-1] == f"{NAME}: {len(files) - 4 - 1} evaluations there, 1 evaluations to be made of 1 runs"
     monkeypatch.setattr(Study, "stale", lambda self: [NAME])
     with pytest.raises(StudyError, match="^1 evaluations are missing: make them with make runs PROFILE=tiny$"):
-        study.make_notebooks(results)
+        command_line.make_notebooks(results)
     monkeypatch.setattr("randsparse.training.train_together", None)  # the weights are there
-    study.make_runs(results)
+    command_line.make_runs(results)
     assert said[-2:] == [f"{NAME}: 1 evaluations to be made of 1 runs", "all runs of this profile are in the store"]
     assert json.loads(lost.read_text())["values"] == before
     status.show(results)
@@ -194,7 +194,7 @@ def test_a_budget_is_for_runs_and_says_what_else_is_left(small, monkeypatch):
     content = lost.read_bytes()
     lost.unlink()
     results.__dict__["budget"] = "10m"
-    study.make_runs(results)
+    command_line.make_runs(results)
     assert said == [f"{NAME}: 1 evaluations to be made of 1 runs, by the same command without a budget"]
     assert not lost.exists()
     lost.write_bytes(content)
