@@ -55,6 +55,7 @@ def test_learning_rates_are_chosen_first_and_for_each_sparsity(tmp_path):
     assert {config.lr for config in second if config.method == "small-dense"} == {0.1}
     compared = experiments.compared("04_size", PARAMETERS)
     gains = sizes.rate_gains(sizes.rates(compared, store), MARGIN)
+    assert sizes.at_the_edge(sizes.rates(compared, store)) == 2  # 0.1 and 0.4
     assert list(gains["lr"]) == [0.2, 0.4] and (gains["mean"] > 0.09).all() and set(gains["dense_lr"]) == {0.1}
 
 

@@ -47,6 +47,12 @@ def rates(compared: Comparison, store: Store) -> pd.DataFrame:
     return pd.DataFrame(rows)
 
 
+def at_the_edge(rates: pd.DataFrame) -> int:
+    """Return at how many sparsities the chosen learning rate is the lowest or the highest of those tried."""
+    chosen = rates[rates["chosen"]].groupby("sparsity")["lr"].first()
+    return int(chosen.isin([rates["lr"].min(), rates["lr"].max()]).sum())
+
+
 def rate_gains(rates: pd.DataFrame, margin: float) -> pd.DataFrame:
     """Return what the chosen learning rate of each sparsity gains over the one chosen for the dense network.
 
