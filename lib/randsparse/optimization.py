@@ -30,6 +30,20 @@ class Masking:
         if mask:
             torch._foreach_mul_([parameter.data for parameter in self.parameters], self.factors)
 
+    def change(self, mask: Mask, optimizer: torch.optim.Optimizer) -> None:
+        """Go on with another mask of the same parameters: what is not in it becomes zero, and its optimiser state.
+
+        So a weight that comes back starts at zero, with a state of zero. All changes are in place.
+        """
+        self.mask = mask
+        for factor, keep in zip(self.factors, mask.values(), strict=True):
+            factor.copy_(keep)
+        torch._foreach_mul_([parameter.data for parameter in self.parameters], self.factors)
+        for parameter, factor in zip(self.parameters, self.factors, strict=True):
+            for state in optimizer.state[parameter].values():
+                if isinstance(state, torch.Tensor) and state.shape == factor.shape:
+                    state.mul_(factor)
+
     def __call__(self) -> None:
         if self.mask:
             torch._foreach_mul_([parameter.grad for parameter in self.parameters], self.factors)
