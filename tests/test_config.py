@@ -20,6 +20,7 @@ FROZEN = {
     "precision": "float32", "memory_format": "channels_last", "engine": "masked", "mask_seed": 0, "init_seed": 0,
     "data_seed": 0, "source_sparsity": 0.0, "source_rule": "erk", "start_sparsity": 0.0, "prune_rate": 0.3,
     "prune_decay": "cosine", "prune_scope": "global", "update_interval": 100, "update_start": 0.0, "update_end": 0.75,
+    "frozen_weights": "signed-constant",
 }  # fmt: skip
 
 
@@ -63,6 +64,8 @@ def test_defaults_are_all_frozen():
         (dict(model="resnet-20-16"), dict(model="resnet-20")),
         (dict(sparsity=0.5, source_sparsity=0.2, source_rule="er", update_interval=7), dict(sparsity=0.5)),
         (dict(method="rigl", update_interval=7), dict()),
+        (dict(sparsity=0.5, method="edge-popup", start_sparsity=0.5, update_interval=7, rule="er", prune_rate=0.1),
+         dict(sparsity=0.5, method="edge-popup", start_sparsity=0.5)),
         (dict(sparsity=0.5, method="set", source_rule="er", update_start=0.3, prune_scope="layer", start_sparsity=0.1),
          dict(sparsity=0.5, method="set")),
         (dict(sparsity=0.5, method="gmp", rule="er", prune_rate=0.1, mask_seed=3), dict(sparsity=0.5, method="gmp")),
@@ -85,6 +88,7 @@ def test_fields_without_effect_do_not_split_keys(a, b):
         dict(precision="bfloat16"), dict(memory_format="contiguous"), dict(sparsity=0.5, draw="bernoulli"),
         dict(schedule="step", gamma=0.2), dict(train_samples=100), dict(norm_group=64),
         dict(sparsity=0.5, method="set"), dict(sparsity=0.5, method="rigl", mask_seed=1),
+        dict(sparsity=0.5, method="edge-popup"), dict(sparsity=0.5, method="edge-popup", mask_seed=1),
     ],
 )  # fmt: skip
 def test_fields_with_effect_split_keys(changes):
@@ -105,7 +109,7 @@ OF_METHODS = {
     "source_sparsity": {"method": "set"}, "source_rule": {"method": "set", "source_sparsity": 0.25},
     "start_sparsity": {"method": "granet"}, "prune_rate": {"method": "rigl"}, "prune_decay": {"method": "set"},
     "prune_scope": {"method": "gmp"}, "update_interval": {"method": "gmp"}, "update_start": {"method": "granet"},
-    "update_end": {"method": "rigl"},
+    "update_end": {"method": "rigl"}, "frozen_weights": {"method": "edge-popup"},
 }  # fmt: skip
 
 
@@ -115,7 +119,7 @@ def test_every_field_survives_json(name):
              "optimizer": "adamw", "schedule": "step", "precision": "float64", "memory_format": "contiguous",
              "engine": "compacted", "nesterov": False, "train_samples": 500, "stop_epoch": 2, "milestones": (0.3,),
              "criterion": "snip", "score_init_seed": 4, "norm_group": 32, "source_rule": "balanced",
-             "prune_decay": "constant", "prune_scope": "layer",
+             "prune_decay": "constant", "prune_scope": "layer", "frozen_weights": "kaiming-normal",
              "layer_densities": (("classifier.weight", 1.0), ("stem.weight", 0.5))}
     base = {"sparsity": 0.5}
     if name == "engine":
@@ -162,6 +166,9 @@ def test_every_field_survives_json(name):
         (dict(sparsity=0.5, engine="compacted"), "engine='compacted'.*batched.*node"),
         (dict(engine="batched", model="resnet-20-8"), "engine='batched'.*masked.*multiple of 16"),
         (dict(schedule="step", milestones=(0.8, 0.5)), "milestones"),
+        (dict(method="edge-popup"), "sparsity=0.0.*above source_sparsity.*only chooses"),
+        (dict(method="edge-popup", sparsity=0.5, source_sparsity=0.5), "sparsity=0.5.*above source_sparsity"),
+        (dict(method="edge-popup", sparsity=0.5, frozen_weights="one"), "frozen_weights 'one'.*signed-constant"),
         (dict(method="rigle"), "unknown method 'rigle'.*static.*rigl"),
         (dict(sparsity=0.5, method="set", source_sparsity=0.6), r"source_sparsity=0.6.*from 0 to sparsity \(0.5\)"),
         (dict(sparsity=0.5, method="set", source_sparsity=0.2, source_rule="snip"), "source_rule 'snip'.*erk"),

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+import torch
 from torch import Tensor
 
 from randsparse import flops, networks
 from randsparse.config import RunConfig
 from randsparse.masks import Mask
+from randsparse.scores import highest
 
 if TYPE_CHECKING:
     from randsparse.training import Trainer
@@ -31,6 +33,7 @@ class ChangingMask:
         self.source = network.source.to(trainer.device)
         self.parameters = {name: trainer.model.get_parameter(name) for name in self.source}
         self.start, self.end = network.mask.nnz, round(config.density * network.mask.size)
+        self.source_flops = self._flops(self.source)
         self.spent, self.counted = 0.0, 0  # training FLOPs of an image on kept weights, over so many steps
         self.change(network.mask.to(trainer.device))
 
@@ -68,7 +71,7 @@ class ChangingMask:
         """
         flops_now = self._flops(self.mask)
         self.spent += 3 * (steps - self.counted) * flops_now
-        self.spent += self._flops(self.source) - flops_now if dense_gradient else 0.0
+        self.spent += self.source_flops - flops_now if dense_gradient else 0.0
         self.counted = steps
 
     def densities(self) -> dict[str, Any]:
@@ -91,3 +94,8 @@ class ChangingMask:
 def finite(values: Tensor) -> Tensor:
     """Return magnitudes that can be ranked, as copies, also those of a run that diverges."""
     return values.detach().abs().nan_to_num(0.0)
+
+
+def highest_of(among: Tensor, values: Tensor, count: int) -> Tensor:
+    """Return where the `count` highest values are among some of a layer's, all 0 or more; of equal ones the first."""
+    return highest(torch.where(among, values, -1.0).flatten(), count).view(among.shape)

@@ -57,13 +57,14 @@ class RunConfig:
     method: str = "static"
     source_sparsity: float = 0.0  # of the fixed random mask that a changing mask stays in; 0: the dense network
     source_rule: str = "erk"  # how the density of that mask is spread over layers: densities.RULES
-    start_sparsity: float = 0.0  # of GraNet's first mask, spread by `rule`; at most source_sparsity: all of the source
+    start_sparsity: float = 0.0  # at which granet (spread by `rule`) and edge-popup start; 0: all of the source
     prune_rate: float = 0.3  # share of a layer's kept weights that the first update replaces
     prune_decay: str = "cosine"  # of that share, to 0 at update_end; or "constant"
     prune_scope: str = "global"  # weights of all layers are ranked together; "layer": each loses the same share
     update_interval: int = 100  # steps from one change of the mask to the next
     update_start: float = 0.0  # fraction of training after which gradual pruning begins
-    update_end: float = 0.75  # fraction of training after which the mask stays
+    update_end: float = 0.75  # fraction of training after which the mask, or the density of edge-popup, stays
+    frozen_weights: str = "signed-constant"  # of edge-popup: ± the standard deviation; or as drawn, "kaiming-normal"
     init_scale: str = "parent"  # Kaiming fan-in of the dense parent, or of what the run keeps
     # recipe
     epochs: int = 20

@@ -17,7 +17,7 @@ import torch
 from torch import Tensor
 
 from randsparse import densities
-from randsparse.changing import ChangingMask, finite
+from randsparse.changing import ChangingMask, finite, highest_of
 from randsparse.config import RunConfig
 from randsparse.errors import StudyError, require
 from randsparse.masks import Mask
@@ -96,8 +96,8 @@ def replaced(kept: Tensor, source: Tensor, magnitude: Tensor, growth: Tensor, co
     Weights of the source that do not survive can be added, those just dropped too: they then stay as they are. Of equal
     values the first ones survive, and are added. Values are 0 or more; all tensors have one shape.
     """
-    survivors = _highest_of(kept, magnitude, int(kept.sum()) - count)
-    return survivors | _highest_of(source & ~survivors, growth, count)
+    survivors = highest_of(kept, magnitude, int(kept.sum()) - count)
+    return survivors | highest_of(source & ~survivors, growth, count)
 
 
 def pruned(magnitudes: Layers, mask: Mask, count: int, scope: str = "global") -> Mask:
@@ -115,7 +115,7 @@ def pruned(magnitudes: Layers, mask: Mask, count: int, scope: str = "global") ->
         have = np.array(list(mask.counts.values()))
         counts = densities.whole(have * (count / have.sum()), have, count).tolist()
         pairs = zip(mask.items(), counts, strict=True)
-        return Mask({name: _highest_of(kept, magnitudes[name], k) for (name, kept), k in pairs})
+        return Mask({name: highest_of(kept, magnitudes[name], k) for (name, kept), k in pairs})
     flat = []
     for name, kept in mask.items():
         flat.append(torch.where(kept, magnitudes[name], -1.0).flatten())
@@ -201,9 +201,3 @@ def _regrown(mask: Mask, at: Moment, growth: Layers) -> Mask:
         name: replaced(kept, at.source[name], at.magnitudes[name], growth[name], int(at.rate * int(kept.sum())))
         for name, kept in mask.items()
     })  # fmt: skip
-
-
-def _highest_of(among: Tensor, values: Tensor, count: int) -> Tensor:
-    """Return where the `count` highest values (0 or more) are among some of a layer's weights."""
-    return highest(torch.where(among, values, -1.0).flatten(), count).view(among.shape)
-

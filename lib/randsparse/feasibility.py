@@ -51,7 +51,7 @@ def changing_counts(config: RunConfig, layers: densities.Shapes) -> tuple[dict[s
     if config.source_sparsity:
         source = densities.allocate(layers, round(1 - config.source_sparsity, 12), config.source_rule)
     densities.check(layers, config.density)
-    if methods.starts_whole(config):
+    if not methods.draws_start(config):
         return source, dict(source)
     start = RunConfig(
         dataset=config.dataset,

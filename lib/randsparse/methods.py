@@ -19,12 +19,17 @@ READS: dict[str, set[str]] = {
     "rigl": _SOURCE | _UPDATES | _REPLACES,
     "granet": _SOURCE | _UPDATES | _REPLACES | {"start_sparsity", "update_start"},
     "gmp": _SOURCE | _UPDATES | {"update_start", "prune_scope"},
+    "edge-popup": _SOURCE | _UPDATES | {"update_start", "start_sparsity", "frozen_weights"},
 }
 """By method, the fields that have an effect on it, of those that have none on a static mask, and of `rule`."""
 DYNAMIC = tuple(READS)
 FIELDS = tuple(sorted(set().union(*READS.values()) - {"rule", "layer_densities"}))
 """The fields of RunConfig that no static mask reads."""
-CHOICES = {"prune_decay": ("cosine", "constant"), "prune_scope": ("global", "layer")}
+CHOICES = {
+    "prune_decay": ("cosine", "constant"),
+    "prune_scope": ("global", "layer"),
+    "frozen_weights": ("signed-constant", "kaiming-normal"),
+}
 
 _PLAIN = {"structure": "weight", "criterion": "random", "draw": "exact", "engine": "masked"}
 """What a method whose mask changes needs."""
@@ -43,6 +48,8 @@ def check(config: RunConfig) -> None:
         raise unknown("density rule source_rule", config.source_rule, densities.RULES)
     require(0 <= config.source_sparsity <= config.sparsity, "source_sparsity", config.source_sparsity,
             f"from 0 to sparsity ({config.sparsity:g}): a source mask cannot be sparser than what it has to contain")
+    require(method != "edge-popup" or config.source_sparsity < config.sparsity, "sparsity", config.sparsity,
+            f"above source_sparsity ({config.source_sparsity:g}) with method='edge-popup', which only chooses weights")
     if "start_sparsity" in reads:
         require(0 <= config.start_sparsity <= config.sparsity, "start_sparsity", config.start_sparsity,
                 f"from 0 to sparsity ({config.sparsity:g}): training starts at least as dense as it ends")
@@ -67,20 +74,22 @@ def without_effect(config: RunConfig) -> set[str]:
         names |= {"source_rule"}
     if "start_sparsity" in reads and config.start_sparsity <= config.source_sparsity:
         names |= {"start_sparsity", "rule", "layer_densities"}
-    if not config.source_sparsity and starts_whole(config) and config.method in ("gmp", "granet"):
+    if config.method == "edge-popup" and config.start_sparsity == config.sparsity:
+        names |= {"update_interval", "update_start", "update_end"}
+    if not config.source_sparsity and not draws_start(config) and config.method != "edge-popup":
         names |= {"mask_seed"}
     return names
 
 
-def starts_whole(config: RunConfig) -> bool:
-    """Return whether training starts with all weights of the source mask."""
-    reads = READS[config.method]
-    return "rule" not in reads or ("start_sparsity" in reads and config.start_sparsity <= config.source_sparsity)
+def draws_start(config: RunConfig) -> bool:
+    """Return whether the first mask is drawn inside the source: else it is the source, or chosen by scores."""
+    return "rule" in READS[config.method] and start_sparsity(config) > config.source_sparsity
 
 
 def start_sparsity(config: RunConfig) -> float:
-    """Return the sparsity at which training starts: that of the source, of GraNet's start, or the final one."""
-    if starts_whole(config):
-        return config.source_sparsity
-    return config.start_sparsity if "start_sparsity" in READS[config.method] else config.sparsity
+    """Return the sparsity at which training starts: that of the source, one that was asked for, or the final one."""
+    reads = READS[config.method]
+    if "start_sparsity" in reads:
+        return max(config.start_sparsity, config.source_sparsity)
+    return config.sparsity if "rule" in reads else config.source_sparsity
 

@@ -72,10 +72,17 @@ def _weight(config: RunConfig, parent: nn.Module, image: tuple[int, int, int], d
 
 
 def _changing(config: RunConfig, parent: nn.Module) -> Network:
-    """A source mask, and the first mask in it: of the scores that drew the source's weights, it has the lowest."""
+    """A source mask, and the first mask in it: of the scores that drew the source's weights, it has the lowest.
+
+    The own init scale of a run is that of its first mask; edge-popup's, whose weights stay, that of its last.
+    """
     shapes = models.maskable(parent)
     source, mask = (draw(shapes, counts, config.mask_seed) for counts in changing_counts(config, shapes))
-    models.initialize(parent, config.init_seed, _scales(config, mask))
+    scales, constant = _scales(config, mask), False
+    if config.method == "edge-popup":
+        scales = {name: scale * (config.density * mask.size / mask.nnz) ** -0.5 for name, scale in scales.items()}
+        constant = config.frozen_weights == "signed-constant"
+    models.initialize(parent, config.init_seed, scales, constant)
     return Network(parent, mask, report(config, mask, parent), source)
 
 

@@ -40,7 +40,7 @@ class Masking:
             factor.copy_(keep)
         torch._foreach_mul_([parameter.data for parameter in self.parameters], self.factors)
         for parameter, factor in zip(self.parameters, self.factors, strict=True):
-            for state in optimizer.state[parameter].values():
+            for state in optimizer.state.get(parameter, {}).values():
                 if isinstance(state, torch.Tensor) and state.shape == factor.shape:
                     state.mul_(factor)
 
@@ -88,15 +88,21 @@ def learning_rate(config: RunConfig, step: int, steps_per_epoch: int) -> float:
 
 
 def make_optimizer(config: RunConfig, model: nn.Module) -> torch.optim.Optimizer:
-    """Return the optimiser; weight decay acts on weights of convolutions and linear layers only.
+    """Return the optimiser of a network; weight decay acts on weights of convolutions and linear layers only."""
+    parameters = list(model.parameters())
+    return optimizer_of(config, [p for p in parameters if p.dim() > 1], [p for p in parameters if p.dim() <= 1])
+
+
+def optimizer_of(
+    config: RunConfig, weights: list[nn.Parameter], others: list[nn.Parameter]
+) -> torch.optim.Optimizer:
+    """Return the optimiser of parameters, with weight decay on `weights` alone.
 
     On a GPU the learning rate is a tensor there, which a captured step can read.
     """
-    weights = [p for p in model.parameters() if p.dim() > 1]
-    others = [p for p in model.parameters() if p.dim() <= 1]
     groups = [{"params": weights, "weight_decay": config.weight_decay}, {"params": others, "weight_decay": 0.0}]
-    on_gpu = others[0].is_cuda
-    rate = torch.tensor(config.lr, device=others[0].device) if on_gpu else config.lr
+    on_gpu = weights[0].is_cuda
+    rate = torch.tensor(config.lr, device=weights[0].device) if on_gpu else config.lr
     if config.optimizer == "adamw":
         return torch.optim.AdamW(groups, lr=rate, fused=True, capturable=on_gpu)
     return torch.optim.SGD(groups, lr=rate, momentum=config.momentum, nesterov=config.nesterov, fused=True)

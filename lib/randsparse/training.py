@@ -18,16 +18,17 @@ from randsparse.capture import Captured
 from randsparse.changing import ChangingMask
 from randsparse.config import SCHEMA, SEMANTICS, RunConfig
 from randsparse.data import Batches, Dataset, load
-from randsparse.dynamic import MaskUpdates
+from randsparse.dynamic import METHODS, MaskUpdates
 from randsparse.errors import StudyError
 from randsparse.evaluation import autocast, input_dtype, logits, loss_and_accuracy, metrics
 from randsparse.machine import environment
 from randsparse.optimization import GroupedNorms, Masking, learning_rate, make_optimizer
 from randsparse.sources import folder
+from randsparse.supermask import Supermask
 
 Record = dict[str, Any]
 SECONDS_BETWEEN_CHECKPOINTS = 15.0
-CHANGING: dict[str, type[ChangingMask]] = dict.fromkeys(("set", "rigl", "granet", "gmp"), MaskUpdates)
+CHANGING: dict[str, type[ChangingMask]] = {**dict.fromkeys(METHODS, MaskUpdates), "edge-popup": Supermask}
 """By method, what changes the mask."""
 
 
@@ -195,7 +196,7 @@ class Trainer:
 
         The images of a batch pass in groups of `norm_group`, each with the batch-norm statistics of its own.
         """
-        self.optimizer.zero_grad()
+        self.model.zero_grad()
         size = self.config.norm_group or len(labels)
         groups = list(zip(images.split(size), labels.split(size), strict=True))
         total: Tensor | float = 0.0
