@@ -20,7 +20,7 @@ FROZEN = {
     "precision": "float32", "memory_format": "channels_last", "engine": "masked", "mask_seed": 0, "init_seed": 0,
     "data_seed": 0, "source_sparsity": 0.0, "source_rule": "erk", "start_sparsity": 0.0, "prune_rate": 0.3,
     "prune_decay": "cosine", "prune_scope": "global", "update_interval": 100, "update_start": 0.0, "update_end": 0.75,
-    "frozen_weights": "signed-constant",
+    "frozen_weights": "signed-constant", "levels": 5, "rewind": "weights", "rewind_epoch": 0,
 }  # fmt: skip
 
 
@@ -110,6 +110,8 @@ OF_METHODS = {
     "start_sparsity": {"method": "granet"}, "prune_rate": {"method": "rigl"}, "prune_decay": {"method": "set"},
     "prune_scope": {"method": "gmp"}, "update_interval": {"method": "gmp"}, "update_start": {"method": "granet"},
     "update_end": {"method": "rigl"}, "frozen_weights": {"method": "edge-popup"},
+    "levels": {"method": "imp", "epochs": 24}, "rewind": {"method": "imp"},
+    "rewind_epoch": {"method": "imp", "epochs": 21},
 }  # fmt: skip
 
 
@@ -120,6 +122,7 @@ def test_every_field_survives_json(name):
              "engine": "compacted", "nesterov": False, "train_samples": 500, "stop_epoch": 2, "milestones": (0.3,),
              "criterion": "snip", "score_init_seed": 4, "norm_group": 32, "source_rule": "balanced",
              "prune_decay": "constant", "prune_scope": "layer", "frozen_weights": "kaiming-normal",
+             "rewind": "rate",
              "layer_densities": (("classifier.weight", 1.0), ("stem.weight", 0.5))}
     base = {"sparsity": 0.5}
     if name == "engine":
@@ -169,6 +172,11 @@ def test_every_field_survives_json(name):
         (dict(method="edge-popup"), "sparsity=0.0.*above source_sparsity.*only chooses"),
         (dict(method="edge-popup", sparsity=0.5, source_sparsity=0.5), "sparsity=0.5.*above source_sparsity"),
         (dict(method="edge-popup", sparsity=0.5, frozen_weights="one"), "frozen_weights 'one'.*signed-constant"),
+        (dict(method="imp", sparsity=0.5, levels=1), "levels=1.*2 or more"),
+        (dict(method="imp", sparsity=0.5, epochs=21), r"epochs=21.*rewind_epoch \(0\) and a multiple of levels \(5\)"),
+        (dict(method="imp", sparsity=0.5, rewind_epoch=20), r"rewind_epoch=20.*below epochs \(20\)"),
+        (dict(method="imp", sparsity=0.5, epochs=5), "warmup_epochs=1.0.*below the 1 epochs of a level"),
+        (dict(method="imp", sparsity=0.5, rewind="all"), "unknown rewind 'all'.*weights, rate"),
         (dict(method="rigle"), "unknown method 'rigle'.*static.*rigl"),
         (dict(sparsity=0.5, method="set", source_sparsity=0.6), r"source_sparsity=0.6.*from 0 to sparsity \(0.5\)"),
         (dict(sparsity=0.5, method="set", source_sparsity=0.2, source_rule="snip"), "source_rule 'snip'.*erk"),

@@ -46,6 +46,9 @@ class ChangingMask:
         """Go on with another mask."""
         self.trainer.keep_masked.change(mask, self.trainer.optimizer)
 
+    def begin(self, epoch: int) -> None:
+        """Do what comes before the steps of `epoch` (from 0)."""
+
     def due(self, step: int) -> bool:
         """Return whether `update` takes the place of `step`."""
         raise NotImplementedError

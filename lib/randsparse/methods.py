@@ -19,6 +19,7 @@ READS: dict[str, set[str]] = {
     "rigl": _SOURCE | _UPDATES | _REPLACES,
     "granet": _SOURCE | _UPDATES | _REPLACES | {"start_sparsity", "update_start"},
     "gmp": _SOURCE | _UPDATES | {"update_start", "prune_scope"},
+    "imp": _SOURCE | {"levels", "rewind", "rewind_epoch", "prune_scope"},
     "edge-popup": _SOURCE | _UPDATES | {"update_start", "start_sparsity", "frozen_weights"},
 }
 """By method, the fields that have an effect on it, of those that have none on a static mask, and of `rule`."""
@@ -28,6 +29,7 @@ FIELDS = tuple(sorted(set().union(*READS.values()) - {"rule", "layer_densities"}
 CHOICES = {
     "prune_decay": ("cosine", "constant"),
     "prune_scope": ("global", "layer"),
+    "rewind": ("weights", "rate"),
     "frozen_weights": ("signed-constant", "kaiming-normal"),
 }
 
@@ -62,6 +64,24 @@ def check(config: RunConfig) -> None:
     if "update_start" in reads:
         require(0 <= config.update_start < config.update_end, "update_start", config.update_start,
                 f"0 or more and below update_end ({config.update_end:g}), as fractions of training")
+    if "levels" in reads:
+        k = config.rewind_epoch
+        require(config.levels >= 2, "levels", config.levels, "2 or more, between which weights are pruned")
+        require(0 <= k < config.epochs, "rewind_epoch", k, f"0 or more and below epochs ({config.epochs})")
+        require((config.epochs - k) % config.levels == 0, "epochs", config.epochs,
+                f"rewind_epoch ({k}) and a multiple of levels ({config.levels}), which share the epochs after it")
+        require(config.warmup_epochs < level_epochs(config), "warmup_epochs", config.warmup_epochs,
+                f"below the {level_epochs(config)} epochs of a level")
+
+
+def level_epochs(config: RunConfig) -> int:
+    """Return how many epochs the schedule of a level of "imp" has; all levels but the first begin at rewind_epoch."""
+    return config.rewind_epoch + (config.epochs - config.rewind_epoch) // config.levels
+
+
+def level(config: RunConfig, epoch: int) -> int:
+    """Return the level of `epoch`, both from 0."""
+    return max(0, (epoch - config.rewind_epoch) // (level_epochs(config) - config.rewind_epoch))
 
 
 def without_effect(config: RunConfig) -> set[str]:

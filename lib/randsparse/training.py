@@ -23,12 +23,17 @@ from randsparse.errors import StudyError
 from randsparse.evaluation import autocast, input_dtype, logits, loss_and_accuracy, metrics
 from randsparse.machine import environment
 from randsparse.optimization import GroupedNorms, Masking, learning_rate, make_optimizer
+from randsparse.rewinding import Rewinding
 from randsparse.sources import folder
 from randsparse.supermask import Supermask
 
 Record = dict[str, Any]
 SECONDS_BETWEEN_CHECKPOINTS = 15.0
-CHANGING: dict[str, type[ChangingMask]] = {**dict.fromkeys(METHODS, MaskUpdates), "edge-popup": Supermask}
+CHANGING: dict[str, type[ChangingMask]] = {
+    **dict.fromkeys(METHODS, MaskUpdates),
+    "imp": Rewinding,
+    "edge-popup": Supermask,
+}
 """By method, what changes the mask."""
 
 
@@ -148,6 +153,8 @@ class Trainer:
     def train_epoch(self) -> None:
         """One pass over the training part, then one over the validation part."""
         started = time.perf_counter()
+        if self.dynamics:
+            self.dynamics.begin(self.epoch)
         self.model.train()
         steps = len(self.batches)
         total: Tensor | float = 0.0
