@@ -21,6 +21,7 @@ FROZEN = {
     "data_seed": 0, "source_sparsity": 0.0, "source_rule": "erk", "start_sparsity": 0.0, "prune_rate": 0.3,
     "prune_decay": "cosine", "prune_scope": "global", "update_interval": 100, "update_start": 0.0, "update_end": 0.75,
     "frozen_weights": "signed-constant", "levels": 5, "rewind": "weights", "rewind_epoch": 0,
+    "threshold_init": -5.0, "threshold_decay": 5e-4,
 }  # fmt: skip
 
 
@@ -111,7 +112,8 @@ OF_METHODS = {
     "prune_scope": {"method": "gmp"}, "update_interval": {"method": "gmp"}, "update_start": {"method": "granet"},
     "update_end": {"method": "rigl"}, "frozen_weights": {"method": "edge-popup"},
     "levels": {"method": "imp", "epochs": 24}, "rewind": {"method": "imp"},
-    "rewind_epoch": {"method": "imp", "epochs": 21},
+    "rewind_epoch": {"method": "imp", "epochs": 21}, "threshold_init": {"method": "str"},
+    "threshold_decay": {"method": "str"},
 }  # fmt: skip
 
 
@@ -177,6 +179,8 @@ def test_every_field_survives_json(name):
         (dict(method="imp", sparsity=0.5, rewind_epoch=20), r"rewind_epoch=20.*below epochs \(20\)"),
         (dict(method="imp", sparsity=0.5, epochs=5), "warmup_epochs=1.0.*below the 1 epochs of a level"),
         (dict(method="imp", sparsity=0.5, rewind="all"), "unknown rewind 'all'.*weights, rate"),
+        (dict(method="str", sparsity=0.5, threshold_decay=-1), "threshold_decay=-1.0.*0 or more"),
+        (dict(method="str", sparsity=0.5, threshold_init=float("-inf")), "threshold_init=-inf.*finite"),
         (dict(method="rigle"), "unknown method 'rigle'.*static.*rigl"),
         (dict(sparsity=0.5, method="set", source_sparsity=0.6), r"source_sparsity=0.6.*from 0 to sparsity \(0.5\)"),
         (dict(sparsity=0.5, method="set", source_sparsity=0.2, source_rule="snip"), "source_rule 'snip'.*erk"),

@@ -10,7 +10,20 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
-from randsparse import checkpoints, densities, dynamic, flops, runs, training
+from randsparse import (
+    checkpoints,
+    densities,
+    dynamic,
+    feasibility,
+    flops,
+    mask_methods,
+    methods,
+    models,
+    runs,
+    sources,
+    trained,
+    training,
+)
 from randsparse.config import RunConfig
 from randsparse.data import load
 from randsparse.errors import StudyError
@@ -261,6 +274,26 @@ def test_a_schedule_without_an_update_is_refused():
     with pytest.raises(StudyError, match="update_interval=19 is not possible: it must be at most 18, as masks change"):
         trainer(config("rigl", update_interval=19))
     assert trainer(config("rigl", update_interval=18)).dynamics.schedule.updates == 1
+
+
+@pytest.mark.parametrize("method", ["rigl", "edge-popup", "str"])
+def test_the_network_of_a_finished_run_has_its_final_mask(method, tmp_path):
+    of, store = config(method, source_sparsity=0.5), runs.Store(tmp_path)
+    store.put(training.train(of, weights_root=tmp_path))
+    network = trained.network(of, store, train=False)
+    kept = sum(int((network.get_parameter(name) != 0).sum()) for name in models.maskable(network))
+    assert 0.98 * round(0.1 * 77072) <= kept <= store.get(of)["density"]["weights"] == round(0.1 * 77072)
+
+
+def test_every_method_is_made_and_says_what_it_cannot_reach():
+    assert set(mask_methods.CHANGING) == set(methods.DYNAMIC)
+    for method in methods.DYNAMIC:
+        of = RunConfig(method=method, sparsity=0.9, source_sparsity=0.5)
+        assert feasibility.infeasible(of, *sources.shape("digits")) is None
+        too_sparse = feasibility.infeasible(of.replace(sparsity=0.99999), *sources.shape("digits"))
+        assert "density 1e-05 cannot be met by 10 layers" in too_sparse
+    of = RunConfig(method="gmp", sparsity=0.9995, source_sparsity=0.999, source_rule="uniform+")
+    assert "stem.weight cannot be sparser" in feasibility.infeasible(of, *sources.shape("digits"))
 
 
 def test_masks_change_in_a_run_that_diverges():

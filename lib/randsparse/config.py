@@ -64,6 +64,8 @@ class RunConfig:
     update_interval: int = 100  # steps from one change of the mask to the next
     update_start: float = 0.0  # fraction of training after which gradual pruning begins
     update_end: float = 0.75  # fraction of training after which the mask, or the density of edge-popup, stays
+    threshold_init: float = -5.0  # of str: s, of which the sigmoid is a layer's first threshold
+    threshold_decay: float = 5e-4  # of str: weight decay of s
     levels: int = 5  # of imp: trainings, which share the epochs, and between which weights are pruned
     rewind: str = "weights"  # what goes back before the next level, with the learning rate; "rate": that alone
     rewind_epoch: int = 0  # to which, of the first level

@@ -19,6 +19,7 @@ READS: dict[str, set[str]] = {
     "rigl": _SOURCE | _UPDATES | _REPLACES,
     "granet": _SOURCE | _UPDATES | _REPLACES | {"start_sparsity", "update_start"},
     "gmp": _SOURCE | _UPDATES | {"update_start", "prune_scope"},
+    "str": _SOURCE | {"update_end", "threshold_init", "threshold_decay"},
     "imp": _SOURCE | {"levels", "rewind", "rewind_epoch", "prune_scope"},
     "edge-popup": _SOURCE | _UPDATES | {"update_start", "start_sparsity", "frozen_weights"},
 }
@@ -60,7 +61,11 @@ def check(config: RunConfig) -> None:
                 "in (0, 1], the share of the kept weights that an update replaces")
     if "update_interval" in reads:
         require(config.update_interval >= 1, "update_interval", config.update_interval, "1 step or more")
+    if "update_end" in reads:
         require(0 < config.update_end <= 1, "update_end", config.update_end, "in (0, 1], a fraction of training")
+    if "threshold_decay" in reads:
+        require(config.threshold_decay >= 0, "threshold_decay", config.threshold_decay, "0 or more")
+        require(abs(config.threshold_init) < float("inf"), "threshold_init", config.threshold_init, "finite")
     if "update_start" in reads:
         require(0 <= config.update_start < config.update_end, "update_start", config.update_start,
                 f"0 or more and below update_end ({config.update_end:g}), as fractions of training")

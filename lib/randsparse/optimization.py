@@ -31,17 +31,17 @@ class Masking:
         if mask:
             torch._foreach_mul_([parameter.data for parameter in self.parameters], self.factors)
 
-    def change(self, mask: Mask, optimizer: torch.optim.Optimizer) -> None:
-        """Go on with another mask of the same parameters: what is not in it becomes zero, and its optimiser state.
+    def change(self, mask: Mask, optimizer: torch.optim.Optimizer | None = None) -> None:
+        """Go on with another mask of the same parameters: what is not in it becomes zero, and so does its state.
 
-        So a weight that comes back starts at zero, with a state of zero. All changes are in place.
+        So a weight that comes back starts at zero, with a state of zero in `optimizer`. All changes are in place.
         """
         self.mask = mask
         for factor, keep in zip(self.factors, mask.values(), strict=True):
             factor.copy_(keep)
         torch._foreach_mul_([parameter.data for parameter in self.parameters], self.factors)
         for parameter, factor in zip(self.parameters, self.factors, strict=True):
-            for state in optimizer.state.get(parameter, {}).values():
+            for state in optimizer.state.get(parameter, {}).values() if optimizer else ():
                 if isinstance(state, torch.Tensor) and state.shape == factor.shape:
                     state.mul_(factor)
 

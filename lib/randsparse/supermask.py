@@ -37,8 +37,9 @@ class Supermask(ChangingMask):
 
     def __init__(self, config: RunConfig, network: Network, trainer: Trainer) -> None:
         for parameter in trainer.model.parameters():
-            parameter.requires_grad_(parameter.dim() > 1)
+            parameter.requires_grad_(parameter.dim() > 1)  # the others stay, and need none
         weights = {name: trainer.model.get_parameter(name) for name in network.source}
+        # As the trainer masked them: zero outside the source, and so are the gradients of scores there.
         self.frozen = {name: weight.detach().clone() for name, weight in weights.items()}
         self.scores = {name: initial_scores(name, weight, config.mask_seed) for name, weight in weights.items()}
         trainer.optimizer = optimizer_of(config, list(self.scores.values()), [])
@@ -55,8 +56,7 @@ class Supermask(ChangingMask):
 
     def update(self, step: int) -> None:
         for name, score in self.scores.items():
-            gradient = self.parameters[name].grad
-            score.grad = gradient * self.frozen[name] * score.detach().sign() * self.source[name]
+            score.grad = self.parameters[name].grad * self.frozen[name] * score.detach().sign()
         self.trainer.optimizer.step()
         self.count_flops(step + 1, dense_gradient=True)
         number = self.schedule and self.schedule.number(step)

@@ -15,26 +15,17 @@ from torch.nn import functional as F
 
 from randsparse import checkpoints, flops, lanes, networks, programs, weights
 from randsparse.capture import Captured
-from randsparse.changing import ChangingMask
 from randsparse.config import SCHEMA, SEMANTICS, RunConfig
 from randsparse.data import Batches, Dataset, load
-from randsparse.dynamic import METHODS, MaskUpdates
 from randsparse.errors import StudyError
 from randsparse.evaluation import autocast, input_dtype, logits, loss_and_accuracy, metrics
 from randsparse.machine import environment
+from randsparse.mask_methods import changing_mask
 from randsparse.optimization import GroupedNorms, Masking, learning_rate, make_optimizer
-from randsparse.rewinding import Rewinding
 from randsparse.sources import folder
-from randsparse.supermask import Supermask
 
 Record = dict[str, Any]
 SECONDS_BETWEEN_CHECKPOINTS = 15.0
-CHANGING: dict[str, type[ChangingMask]] = {
-    **dict.fromkeys(METHODS, MaskUpdates),
-    "imp": Rewinding,
-    "edge-popup": Supermask,
-}
-"""By method, what changes the mask."""
 
 
 def train(
@@ -138,8 +129,7 @@ class Trainer:
         self.keep_masked = Masking(self.model, mask)
         self.network: nn.Module = self.model  # what computes the outputs in training
         self.norms = GroupedNorms(self.model)
-        changing = CHANGING.get(config.method)
-        self.dynamics = changing(config, nets[0], self) if changing else None
+        self.dynamics = changing_mask(config, nets[0], self)
         self.update = Captured(self.step) if self.device.type == "cuda" else self.step
         self.epoch, self.seconds = 0, 0.0
         self.curves: list[list[dict[str, float]]] = [[] for _ in configs]
