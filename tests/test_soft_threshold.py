@@ -7,7 +7,7 @@ import torch
 from torch.func import functional_call
 from torch.nn import functional as F
 
-from randsparse import checkpoints, runs, training
+from randsparse import checkpoints, flops, runs, training
 from randsparse.config import RunConfig
 from test_dynamic import SOURCE, assert_masked_is_zero, steps, trainer
 from test_dynamic import config as config_of
@@ -84,6 +84,22 @@ def test_resume_is_bit_for_bit(changes, tmp_path):
     assert one.dynamics.fixed and one.dynamics.mask == again.dynamics.mask
     for a, b in zip(one.model.state_dict().values(), again.model.state_dict().values(), strict=True):
         assert torch.equal(a, b)
+
+
+def test_weights_below_the_threshold_go_on_and_can_come_back():
+    run = trainer(config(threshold_decay=0.0))
+    first, back, passes = run.dynamics.mask, False, 0.0
+    for step in steps(run):
+        mask = run.dynamics.mask
+        passes += flops.on_kept_weights(run.flops, first.layer_densities)
+        if step == 0:
+            for name, weight in run.dynamics.parameters.items():
+                moved = run.optimizer.state[weight]["momentum_buffer"][~mask[name]]  # by weight decay alone
+                assert len(moved) and (moved != 0).all(), name
+        back |= not run.dynamics.fixed and any((mask[name] & ~first[name]).any() for name in mask)
+        first = mask
+    assert back
+    assert run.dynamics.mean_flops(24) == pytest.approx(passes / 24, rel=1e-12)
 
 
 def test_a_run_that_diverges_is_recorded():
