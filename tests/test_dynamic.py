@@ -306,3 +306,8 @@ def test_another_mask_seed_gives_another_source_and_the_rule_its_counts():
     assert a.source != b.source and a.source.counts == b.source.counts
     shapes = {name: tuple(kept.shape) for name, kept in a.source.items()}
     assert a.source.counts == densities.allocate(shapes, 0.4, "balanced")
+    tight = trainer(config("rigl", source_sparsity=0.85, source_rule="uniform")).dynamics
+    wanted = densities.allocate(shapes, 0.1, "erk")
+    assert any(wanted[name] > count for name, count in tight.source.counts.items())  # the others take the rest
+    assert all((kept <= tight.source[name]).all() for name, kept in tight.mask.items())
+    assert tight.mask.nnz == round(0.1 * tight.mask.size)
