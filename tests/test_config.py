@@ -18,7 +18,10 @@ FROZEN = {
     "schedule": "cosine", "milestones": (0.5, 0.75), "gamma": 0.1, "warmup_epochs": 1.0, "label_smoothing": 0.0,
     "norm_group": None,
     "precision": "float32", "memory_format": "channels_last", "engine": "masked", "mask_seed": 0, "init_seed": 0,
-    "data_seed": 0,
+    "data_seed": 0, "source_sparsity": 0.0, "source_rule": "erk", "start_sparsity": 0.0, "prune_rate": 0.3,
+    "prune_decay": "cosine", "prune_scope": "global", "update_interval": 100, "update_start": 0.0, "update_end": 0.75,
+    "frozen_weights": "signed-constant", "levels": 5, "rewind": "weights", "rewind_epoch": 0,
+    "threshold_init": -5.0, "threshold_decay": 5e-4,
 }  # fmt: skip
 
 
@@ -29,6 +32,11 @@ def test_defaults_are_frozen():
 def test_keys_are_frozen():
     assert RunConfig().key == "b8d5375997857103"
     assert RunConfig(sparsity=0.8, mask_seed=3).key == "9c6b662951d6cb19"
+    assert RunConfig(sparsity=0.8, engine="batched").key == "a394e6dae0c84dcf"
+
+
+def test_defaults_are_all_frozen():
+    assert DEFAULTS.keys() == FROZEN.keys()
 
 
 @pytest.mark.parametrize(
@@ -55,6 +63,16 @@ def test_keys_are_frozen():
         (dict(epochs=10, stop_epoch=10), dict(epochs=10)),
         (dict(norm_group=128), dict()),
         (dict(model="resnet-20-16"), dict(model="resnet-20")),
+        (dict(sparsity=0.5, source_sparsity=0.2, source_rule="er", update_interval=7), dict(sparsity=0.5)),
+        (dict(method="rigl", update_interval=7), dict()),
+        (dict(sparsity=0.5, method="edge-popup", start_sparsity=0.5, update_interval=7, rule="er", prune_rate=0.1),
+         dict(sparsity=0.5, method="edge-popup", start_sparsity=0.5)),
+        (dict(sparsity=0.5, method="set", source_rule="er", update_start=0.3, prune_scope="layer", start_sparsity=0.1),
+         dict(sparsity=0.5, method="set")),
+        (dict(sparsity=0.5, method="gmp", rule="er", prune_rate=0.1, mask_seed=3), dict(sparsity=0.5, method="gmp")),
+        (dict(sparsity=0.5, method="granet", source_sparsity=0.2, start_sparsity=0.1, rule="er"),
+         dict(sparsity=0.5, method="granet", source_sparsity=0.2)),
+        (dict(sparsity=0.5, method="granet", mask_seed=1), dict(sparsity=0.5, method="granet")),
         (dict(epochs=20.0, lr=1), dict(lr=1.0)),
     ],
 )
@@ -70,6 +88,8 @@ def test_fields_without_effect_do_not_split_keys(a, b):
         dict(sparsity=0.5, structure="node"), dict(sparsity=0.5, structure="node", engine="compacted"),
         dict(precision="bfloat16"), dict(memory_format="contiguous"), dict(sparsity=0.5, draw="bernoulli"),
         dict(schedule="step", gamma=0.2), dict(train_samples=100), dict(norm_group=64),
+        dict(sparsity=0.5, method="set"), dict(sparsity=0.5, method="rigl", mask_seed=1),
+        dict(sparsity=0.5, method="edge-popup"), dict(sparsity=0.5, method="edge-popup", mask_seed=1),
     ],
 )  # fmt: skip
 def test_fields_with_effect_split_keys(changes):
@@ -86,12 +106,25 @@ def test_rule_criterion_and_scored_weights_split_keys():
     assert len({config.key for config in configs}) == len(set(configs)) == len(configs)
 
 
+OF_METHODS = {
+    "source_sparsity": {"method": "set"}, "source_rule": {"method": "set", "source_sparsity": 0.25},
+    "start_sparsity": {"method": "granet"}, "prune_rate": {"method": "rigl"}, "prune_decay": {"method": "set"},
+    "prune_scope": {"method": "gmp"}, "update_interval": {"method": "gmp"}, "update_start": {"method": "granet"},
+    "update_end": {"method": "rigl"}, "frozen_weights": {"method": "edge-popup"},
+    "levels": {"method": "imp", "epochs": 24}, "rewind": {"method": "imp"},
+    "rewind_epoch": {"method": "imp", "epochs": 21}, "threshold_init": {"method": "str"},
+    "threshold_decay": {"method": "str"},
+}  # fmt: skip
+
+
 @pytest.mark.parametrize("name", [n for n in DEFAULTS if n not in ("dataset", "model")])
 def test_every_field_survives_json(name):
     other = {"structure": "node", "rule": "er", "draw": "fan_in", "method": "small-dense", "init_scale": "own",
              "optimizer": "adamw", "schedule": "step", "precision": "float64", "memory_format": "contiguous",
              "engine": "compacted", "nesterov": False, "train_samples": 500, "stop_epoch": 2, "milestones": (0.3,),
-             "criterion": "snip", "score_init_seed": 4, "norm_group": 32,
+             "criterion": "snip", "score_init_seed": 4, "norm_group": 32, "source_rule": "balanced",
+             "prune_decay": "constant", "prune_scope": "layer", "frozen_weights": "kaiming-normal",
+             "rewind": "rate",
              "layer_densities": (("classifier.weight", 1.0), ("stem.weight", 0.5))}
     base = {"sparsity": 0.5}
     if name == "engine":
@@ -102,6 +135,7 @@ def test_every_field_survives_json(name):
         base["rule"] = "custom"
     if name == "score_init_seed":
         base["criterion"] = "grasp"
+    base |= OF_METHODS.get(name, {})
     default = DEFAULTS[name]
     value = other.get(name, default + 1 if isinstance(default, int) else 0.25)
     config = RunConfig(**(base | {name: value}))
@@ -137,6 +171,35 @@ def test_every_field_survives_json(name):
         (dict(sparsity=0.5, engine="compacted"), "engine='compacted'.*batched.*node"),
         (dict(engine="batched", model="resnet-20-8"), "engine='batched'.*masked.*multiple of 16"),
         (dict(schedule="step", milestones=(0.8, 0.5)), "milestones"),
+        (dict(method="edge-popup"), "sparsity=0.0.*above source_sparsity.*only chooses"),
+        (dict(method="edge-popup", sparsity=0.5, source_sparsity=0.5), "sparsity=0.5.*above source_sparsity"),
+        (dict(method="edge-popup", sparsity=0.5, frozen_weights="one"), "frozen_weights 'one'.*signed-constant"),
+        (dict(method="imp", sparsity=0.5, levels=1), "levels=1.*2 or more"),
+        (dict(method="imp", sparsity=0.5, epochs=21), r"epochs=21.*rewind_epoch \(0\) and a multiple of levels \(5\)"),
+        (dict(method="imp", sparsity=0.5, rewind_epoch=20), r"rewind_epoch=20.*below epochs \(20\)"),
+        (dict(method="imp", sparsity=0.5, epochs=5), "warmup_epochs=1.0.*below the 1 epochs of a level"),
+        (dict(method="imp", sparsity=0.5, rewind="all"), "unknown rewind 'all'.*weights, rate"),
+        (dict(method="str", sparsity=0.5, threshold_decay=-1), "threshold_decay=-1.0.*0 or more"),
+        (dict(method="str", sparsity=0.5, threshold_init=float("-inf")), "threshold_init=-inf.*finite"),
+        (dict(method="rigle"), "unknown method 'rigle'.*static.*rigl"),
+        (dict(sparsity=0.5, method="set", source_sparsity=0.6), r"source_sparsity=0.6.*from 0 to sparsity \(0.5\)"),
+        (dict(sparsity=0.5, method="set", source_sparsity=0.2, source_rule="snip"), "source_rule 'snip'.*erk"),
+        (dict(sparsity=0.5, method="granet", start_sparsity=0.6), r"start_sparsity=0.6.*from 0 to sparsity \(0.5\)"),
+        (dict(sparsity=0.5, method="rigl", update_interval=0), "update_interval=0.*1 step or more"),
+        (dict(sparsity=0.5, method="rigl", update_interval=1.5), "update_interval=1.5 is a float: it must be int"),
+        (dict(sparsity=0.5, method="rigl", update_end=0), r"update_end=0.0.*in \(0, 1\]"),
+        (dict(sparsity=0.5, method="gmp", update_start=0.75), r"update_start=0.75.*below update_end \(0.75\)"),
+        (dict(sparsity=0.5, method="rigl", prune_rate=0), r"prune_rate=0.0.*in \(0, 1\]"),
+        (dict(sparsity=0.5, method="rigl", prune_rate=1.1), r"prune_rate=1.1.*in \(0, 1\]"),
+        (dict(sparsity=0.5, method="rigl", prune_decay="linear"), "unknown prune_decay 'linear'.*cosine, constant"),
+        (dict(sparsity=0.5, method="gmp", prune_scope="net"), "unknown prune_scope 'net'.*global, layer"),
+        (dict(sparsity=0.5, method="gmp", structure="node"), "structure='node'.*'weight' with method='gmp'"),
+        (dict(sparsity=0.5, method="set", rule="snip"), "rule='snip'.*no scores with method='set'.*erk"),
+        (dict(sparsity=0.5, method="set", criterion="snip"), "criterion='snip'.*'random' with method='set'"),
+        (dict(sparsity=0.5, method="set", draw="bernoulli"), "draw='bernoulli'.*'exact' with method='set'"),
+        (dict(sparsity=0.5, method="set", engine="batched"), "engine='batched'.*'masked' with method='set'"),
+        (dict(sparsity=0.5, method="set", engine="compacted"), "engine='compacted'.*'masked' with method='set'"),
+        (dict(sparsity=0.5, method="set", dataset="folder-a-10-64", model="resnet-50"), "method='set'.*'static'"),
     ],
 )
 def test_impossible_values_say_what_is_possible(values, says):

@@ -5,7 +5,7 @@ import math
 import pytest
 
 from randsparse import models
-from randsparse.densities import RULES, allocate, apportion, clipped, custom
+from randsparse.densities import RULES, allocate, apportion, clipped, custom, within
 from randsparse.errors import StudyError
 
 DENSITIES = [i / 100 for i in range(1, 101)]
@@ -179,3 +179,13 @@ def test_clipping_loses_the_surplus(shapes, rule, realised):
 def test_clipping_does_nothing_where_no_layer_is_full():
     for rule in ("uniform", "er", "erk", "balanced"):
         assert clipped(SMALL, 0.05, rule) == pytest.approx(RULES[rule](SMALL, 0.05))
+
+
+def test_counts_within_limits_hand_on_what_a_layer_cannot_take():
+    limits = {"a": 5, "b": 100, "c": 100}
+    assert within({"a": 5, "b": 10, "c": 30}, limits) == {"a": 5, "b": 10, "c": 30}
+    assert within({"a": 25, "b": 10, "c": 30}, limits) == {"a": 5, "b": 15, "c": 45}  # 20 shared 1 : 3
+    assert within({"a": 25, "b": 50, "c": 30}, {"a": 25, "b": 50, "c": 30}) == {"a": 25, "b": 50, "c": 30}
+    assert sum(within({"a": 25, "b": 10, "c": 31}, limits).values()) == 66
+    with pytest.raises(StudyError, match="66 weights do not fit into layers that have 60"):
+        within({"a": 25, "b": 10, "c": 31}, {"a": 25, "b": 10, "c": 25})

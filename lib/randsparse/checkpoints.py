@@ -9,7 +9,7 @@ from typing import Any
 
 import torch
 
-from randsparse import files
+from randsparse import files, methods
 from randsparse.config import RunConfig
 
 logger = logging.getLogger(__name__)
@@ -32,14 +32,19 @@ def save(state: dict[str, Any], config: RunConfig, folder: Path) -> None:
 
 
 def load(config: RunConfig, folder: Path | None) -> dict[str, Any] | None:
-    """Return the newest state of the config's trajectory, or None; an unreadable file is logged and trained over."""
+    """Return the newest state of the config's trajectory, or None; an unreadable file is logged and trained over.
+
+    Where the mask changes, a state beyond the config's last epoch is None, too: it has other densities.
+    """
     if folder is None or not path_of(config, folder).exists():
         return None
     try:
-        return torch.load(path_of(config, folder), weights_only=True, map_location="cpu")
+        state = torch.load(path_of(config, folder), weights_only=True, map_location="cpu")
     except Exception as error:  # torch raises many kinds for a damaged file
         logger.warning("checkpoint %s is unreadable (%s): training starts anew", path_of(config, folder), error)
         return None
+    beyond = config.method in methods.DYNAMIC and state["epoch"] > config.last_epoch
+    return None if beyond else state
 
 
 def remove(config: RunConfig, folder: Path | None) -> None:

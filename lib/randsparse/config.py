@@ -8,8 +8,8 @@ from dataclasses import MISSING, dataclass, fields, replace
 from functools import cached_property, lru_cache
 from typing import Any
 
-from randsparse import architectures, densities, sources
-from randsparse.errors import StudyError, unknown
+from randsparse import architectures, densities, methods, sources
+from randsparse.errors import StudyError, require, unknown
 
 SCHEMA = 1
 """Version of the record format."""
@@ -20,13 +20,14 @@ CHOICES: dict[str, tuple[str, ...]] = {
     "structure": ("weight", "node"),
     "draw": ("exact", "bernoulli", "fan_in"),
     "criterion": ("random", *densities.SCORED),
-    "method": ("static", "small-dense"),
+    "method": ("static", "small-dense", *methods.DYNAMIC),
     "init_scale": ("parent", "own"),
     "optimizer": ("sgd", "adamw"),
     "schedule": ("cosine", "step"),
     "precision": ("float32", "bfloat16", "float64"),
     "memory_format": ("channels_last", "contiguous"),
     "engine": ("masked", "compacted", "batched"),
+    **methods.CHOICES,
 }
 
 
@@ -51,7 +52,24 @@ class RunConfig:
     criterion: str = "random"  # which weights of a layer are kept: drawn by mask_seed, or those of the highest scores
     score_init_seed: int | None = None  # the initial weights that are scored; None: the run's own, init_seed
     draw: str = "exact"
-    method: str = "static"  # "small-dense": a narrower dense network of as many weights (or that share of nodes)
+    # "small-dense": a narrower dense network of as many weights (or that share of nodes); the masks of methods.DYNAMIC
+    # change in training, which ends at `sparsity`
+    method: str = "static"
+    source_sparsity: float = 0.0  # of the fixed random mask that a changing mask stays in; 0: the dense network
+    source_rule: str = "erk"  # how the density of that mask is spread over layers: densities.RULES
+    start_sparsity: float = 0.0  # at which granet (spread by `rule`) and edge-popup start; 0: all of the source
+    prune_rate: float = 0.3  # share of a layer's kept weights that the first update replaces
+    prune_decay: str = "cosine"  # of that share, to 0 at update_end; or "constant"
+    prune_scope: str = "global"  # weights of all layers are ranked together; "layer": each loses the same share
+    update_interval: int = 100  # steps from one change of the mask to the next
+    update_start: float = 0.0  # fraction of training after which gradual pruning begins
+    update_end: float = 0.75  # fraction of training after which the mask, or the density of edge-popup, stays
+    threshold_init: float = -5.0  # of str: s, of which the sigmoid is a layer's first threshold
+    threshold_decay: float = 5e-4  # of str: weight decay of s
+    levels: int = 5  # of imp: trainings, which share the epochs, and between which weights are pruned
+    rewind: str = "weights"  # what goes back before the next level, with the learning rate; "rate": that alone
+    rewind_epoch: int = 0  # to which, of the first level
+    frozen_weights: str = "signed-constant"  # of edge-popup: ± the standard deviation; or as drawn, "kaiming-normal"
     init_scale: str = "parent"  # Kaiming fan-in of the dense parent, or of what the run keeps
     # recipe
     epochs: int = 20
@@ -89,42 +107,44 @@ class RunConfig:
             object.__setattr__(self, name, DEFAULTS[name])
         if self.layer_densities:
             _check_layers(self.dataset, self.model, self.layer_densities)
-        _check_streamed(self.dataset, self.engine, self.rule, self.criterion)
+        _check_streamed(self.dataset, self.engine, self.rule, self.criterion, self.method)
 
     def _check_values(self) -> None:
-        _require(0 <= self.sparsity < 1, "sparsity", self.sparsity, "in [0, 1): 1 would leave no weight")
+        require(0 <= self.sparsity < 1, "sparsity", self.sparsity, "in [0, 1): 1 would leave no weight")
         for name in ("epochs", "batch_size"):
-            _require(getattr(self, name) >= 1, name, getattr(self, name), "at least 1")
-        _require(self.norm_group is None or (self.norm_group >= 2 and self.batch_size % self.norm_group == 0),
-                 "norm_group", self.norm_group, f"None or a divisor of batch_size ({self.batch_size}) from 2 up")
-        _require(self.train_samples is None or self.train_samples >= 1, "train_samples", self.train_samples,
-                 "None (all) or at least 1")
-        _require(self.stop_epoch is None or 1 <= self.stop_epoch <= self.epochs, "stop_epoch", self.stop_epoch,
-                 f"None or between 1 and epochs ({self.epochs})")
-        _require(self.lr > 0, "lr", self.lr, "positive")
-        _require(0 <= self.momentum < 1, "momentum", self.momentum, "in [0, 1)")
-        _require(not self.nesterov or self.momentum > 0 or self.optimizer == "adamw", "momentum", self.momentum,
-                 "positive with nesterov=True")
-        _require(self.weight_decay >= 0, "weight_decay", self.weight_decay, "0 or more")
-        _require(self.gamma > 0, "gamma", self.gamma, "positive")
-        _require(all(0 < m < 1 for m in self.milestones) and list(self.milestones) == sorted(set(self.milestones)),
-                 "milestones", self.milestones, "increasing fractions of training between 0 and 1")
-        _require(0 <= self.warmup_epochs < self.epochs or self.warmup_epochs == 0, "warmup_epochs",
-                 self.warmup_epochs, f"0 or more and below epochs ({self.epochs})")
-        _require(0 <= self.label_smoothing < 1, "label_smoothing", self.label_smoothing, "in [0, 1)")
-        sparse = self.sparsity > 0 and self.method == "static"
+            require(getattr(self, name) >= 1, name, getattr(self, name), "at least 1")
+        require(self.norm_group is None or (self.norm_group >= 2 and self.batch_size % self.norm_group == 0),
+                "norm_group", self.norm_group, f"None or a divisor of batch_size ({self.batch_size}) from 2 up")
+        require(self.train_samples is None or self.train_samples >= 1, "train_samples", self.train_samples,
+                "None (all) or at least 1")
+        require(self.stop_epoch is None or 1 <= self.stop_epoch <= self.epochs, "stop_epoch", self.stop_epoch,
+                f"None or between 1 and epochs ({self.epochs})")
+        require(self.lr > 0, "lr", self.lr, "positive")
+        require(0 <= self.momentum < 1, "momentum", self.momentum, "in [0, 1)")
+        require(not self.nesterov or self.momentum > 0 or self.optimizer == "adamw", "momentum", self.momentum,
+                "positive with nesterov=True")
+        require(self.weight_decay >= 0, "weight_decay", self.weight_decay, "0 or more")
+        require(self.gamma > 0, "gamma", self.gamma, "positive")
+        require(all(0 < m < 1 for m in self.milestones) and list(self.milestones) == sorted(set(self.milestones)),
+                "milestones", self.milestones, "increasing fractions of training between 0 and 1")
+        require(0 <= self.warmup_epochs < self.epochs or self.warmup_epochs == 0, "warmup_epochs",
+                self.warmup_epochs, f"0 or more and below epochs ({self.epochs})")
+        require(0 <= self.label_smoothing < 1, "label_smoothing", self.label_smoothing, "in [0, 1)")
+        if self.method in methods.DYNAMIC:
+            methods.check(self)
+        sparse = self.sparsity > 0 and self.method != "small-dense"
         sparse_node = sparse and self.structure == "node"
-        _require(self.criterion == "random" or not sparse_node, "criterion", self.criterion,
-                 "'random' unless structure is 'weight'")
-        _require(self.rule != "custom" or not sparse or sparse_node or self.layer_densities != (), "layer_densities",
-                 self.layer_densities, "a density by layer, of one at least, with rule='custom'")
-        _require(self.engine != "compacted" or self.sparsity == 0 or sparse_node or self.method == "small-dense",
-                 "engine", self.engine, "'masked' or 'batched' unless structure is 'node'")
-        _require(self.engine != "batched" or _wide(self.model), "engine", self.engine,
-                 f"'masked' for {self.model}, which has layers of other than a multiple of 16 channels")
+        require(self.criterion == "random" or not sparse_node, "criterion", self.criterion,
+                "'random' unless structure is 'weight'")
+        require(self.rule != "custom" or not sparse or sparse_node or self.layer_densities != (), "layer_densities",
+                self.layer_densities, "a density by layer, of one at least, with rule='custom'")
+        require(self.engine != "compacted" or self.sparsity == 0 or sparse_node or self.method == "small-dense",
+                "engine", self.engine, "'masked' or 'batched' unless structure is 'node'")
+        require(self.engine != "batched" or _wide(self.model), "engine", self.engine,
+                f"'masked' for {self.model}, which has layers of other than a multiple of 16 channels")
 
     def _without_effect(self) -> set[str]:
-        names: set[str] = set()
+        names = methods.without_effect(self)
         spread = {"rule", "layer_densities", "criterion", "score_init_seed", "draw"}
         if self.sparsity == 0:
             names |= spread | {"structure", "method", "init_scale", "mask_seed"}
@@ -238,13 +258,8 @@ def _pairs(value: Any) -> tuple[tuple[str, float], ...]:
     except (TypeError, ValueError):
         raise StudyError(f"layer_densities={value!r}: it must map names of layers to densities") from None
     for name, p in pairs.items():
-        _require(0 < p <= 1, f"layer_densities[{name!r}]", p, "in (0, 1]")
+        require(0 < p <= 1, f"layer_densities[{name!r}]", p, "in (0, 1]")
     return tuple(sorted((name, float(p)) for name, p in pairs.items()))
-
-
-def _require(condition: bool, name: str, value: Any, allowed: str) -> None:
-    if not condition:
-        raise StudyError(f"{name}={value!r} is not possible: it must be {allowed}")
 
 
 @lru_cache(maxsize=100_000)
@@ -272,15 +287,16 @@ def _canonical_model(dataset: str, model: str, rule: str) -> str:
 
 
 @lru_cache
-def _check_streamed(dataset: str, engine: str, rule: str, criterion: str) -> None:
+def _check_streamed(dataset: str, engine: str, rule: str, criterion: str, method: str) -> None:
     """Raise StudyError for what needs all images in memory, of a dataset that is streamed from disk."""
     if sources.folder(dataset):
         from randsparse import scores  # which imports torch
 
-        _require(engine != "batched", "engine", engine, f"'masked' with {dataset}, which is streamed from disk")
+        require(engine != "batched", "engine", engine, f"'masked' with {dataset}, which is streamed from disk")
+        require(method not in methods.DYNAMIC, "method", method, f"'static' with {dataset}, streamed from disk")
         for name, value in (("rule", rule), ("criterion", criterion)):
-            _require(value not in scores.NEED_DATA, name, value,
-                     f"one that needs no images with {dataset}, which is streamed from disk")
+            require(value not in scores.NEED_DATA, name, value,
+                    f"one that needs no images with {dataset}, which is streamed from disk")
 
 
 @lru_cache

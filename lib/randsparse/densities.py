@@ -144,14 +144,34 @@ def apportion(shapes: Shapes, density: float, densities: Mapping[str, float]) ->
         densities: p_l by layer, in the order of `shapes`, with Σ p_l N_l = ρN up to rounding.
     """
     sizes = _sizes(shapes)
-    wanted = np.array(list(densities.values())) * sizes
-    counts = np.clip(np.floor(wanted + 1e-6), 1, sizes).astype(int)  # 1e-6: a dense layer stays dense
-    missing = round(density * int(sizes.sum())) - int(counts.sum())
+    counts = whole(np.array(list(densities.values())) * sizes, sizes, round(density * int(sizes.sum())))
+    return dict(zip(shapes, counts.tolist(), strict=True))
+
+
+def whole(wanted: np.ndarray, limits: np.ndarray, total: int) -> np.ndarray:
+    """Return counts by layer, `total` in all, each between 1 and its limit: `wanted` rounded by largest remainder."""
+    counts = np.clip(np.floor(wanted + 1e-6), 1, limits).astype(int)  # 1e-6: a dense layer stays dense
+    missing = total - int(counts.sum())
     step = 1 if missing > 0 else -1
     for _ in range(abs(missing)):
-        free = counts < sizes if step > 0 else counts > 1
+        free = counts < limits if step > 0 else counts > 1
         counts[np.argmax(np.where(free, step * (wanted - counts), -np.inf))] += step
-    return dict(zip(shapes, counts.tolist(), strict=True))
+    return counts
+
+
+def within(counts: Mapping[str, int], limits: Mapping[str, int]) -> dict[str, int]:
+    """Return counts of the same sum, none above its layer's limit: what a full layer cannot take goes to the others.
+
+    They share it in proportion: min(limit_l, c k_l) with one c ≥ 1, rounded by largest remainder.
+    Raises StudyError for limits that are too low in all.
+    """
+    k, limit = (np.array([each[name] for name in counts]) for each in (counts, limits))
+    if k.sum() > limit.sum():
+        raise StudyError(f"{k.sum()} weights do not fit into layers that have {limit.sum()}: keep fewer")
+    corners = np.unique(np.concatenate([[0.0], limit / k]))
+    kept = [np.minimum(limit, c * k).sum() for c in corners]
+    wanted = np.minimum(limit, np.interp(k.sum(), kept, corners) * k)
+    return dict(zip(counts, whole(wanted, limit, int(k.sum())).tolist(), strict=True))
 
 
 def clipped(shapes: Shapes, density: float, rule: str) -> dict[str, float]:

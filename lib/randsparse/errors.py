@@ -16,3 +16,9 @@ class StudyError(Exception):
 def unknown(kind: str, name: object, allowed: Iterable[str]) -> StudyError:
     """Return the error for a name that is not in a registry, which lists what is."""
     return StudyError(f"unknown {kind} {name!r}: choose one of {', '.join(map(str, allowed))}")
+
+
+def require(condition: bool, name: str, value: object, allowed: str) -> None:
+    """Raise StudyError for a value of `name` that is not allowed, unless the condition holds."""
+    if not condition:
+        raise StudyError(f"{name}={value!r} is not possible: it must be {allowed}")

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import math
 from functools import cache
 
-from randsparse import densities, widths
+from randsparse import densities, methods, widths
 from randsparse.architectures import Widths, shapes
 from randsparse.config import RunConfig
 from randsparse.errors import StudyError
@@ -19,6 +20,8 @@ def infeasible(config: RunConfig, classes: int, channels: int, size: int) -> str
             return None
         if config.method == "small-dense":
             small_widths(config, classes, channels)
+        elif config.method in methods.DYNAMIC:
+            changing_counts(config, layers)
         elif config.structure == "node":
             widths.node_widths(config.model, config.density)
         elif config.rule in densities.SCORED:
@@ -36,6 +39,28 @@ def allocate(config: RunConfig, layers: densities.Shapes) -> dict[str, int]:
         return densities.allocate(layers, config.density, config.rule)
     custom = densities.custom(layers, config.density, dict(config.layer_densities))
     return densities.apportion(layers, config.density, custom)
+
+
+def changing_counts(config: RunConfig, layers: densities.Shapes) -> tuple[dict[str, int], dict[str, int]]:
+    """Return how many weights the source mask has by layer, and the first mask in it, of a method of methods.DYNAMIC.
+
+    Where the rule of the first mask wants more of a layer than the source has, the other layers take the rest.
+    Raises StudyError for sparsities that the rules cannot meet.
+    """
+    source = {name: math.prod(shape) for name, shape in layers.items()}
+    if config.source_sparsity:
+        source = densities.allocate(layers, round(1 - config.source_sparsity, 12), config.source_rule)
+    densities.check(layers, config.density)
+    if not methods.draws_start(config):
+        return source, dict(source)
+    start = RunConfig(
+        dataset=config.dataset,
+        model=config.model,
+        sparsity=methods.start_sparsity(config),
+        rule=config.rule,
+        layer_densities=config.layer_densities,
+    )
+    return source, densities.within(allocate(start, layers), source)
 
 
 def small_widths(config: RunConfig, classes: int, channels: int) -> Widths:

@@ -163,12 +163,15 @@ def fan_in(shape: tuple[int, ...]) -> int:
 
 
 @torch.no_grad()
-def initialize(model: nn.Module, seed: int, scales: Mapping[str, float] | None = None) -> nn.Module:
+def initialize(
+    model: nn.Module, seed: int, scales: Mapping[str, float] | None = None, signed_constant: bool = False
+) -> nn.Module:
     """Draw the weights of a model in place and return it: W ~ N(0, 2/fan_in), biases 0, batch norms 1 and 0.
 
     Args:
         seed: each weight has its own stream, seeded by (seed, its name), whatever else is drawn.
         scales: for some weights by name, a factor on their standard deviation (Kaiming's unless given).
+        signed_constant: whether each weight is the standard deviation with its sign (Ramanujan et al. 2020, section 4).
 
     Raises:
         StudyError: a scale names a weight that the model does not have.
@@ -183,5 +186,6 @@ def initialize(model: nn.Module, seed: int, scales: Mapping[str, float] | None =
             module.bias.zero_()
     for name, shape in shapes.items():
         drawn = torch.randn(shape, generator=generator("init", seed, name))
+        drawn = drawn.sign() if signed_constant else drawn
         model.get_parameter(name).copy_(drawn * (sqrt(2 / fan_in(shape)) * scales.get(name, 1.0)))
     return model

@@ -9,12 +9,12 @@ from typing import Any
 import torch
 from torch import nn
 
-from randsparse import models, nodes, scores
+from randsparse import methods, models, nodes, scores
 from randsparse.config import RunConfig
 from randsparse.data import Dataset
 from randsparse.effective import effective_density
 from randsparse.errors import StudyError
-from randsparse.feasibility import allocate, small_widths
+from randsparse.feasibility import allocate, changing_counts, small_widths
 from randsparse.masks import Mask, draw
 from randsparse.structure import flows
 
@@ -24,12 +24,14 @@ class Network:
     """An initialised network, the mask that its training keeps to (None: none needed), and its densities.
 
     `density` is what a record says: asked (of weights, or of nodes), realised and effective density of weights,
-    the number of weights, realised density by layer, and the layers that are left without weights.
+    the number of weights, realised density by layer, and the layers that are left without weights. A method that
+    changes the mask starts with `mask` and stays inside `source`.
     """
 
     model: nn.Module
     mask: Mask | None
     density: dict[str, Any]
+    source: Mask | None = None
 
 
 def create(config: RunConfig, classes: int, channels: int, size: int, dataset: Dataset | None = None) -> Network:
@@ -48,6 +50,8 @@ def create(config: RunConfig, classes: int, channels: int, size: int, dataset: D
     if config.method == "small-dense":
         widths = small_widths(config, classes, channels)
         return _dense(config, parent, models.build(config.model, classes, channels, size, widths))
+    if config.method in methods.DYNAMIC:
+        return _changing(config, parent)
     if config.structure == "node":
         return _node(config, parent)
     return _weight(config, parent, (channels, size, size), dataset)
@@ -63,9 +67,28 @@ def _weight(config: RunConfig, parent: nn.Module, image: tuple[int, int, int], d
         mask = scores.keep(scored[config.criterion], counts)
     else:
         mask = draw(shapes, counts, config.mask_seed, config.draw)
-    scales = {name: p**-0.5 for name, p in mask.layer_densities.items() if p} if config.init_scale == "own" else {}
-    models.initialize(parent, config.init_seed, scales)
-    return Network(parent, mask, _report(config, mask, parent))
+    models.initialize(parent, config.init_seed, _scales(config, mask))
+    return Network(parent, mask, report(config, mask, parent))
+
+
+def _changing(config: RunConfig, parent: nn.Module) -> Network:
+    """A source mask, and the first mask in it: of the scores that drew the source's weights, it has the lowest.
+
+    The own init scale of a run is that of its first mask; edge-popup's, whose weights stay, that of its last.
+    """
+    shapes = models.maskable(parent)
+    source, mask = (draw(shapes, counts, config.mask_seed) for counts in changing_counts(config, shapes))
+    scales, constant = _scales(config, mask), False
+    if config.method == "edge-popup":
+        scales = {name: scale * (config.density * mask.size / mask.nnz) ** -0.5 for name, scale in scales.items()}
+        constant = config.frozen_weights == "signed-constant"
+    models.initialize(parent, config.init_seed, scales, constant)
+    return Network(parent, mask, report(config, mask, parent), source)
+
+
+def _scales(config: RunConfig, mask: Mask) -> dict[str, float]:
+    """Return the factors on the parent's init scale of a weight mask."""
+    return {name: p**-0.5 for name, p in mask.layer_densities.items() if p} if config.init_scale == "own" else {}
 
 
 def _scores(
@@ -93,10 +116,10 @@ def _node(config: RunConfig, parent: models.ResidualNetwork) -> Network:
                          nodes.compact_widths(keep))  # fmt: skip
     own = _init_scales(models.maskable(parent), models.maskable(small)) if config.init_scale == "own" else {}
     models.initialize(parent, config.init_seed, {name: 1 / scale for name, scale in own.items()})
-    report = _report(config, mask, parent)
+    densities = report(config, mask, parent)
     if config.engine == "compacted":
-        return Network(nodes.compact(parent, config.model, keep), None, report)
-    return Network(parent, mask, report)
+        return Network(nodes.compact(parent, config.model, keep), None, densities)
+    return Network(parent, mask, densities)
 
 
 def _dense(config: RunConfig, parent: nn.Module, model: nn.Module) -> Network:
@@ -125,7 +148,8 @@ def _init_scales(parent: dict[str, tuple[int, ...]], small: dict[str, tuple[int,
     return {name: math.sqrt(models.fan_in(small[name]) / models.fan_in(shape)) for name, shape in parent.items()}
 
 
-def _report(config: RunConfig, mask: Mask, parent: models.ResidualNetwork) -> dict[str, Any]:
+def report(config: RunConfig, mask: Mask, parent: models.ResidualNetwork) -> dict[str, Any]:
+    """Return what a record says of the densities of `mask`, on the CPU, over the network `parent`."""
     weights = Mask(mask.weights)
     return {
         "asked": config.density,

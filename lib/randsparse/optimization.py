@@ -9,6 +9,7 @@ from collections.abc import Iterator
 import torch
 from torch import nn
 
+from randsparse import methods
 from randsparse.config import RunConfig
 from randsparse.masks import Mask
 
@@ -29,6 +30,20 @@ class Masking:
         ]
         if mask:
             torch._foreach_mul_([parameter.data for parameter in self.parameters], self.factors)
+
+    def change(self, mask: Mask, optimizer: torch.optim.Optimizer | None = None) -> None:
+        """Go on with another mask of the same parameters: what is not in it becomes zero, and so does its state.
+
+        So a weight that comes back starts at zero, with a state of zero in `optimizer`. All changes are in place.
+        """
+        self.mask = mask
+        for factor, keep in zip(self.factors, mask.values(), strict=True):
+            factor.copy_(keep)
+        torch._foreach_mul_([parameter.data for parameter in self.parameters], self.factors)
+        for parameter, factor in zip(self.parameters, self.factors, strict=True):
+            for state in optimizer.state.get(parameter, {}).values() if optimizer else ():
+                if isinstance(state, torch.Tensor) and state.shape == factor.shape:
+                    state.mul_(factor)
 
     def __call__(self) -> None:
         if self.mask:
@@ -64,8 +79,14 @@ class GroupedNorms:
 
 
 def learning_rate(config: RunConfig, step: int, steps_per_epoch: int) -> float:
-    """Return the rate of `step` (from 0): linear warm-up, then a cosine to 0 or steps by `gamma` at the milestones."""
+    """Return the rate of `step` (from 0): linear warm-up, then a cosine to 0 or steps by `gamma` at the milestones.
+
+    Each level of iterative magnitude pruning has a schedule of its own, which rewinds to `rewind_epoch`.
+    """
     total, warmup = config.epochs * steps_per_epoch, config.warmup_epochs * steps_per_epoch
+    if config.method == "imp":
+        total, back = methods.level_epochs(config) * steps_per_epoch, config.rewind_epoch * steps_per_epoch
+        step = step if step < back else back + (step - back) % (total - back)
     if step < warmup:
         return config.lr * (step + 1) / (warmup + 1)
     if config.schedule == "step":
@@ -74,15 +95,21 @@ def learning_rate(config: RunConfig, step: int, steps_per_epoch: int) -> float:
 
 
 def make_optimizer(config: RunConfig, model: nn.Module) -> torch.optim.Optimizer:
-    """Return the optimiser; weight decay acts on weights of convolutions and linear layers only.
+    """Return the optimiser of a network; weight decay acts on weights of convolutions and linear layers only."""
+    parameters = list(model.parameters())
+    return optimizer_of(config, [p for p in parameters if p.dim() > 1], [p for p in parameters if p.dim() <= 1])
+
+
+def optimizer_of(
+    config: RunConfig, weights: list[nn.Parameter], others: list[nn.Parameter]
+) -> torch.optim.Optimizer:
+    """Return the optimiser of parameters, with weight decay on `weights` alone.
 
     On a GPU the learning rate is a tensor there, which a captured step can read.
     """
-    weights = [p for p in model.parameters() if p.dim() > 1]
-    others = [p for p in model.parameters() if p.dim() <= 1]
     groups = [{"params": weights, "weight_decay": config.weight_decay}, {"params": others, "weight_decay": 0.0}]
-    on_gpu = others[0].is_cuda
-    rate = torch.tensor(config.lr, device=others[0].device) if on_gpu else config.lr
+    on_gpu = weights[0].is_cuda
+    rate = torch.tensor(config.lr, device=weights[0].device) if on_gpu else config.lr
     if config.optimizer == "adamw":
         return torch.optim.AdamW(groups, lr=rate, fused=True, capturable=on_gpu)
     return torch.optim.SGD(groups, lr=rate, momentum=config.momentum, nesterov=config.nesterov, fused=True)

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from randsparse.config import DEFAULTS, RunConfig
+from randsparse.errors import StudyError
 
 LANES = 8
 """Networks in one program: always as many (spare lanes train a copy), as floating-point results depend on it."""
@@ -15,3 +18,10 @@ def together(config: RunConfig) -> RunConfig | None:
     if config.engine != "batched":
         return None
     return config.replace(**{name: DEFAULTS[name] for name in _OWN})
+
+
+def shared(configs: Sequence[RunConfig]) -> RunConfig:
+    """Return a config of the recipe that all runs share; raises StudyError if they cannot be trained in one program."""
+    if len(configs) > 1 and (together(configs[0]) is None or len(set(map(together, configs))) > 1):
+        raise StudyError('runs of one program differ in seeds and masks only, and their engine is "batched"')
+    return configs[0]

@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
+from randsparse import methods
 from randsparse.config import DEFAULTS, SCHEMA, SEMANTICS, RunConfig
 from randsparse.errors import StudyError
 from randsparse.files import plain
@@ -104,7 +105,12 @@ def comparable(record: Record) -> Record:
 
 
 def shortened(longer: Record, config: RunConfig) -> Record | None:
-    """Return the record of `config` as a longer run of its trajectory gives it, or None if that did not."""
+    """Return the record of `config` as a longer run of its trajectory gives it, or None if that did not.
+
+    That of a method which changes the mask has densities of its end only.
+    """
+    if config.method in methods.DYNAMIC:
+        return None
     curve, epochs = longer["curve"], config.last_epoch
     same = {**longer, "key": config.key, "config": config.to_dict()}
     if longer["status"] == "diverged" and len(curve) <= epochs:

@@ -94,7 +94,7 @@ def synflow(model: nn.Module, images: Tensor, labels: Tensor | None, density: fl
         found = saliency(model, ones)
         flow = torch.cat([each.flatten() for each in found.values()])[alive]
         last[alive] = flow
-        kept = _highest(flow, round(density ** (step / rounds) * total))
+        kept = highest(flow, round(density ** (step / rounds) * total))
         removed[alive[~kept]] = step
         alive = alive[kept]
         with torch.no_grad():
@@ -153,18 +153,18 @@ def counts(scores: Mapping[str, Tensor], density: float) -> dict[str, int]:
     for each in scores.values():
         flat.append(each.flatten().clone())
         flat[-1][flat[-1].argmax()] = torch.inf
-    kept = _highest(torch.cat(flat), round(density * sum(map(len, flat))))
+    kept = highest(torch.cat(flat), round(density * sum(map(len, flat))))
     parts = kept.split([len(each) for each in flat])
     return {name: int(part.sum()) for name, part in zip(scores, parts, strict=True)}
 
 
 def keep(scores: Mapping[str, Tensor], counts: Mapping[str, int]) -> Mask:
     """Return the mask of the `counts` highest scores of each layer, on the CPU."""
-    kept = {name: _highest(each.flatten(), counts[name]).view(each.shape) for name, each in scores.items()}
+    kept = {name: highest(each.flatten(), counts[name]).view(each.shape) for name, each in scores.items()}
     return Mask(kept).to("cpu")
 
 
-def _highest(values: Tensor, count: int) -> Tensor:
+def highest(values: Tensor, count: int) -> Tensor:
     """Return where the `count` highest values are; of equal values the first ones."""
     if not count:
         return torch.zeros_like(values, dtype=torch.bool)

@@ -105,7 +105,7 @@ def ensure(
 def _untrained(config: RunConfig) -> nn.Module:
     """Return a network of the run's shape; that of a weight mask is its parent's, whatever the mask."""
     image = sources.shape(config.dataset)
-    if config.method == "static" and config.structure == "weight":
+    if config.method != "small-dense" and config.structure == "weight":
         return models.build(config.model, *image)
     return networks.create(config, *image).model
 

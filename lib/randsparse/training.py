@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import math
-import platform
 import time
 from collections.abc import Sequence
 from pathlib import Path
@@ -20,6 +19,8 @@ from randsparse.config import SCHEMA, SEMANTICS, RunConfig
 from randsparse.data import Batches, Dataset, load
 from randsparse.errors import StudyError
 from randsparse.evaluation import autocast, input_dtype, logits, loss_and_accuracy, metrics
+from randsparse.machine import environment
+from randsparse.mask_methods import changing_mask
 from randsparse.optimization import GroupedNorms, Masking, learning_rate, make_optimizer
 from randsparse.sources import folder
 
@@ -106,7 +107,7 @@ class Trainer:
 
     def __init__(self, configs: Sequence[RunConfig], dataset: Dataset, device: str = "cpu") -> None:
         self.configs, self.dataset, self.device = tuple(configs), dataset, torch.device(device)
-        config = self.config = _shared(self.configs)
+        config = self.config = programs.shared(self.configs)
         self.precision = getattr(torch, config.precision)
         nets = [networks.create(each, dataset.classes, dataset.channels, dataset.size, dataset) for each in configs]
         self.densities, self.masks = [net.density for net in nets], [net.mask for net in nets]
@@ -128,6 +129,7 @@ class Trainer:
         self.keep_masked = Masking(self.model, mask)
         self.network: nn.Module = self.model  # what computes the outputs in training
         self.norms = GroupedNorms(self.model)
+        self.dynamics = changing_mask(config, nets[0], self)
         self.update = Captured(self.step) if self.device.type == "cuda" else self.step
         self.epoch, self.seconds = 0, 0.0
         self.curves: list[list[dict[str, float]]] = [[] for _ in configs]
@@ -141,12 +143,14 @@ class Trainer:
     def train_epoch(self) -> None:
         """One pass over the training part, then one over the validation part."""
         started = time.perf_counter()
+        if self.dynamics:
+            self.dynamics.begin(self.epoch)
         self.model.train()
         steps = len(self.batches)
         total: Tensor | float = 0.0
         for step, (images, labels) in enumerate(self.batches.epoch(self.epoch), start=self.epoch * steps):
             self.set_learning_rate(learning_rate(self.config, step, steps))
-            total = total + self.update(images, labels)
+            total = total + self.advance(step, images, labels)
         train_losses = self.shared(total / steps).tolist()
         self.seconds += time.perf_counter() - started
         outputs, labels = self.evaluated("val")
@@ -169,12 +173,27 @@ class Trainer:
             else:
                 group["lr"] = rate
 
+    def advance(self, step: int, images: Tensor, labels: Tensor) -> Tensor:
+        """Take `step`, counted from 0 over all of training, as the run's method does it; return the losses."""
+        if self.dynamics is None or not self.dynamics.due(step):
+            return self.update(images, labels)
+        losses = self.gradients(images, labels)
+        self.dynamics.update(step)
+        return losses
+
     def step(self, images: Tensor, labels: Tensor) -> Tensor:
-        """Update the weights by one batch, as `batches` yields it; return the loss of each lane, on the device.
+        """Update the weights by one batch, as `batches` yields it; return the loss of each lane, on the device."""
+        losses = self.gradients(images, labels)
+        self.keep_masked()
+        self.optimizer.step()
+        return losses
+
+    def gradients(self, images: Tensor, labels: Tensor) -> Tensor:
+        """Compute the gradients of one batch, those of masked weights too; return the loss of each lane.
 
         The images of a batch pass in groups of `norm_group`, each with the batch-norm statistics of its own.
         """
-        self.optimizer.zero_grad()
+        self.model.zero_grad()
         size = self.config.norm_group or len(labels)
         groups = list(zip(images.split(size), labels.split(size), strict=True))
         total: Tensor | float = 0.0
@@ -183,8 +202,6 @@ class Trainer:
                 losses = self.losses(*group) / len(groups)
                 losses.sum().backward()
             total = total + losses.detach()
-        self.keep_masked()
-        self.optimizer.step()
         return total
 
     def losses(self, images: Tensor, labels: Tensor) -> Tensor:
@@ -222,6 +239,8 @@ class Trainer:
         """Return all that the rest of each trajectory depends on; order and augmentation follow from the epoch."""
         whole = {"model": self.model.state_dict(), "optimizer": self.optimizer.state_dict()}
         parts = [lanes.lane_state(whole, lane) for lane in range(len(self.configs))] if self.batched else [whole]
+        if self.dynamics:
+            parts = [part | {"dynamics": self.dynamics.state()} for part in parts]
         seconds = self.seconds / len(self.configs)
         return [part | {"epoch": self.epoch, "seconds": seconds, "curve": curve}
                 for part, curve in zip(parts, self.curves, strict=True)]  # fmt: skip
@@ -233,6 +252,8 @@ class Trainer:
         first = lanes.stack_state(list(states)) if self.batched else states[0]
         self.model.load_state_dict(first["model"])
         self.optimizer.load_state_dict(first["optimizer"])
+        if self.dynamics:
+            self.dynamics.resume(states[0]["dynamics"])
         self.epoch, self.seconds = states[0]["epoch"], sum(state["seconds"] for state in states)
         self.curves = [list(state["curve"]) for state in states]
 
@@ -261,7 +282,7 @@ class Trainer:
             "reason": reason,
             "curve": curve,
             "test": test,
-            "density": self.densities[index],
+            "density": self.dynamics.densities() if self.dynamics else self.densities[index],
             "cost": self.cost(index),
             "environment": environment(self.device),
         }
@@ -284,26 +305,8 @@ class Trainer:
         }
 
     def sparse_flops(self, index: int = 0) -> float:
-        """Return the forward FLOPs of one image that fall on kept weights."""
+        """Return the forward FLOPs of one image that fall on kept weights; where the mask changes, on average."""
+        if self.dynamics:
+            return self.dynamics.mean_flops(self.epoch * len(self.batches))
         mask = self.masks[index]
         return flops.on_kept_weights(self.flops, mask.layer_densities if mask else {})
-
-
-def _shared(configs: Sequence[RunConfig]) -> RunConfig:
-    """Return a config of the recipe that all runs share; raises StudyError if they cannot be trained in one program."""
-    if len(configs) > 1 and (programs.together(configs[0]) is None or len(set(map(programs.together, configs))) > 1):
-        raise StudyError('runs of one program differ in seeds and masks only, and their engine is "batched"')
-    return configs[0]
-
-
-def environment(device: torch.device) -> dict[str, str | int]:
-    """Return the versions and the kind of machine that a run was made with; nothing that names the machine."""
-    accelerator = torch.cuda.get_device_name(device) if device.type == "cuda" else platform.machine()
-    return {
-        "device": device.type,
-        "hardware": accelerator,
-        "python": platform.python_version(),
-        "torch": torch.__version__,
-        "threads": torch.get_num_threads(),
-    }
-

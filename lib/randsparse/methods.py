@@ -1,0 +1,120 @@
+"""Methods whose masks change while they train: which fields of RunConfig each reads, and which values are possible."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from randsparse import densities
+from randsparse.errors import require, unknown
+
+if TYPE_CHECKING:
+    from randsparse.config import RunConfig
+
+_SOURCE = {"source_sparsity", "source_rule"}
+_UPDATES = {"update_interval", "update_end"}
+_REPLACES = {"rule", "layer_densities", "prune_rate", "prune_decay"}
+
+READS: dict[str, set[str]] = {
+    "set": _SOURCE | _UPDATES | _REPLACES,
+    "rigl": _SOURCE | _UPDATES | _REPLACES,
+    "granet": _SOURCE | _UPDATES | _REPLACES | {"start_sparsity", "update_start"},
+    "gmp": _SOURCE | _UPDATES | {"update_start", "prune_scope"},
+    "str": _SOURCE | {"update_end", "threshold_init", "threshold_decay"},
+    "imp": _SOURCE | {"levels", "rewind", "rewind_epoch", "prune_scope"},
+    "edge-popup": _SOURCE | _UPDATES | {"update_start", "start_sparsity", "frozen_weights"},
+}
+"""By method, the fields that have an effect on it, of those that have none on a static mask, and of `rule`."""
+DYNAMIC = tuple(READS)
+FIELDS = tuple(sorted(set().union(*READS.values()) - {"rule", "layer_densities"}))
+"""The fields of RunConfig that no static mask reads."""
+CHOICES = {
+    "prune_decay": ("cosine", "constant"),
+    "prune_scope": ("global", "layer"),
+    "rewind": ("weights", "rate"),
+    "frozen_weights": ("signed-constant", "kaiming-normal"),
+}
+
+_PLAIN = {"structure": "weight", "criterion": "random", "draw": "exact", "engine": "masked"}
+"""What a method whose mask changes needs."""
+
+
+def check(config: RunConfig) -> None:
+    """Raise StudyError for a value that is impossible for the config's method, which is one of DYNAMIC."""
+    method, reads = config.method, READS[config.method]
+    for name, wanted in _PLAIN.items():
+        value = getattr(config, name)
+        require(value == wanted, name, value, f"{wanted!r} with method={method!r}")
+    rules = (*densities.RULES, "custom")
+    require("rule" not in reads or config.rule in rules, "rule", config.rule,
+            f"one that needs no scores with method={method!r}: {', '.join(rules)}")
+    if config.source_rule not in densities.RULES:
+        raise unknown("density rule source_rule", config.source_rule, densities.RULES)
+    require(0 <= config.source_sparsity <= config.sparsity, "source_sparsity", config.source_sparsity,
+            f"from 0 to sparsity ({config.sparsity:g}): a source mask cannot be sparser than what it has to contain")
+    require(method != "edge-popup" or config.source_sparsity < config.sparsity, "sparsity", config.sparsity,
+            f"above source_sparsity ({config.source_sparsity:g}) with method='edge-popup', which only chooses weights")
+    if "start_sparsity" in reads:
+        require(0 <= config.start_sparsity <= config.sparsity, "start_sparsity", config.start_sparsity,
+                f"from 0 to sparsity ({config.sparsity:g}): training starts at least as dense as it ends")
+    if "prune_rate" in reads:
+        require(0 < config.prune_rate <= 1, "prune_rate", config.prune_rate,
+                "in (0, 1], the share of the kept weights that an update replaces")
+    if "update_interval" in reads:
+        require(config.update_interval >= 1, "update_interval", config.update_interval, "1 step or more")
+    if "update_end" in reads:
+        require(0 < config.update_end <= 1, "update_end", config.update_end, "in (0, 1], a fraction of training")
+    if "threshold_decay" in reads:
+        require(config.threshold_decay >= 0, "threshold_decay", config.threshold_decay, "0 or more")
+        require(abs(config.threshold_init) < float("inf"), "threshold_init", config.threshold_init, "finite")
+    if "update_start" in reads:
+        require(0 <= config.update_start < config.update_end, "update_start", config.update_start,
+                f"0 or more and below update_end ({config.update_end:g}), as fractions of training")
+    if "levels" in reads:
+        k = config.rewind_epoch
+        require(config.levels >= 2, "levels", config.levels, "2 or more, between which weights are pruned")
+        require(0 <= k < config.epochs, "rewind_epoch", k, f"0 or more and below epochs ({config.epochs})")
+        require((config.epochs - k) % config.levels == 0, "epochs", config.epochs,
+                f"rewind_epoch ({k}) and a multiple of levels ({config.levels}), which share the epochs after it")
+        require(config.warmup_epochs < level_epochs(config), "warmup_epochs", config.warmup_epochs,
+                f"below the {level_epochs(config)} epochs of a level")
+
+
+def level_epochs(config: RunConfig) -> int:
+    """Return how many epochs the schedule of a level of "imp" has; all levels but the first begin at rewind_epoch."""
+    return config.rewind_epoch + (config.epochs - config.rewind_epoch) // config.levels
+
+
+def level(config: RunConfig, epoch: int) -> int:
+    """Return the level of `epoch`, both from 0."""
+    return max(0, (epoch - config.rewind_epoch) // (level_epochs(config) - config.rewind_epoch))
+
+
+def without_effect(config: RunConfig) -> set[str]:
+    """Return the fields that the config's method does not read, of those that only some methods read."""
+    if config.method not in READS or not config.sparsity:
+        return set(FIELDS)
+    reads = READS[config.method]
+    names = {name for name in (*FIELDS, "rule", "layer_densities") if name not in reads}
+    if not config.source_sparsity:
+        names |= {"source_rule"}
+    if "start_sparsity" in reads and config.start_sparsity <= config.source_sparsity:
+        names |= {"start_sparsity", "rule", "layer_densities"}
+    if config.method == "edge-popup" and config.start_sparsity == config.sparsity:
+        names |= {"update_interval", "update_start", "update_end"}
+    if not config.source_sparsity and not draws_start(config) and config.method != "edge-popup":
+        names |= {"mask_seed"}
+    return names
+
+
+def draws_start(config: RunConfig) -> bool:
+    """Return whether the first mask is drawn inside the source: else it is the source, or chosen by scores."""
+    return "rule" in READS[config.method] and start_sparsity(config) > config.source_sparsity
+
+
+def start_sparsity(config: RunConfig) -> float:
+    """Return the sparsity at which training starts: that of the source, one that was asked for, or the final one."""
+    reads = READS[config.method]
+    if "start_sparsity" in reads:
+        return max(config.start_sparsity, config.source_sparsity)
+    return config.sparsity if "rule" in reads else config.source_sparsity
+
