@@ -59,11 +59,12 @@ def test_learning_rates_are_chosen_first_and_for_each_sparsity(tmp_path):
     assert list(gains["lr"]) == [0.2, 0.4] and (gains["mean"] > 0.09).all() and set(gains["dense_lr"]) == {0.1}
 
 
-def test_one_rate_for_all_is_the_same_runs(tmp_path):
+@pytest.mark.parametrize(("best", "verdict"), [(0.2, "equivalent"), (0.1, "inconclusive"), (0.4, "inconclusive")])
+def test_one_rate_for_all_is_the_same_runs_and_decides_only_inside_the_grid(tmp_path, best, verdict):
     store = Store(tmp_path)
-    finish(store)
+    finish(store, lambda config: 0.9 - abs(config.lr - best))
     compared = experiments.compared("04_size", PARAMETERS)
-    assert set(sizes.rate_gains(sizes.rates(compared, store), MARGIN)["verdict"]) == {"equivalent"}
+    assert set(sizes.rate_gains(sizes.rates(compared, store), MARGIN)["verdict"]) == {verdict}
     frame = sizes.results(compared, store)
     assert {"dense", "random", "small dense (own scale)", "small dense (equal FLOPs)"} == set(frame["arm"])
 

@@ -60,7 +60,8 @@ def rate_gains(rates: pd.DataFrame, margin: float) -> pd.DataFrame:
         rates: as from `rates`, with sparsity 0 among them.
 
     The columns of `stats.comparisons`, of validation accuracy, with `lr` and `dense_lr`; one row a sparsity above 0.
-    The gain is 0 where both are one, and biased upwards where they are not, as the same runs chose.
+    The gain is 0 where both are one, and biased upwards where they are not, as the same runs chose. Where both are the
+    lowest or the highest rate that was tried, the verdict is "inconclusive": a better one may lie outside.
     """
     dense_rate = rates.loc[rates["chosen"] & (rates["sparsity"] == 0), "lr"].iloc[0]
     rows = []
@@ -68,8 +69,10 @@ def rate_gains(rates: pd.DataFrame, margin: float) -> pd.DataFrame:
         chosen, alike = own[own["chosen"]], own[own["lr"] == dense_rate]
         both = pd.concat([chosen.assign(arm="chosen"), alike.assign(arm="as dense")]).assign(structure="weight")
         compared = stats.comparisons(both, "chosen", "as dense", "val_accuracy", margin)
-        if chosen["lr"].iloc[0] == dense_rate:  # the very same runs
-            compared = compared.assign(low=0.0, high=0.0, p_difference=1.0, p_equivalence=0.0, verdict="equivalent")
+        if chosen["lr"].iloc[0] == dense_rate:  # the very same runs, which say nothing of rates beyond those tried
+            inside = rates["lr"].min() < dense_rate < rates["lr"].max()
+            p, verdict = (0.0, "equivalent") if inside else (1.0, "inconclusive")
+            compared = compared.assign(low=0.0, high=0.0, p_difference=1.0, p_equivalence=p, verdict=verdict)
         rows.append(compared.assign(sparsity=sparsity, lr=chosen["lr"].iloc[0], dense_lr=dense_rate))
     return pd.concat(rows, ignore_index=True)
 
