@@ -21,7 +21,7 @@ FROZEN = {
     "data_seed": 0, "source_sparsity": 0.0, "source_rule": "erk", "start_sparsity": 0.0, "prune_rate": 0.3,
     "prune_decay": "cosine", "prune_scope": "global", "update_interval": 100, "update_start": 0.0, "update_end": 0.75,
     "frozen_weights": "signed-constant", "levels": 5, "rewind": "weights", "rewind_epoch": 0,
-    "threshold_init": -5.0, "threshold_decay": 5e-4,
+    "threshold_init": -5.0, "threshold_decay": 5e-4, "fine_tune_epochs": 0,
 }  # fmt: skip
 
 
@@ -111,6 +111,7 @@ OF_METHODS = {
     "start_sparsity": {"method": "granet"}, "prune_rate": {"method": "rigl"}, "prune_decay": {"method": "set"},
     "prune_scope": {"method": "gmp"}, "update_interval": {"method": "gmp"}, "update_start": {"method": "granet"},
     "update_end": {"method": "rigl"}, "frozen_weights": {"method": "edge-popup"},
+    "fine_tune_epochs": {"method": "edge-popup", "warmup_epochs": 0},
     "levels": {"method": "imp", "epochs": 24}, "rewind": {"method": "imp"},
     "rewind_epoch": {"method": "imp", "epochs": 21}, "threshold_init": {"method": "str"},
     "threshold_decay": {"method": "str"},
@@ -173,6 +174,8 @@ def test_every_field_survives_json(name):
         (dict(schedule="step", milestones=(0.8, 0.5)), "milestones"),
         (dict(method="edge-popup"), "sparsity=0.0.*above source_sparsity.*only chooses"),
         (dict(method="edge-popup", sparsity=0.5, source_sparsity=0.5), "sparsity=0.5.*above source_sparsity"),
+        (dict(method="edge-popup", sparsity=0.5, epochs=4, fine_tune_epochs=4), "fine_tune_epochs=4.*below epochs .4."),
+        (dict(method="edge-popup", sparsity=0.5, epochs=4, fine_tune_epochs=1), "warmup_epochs=1.*below the 1 epochs"),
         (dict(method="edge-popup", sparsity=0.5, frozen_weights="one"), "frozen_weights 'one'.*signed-constant"),
         (dict(method="imp", sparsity=0.5, levels=1), "levels=1.*2 or more"),
         (dict(method="imp", sparsity=0.5, epochs=21), r"epochs=21.*rewind_epoch \(0\) and a multiple of levels \(5\)"),

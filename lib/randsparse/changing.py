@@ -86,7 +86,7 @@ class ChangingMask:
         return {"mask": dict(self.mask.to("cpu")), "spent": self.spent, "counted": self.counted}
 
     def resume(self, state: dict[str, Any]) -> None:
-        """Go on from what `state` returned; the trainer's weights and optimiser are already as they were."""
+        """Go on from what `state` returned; the trainer restores weights and the state of the optimiser after this."""
         self.change(Mask({name: state["mask"][name] for name in self.source}).to(self.trainer.device))
         self.spent, self.counted = state["spent"], state["counted"]
 

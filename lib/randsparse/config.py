@@ -69,6 +69,7 @@ class RunConfig:
     levels: int = 5  # of imp: trainings, which share the epochs, and between which weights are pruned
     rewind: str = "weights"  # what goes back before the next level, with the learning rate; "rate": that alone
     rewind_epoch: int = 0  # to which, of the first level
+    fine_tune_epochs: int = 0  # of edge-popup: the last epochs, which train the weights that it chose
     frozen_weights: str = "signed-constant"  # of edge-popup: ± the standard deviation; or as drawn, "kaiming-normal"
     init_scale: str = "parent"  # Kaiming fan-in of the dense parent, or of what the run keeps
     # recipe
