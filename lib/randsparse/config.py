@@ -52,6 +52,7 @@ class RunConfig:
     criterion: str = "random"  # which weights of a layer are kept: drawn by mask_seed, or those of the highest scores
     score_init_seed: int | None = None  # the initial weights that are scored; None: the run's own, init_seed
     draw: str = "exact"
+    preserve_flow: bool = False  # a random mask leaves no unit without incoming or outgoing edges: flow
     # "small-dense": a narrower dense network of as many weights (or that share of nodes); the masks of methods.DYNAMIC
     # change in training, which ends at `sparsity`
     method: str = "static"
@@ -137,6 +138,9 @@ class RunConfig:
         sparse_node = sparse and self.structure == "node"
         require(self.criterion == "random" or not sparse_node, "criterion", self.criterion,
                 "'random' unless structure is 'weight'")
+        plain = self.criterion == "random" and self.draw == "exact"
+        require(not self.preserve_flow or not sparse or sparse_node or plain, "preserve_flow", self.preserve_flow,
+                "False unless criterion is 'random' and draw is 'exact'")
         require(self.rule != "custom" or not sparse or sparse_node or self.layer_densities != (), "layer_densities",
                 self.layer_densities, "a density by layer, of one at least, with rule='custom'")
         require(self.engine != "compacted" or self.sparsity == 0 or sparse_node or self.method == "small-dense",
@@ -146,7 +150,7 @@ class RunConfig:
 
     def _without_effect(self) -> set[str]:
         names = methods.without_effect(self)
-        spread = {"rule", "layer_densities", "criterion", "score_init_seed", "draw"}
+        spread = {"rule", "layer_densities", "criterion", "score_init_seed", "draw", "preserve_flow"}
         if self.sparsity == 0:
             names |= spread | {"structure", "method", "init_scale", "mask_seed"}
         elif self.method == "small-dense":

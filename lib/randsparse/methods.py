@@ -121,8 +121,8 @@ def without_effect(config: RunConfig) -> set[str]:
         names |= {"start_sparsity", "rule", "layer_densities"}
     if config.method == "edge-popup" and config.start_sparsity == config.sparsity:
         names |= {"update_interval", "update_start", "update_end"}
-    if not config.source_sparsity and not draws_start(config) and config.method != "edge-popup":
-        names |= {"mask_seed"}
+    if not config.source_sparsity and not draws_start(config):
+        names |= {"preserve_flow"} if config.method == "edge-popup" else {"preserve_flow", "mask_seed"}
     return names
 
 
