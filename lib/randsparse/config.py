@@ -290,12 +290,10 @@ def _canonical_model(dataset: str, model: str, rule: str) -> str:
 def _check_streamed(dataset: str, engine: str, rule: str, criterion: str, method: str) -> None:
     """Raise StudyError for what needs all images in memory, of a dataset that is streamed from disk."""
     if sources.folder(dataset):
-        from randsparse import scores  # which imports torch
-
         require(engine != "batched", "engine", engine, f"'masked' with {dataset}, which is streamed from disk")
         require(method not in methods.DYNAMIC, "method", method, f"'static' with {dataset}, streamed from disk")
         for name, value in (("rule", rule), ("criterion", criterion)):
-            require(value not in scores.NEED_DATA, name, value,
+            require(value not in densities.NEED_DATA, name, value,
                     f"one that needs no images with {dataset}, which is streamed from disk")
 
 

@@ -13,9 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from randsparse.config import RunConfig
-from randsparse.data import Dataset
 from randsparse.errors import StudyError, unknown
-from randsparse.evaluation import logits
 from randsparse.files import check_folder, plain, write
 from randsparse.records import Record, comparable, config_row
 from randsparse.runs import CorruptRecord, Store
@@ -24,6 +22,8 @@ if TYPE_CHECKING:
     import pandas as pd
     import torch
     from torch import Tensor, nn
+
+    from randsparse.data import Dataset
 
 SCHEMA = 1
 """Version of the format of these records."""
@@ -42,6 +42,8 @@ class Subject:
 
     def logits(self, images: Tensor) -> Tensor:
         """Return the logits, float64 (N, classes), of uint8 images (N, C, size, size)."""
+        from randsparse.evaluation import logits
+
         return logits(self.model, images.to(self.device), self.dataset, self.precision)
 
     @cached_property
@@ -62,6 +64,8 @@ class Evaluation:
     Values are checked and brought to one form on construction, and those without effect go back to their defaults.
     Raises StudyError for a wrong type or an impossible value. `version` is raised when the same evaluation of the
     same network would give other values.
+
+    Plans make evaluations without a network in reach: a kind imports torch where it measures, not with its file.
     """
 
     kind: ClassVar[str]
