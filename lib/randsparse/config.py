@@ -96,14 +96,16 @@ class RunConfig:
     data_seed: int = 0  # order and augmentation
 
     def __post_init__(self) -> None:
-        for field in fields(self):
-            object.__setattr__(self, field.name, _typed(field.name, getattr(self, field.name)))
+        # Plans make thousands of configs: fields left at their defaults are in order, and are passed over.
+        changed = {name: _typed(name, value) for name, value in vars(self).items() if value is not DEFAULTS[name]}
+        for name, value in changed.items():
+            object.__setattr__(self, name, value)
         for name, allowed in CHOICES.items():
-            if getattr(self, name) not in allowed:
-                raise unknown(name, getattr(self, name), allowed)
+            if name in changed and changed[name] not in allowed:
+                raise unknown(name, changed[name], allowed)
         object.__setattr__(self, "model", _canonical_model(self.dataset, self.model, self.rule))
         self._check_values()
-        for name in self._without_effect():
+        for name in changed.keys() & self._without_effect():
             object.__setattr__(self, name, DEFAULTS[name])
         if self.layer_densities:
             _check_layers(self.dataset, self.model, self.layer_densities)
