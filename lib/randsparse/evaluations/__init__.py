@@ -6,6 +6,7 @@ import hashlib
 import json
 import math
 import os
+from abc import ABC, abstractmethod
 from collections.abc import Iterable
 from dataclasses import MISSING, dataclass, fields
 from functools import cached_property
@@ -58,7 +59,7 @@ class Subject:
 
 
 @dataclass(frozen=True)
-class Evaluation:
+class Evaluation(ABC):
     """What is measured of a network; the fields of each kind are its parameters, all with defaults.
 
     Values are checked and brought to one form on construction, and those without effect go back to their defaults.
@@ -83,19 +84,19 @@ class Evaluation:
             if field.name in self.without_effect():
                 object.__setattr__(self, field.name, field.default)
 
-    def check_values(self) -> None:
+    def check_values(self) -> None:  # noqa: B027, a kind can do without
         """Raise StudyError for a value that is not possible."""
 
     def without_effect(self) -> set[str]:
         """Return the parameters that change nothing, given the others."""
         return set()
 
-    def check(self, dataset: Dataset, data_dir: Path) -> None:
+    def check(self, dataset: Dataset, data_dir: Path) -> None:  # noqa: B027, a kind can do without
         """Raise StudyError if runs on `dataset` cannot be evaluated so; asked before anything is trained."""
 
+    @abstractmethod
     def measure(self, subject: Subject) -> dict[str, Any]:
         """Return the values, as JSON has them; a frame shows those that are numbers and texts."""
-        raise NotImplementedError
 
     @property
     def parameters(self) -> dict[str, Any]:
