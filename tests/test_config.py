@@ -6,7 +6,7 @@ import json
 
 import pytest
 
-from randsparse.config import DEFAULTS, RunConfig
+from randsparse.config import CHOICES, DEFAULTS, RunConfig, _typed
 from randsparse.errors import StudyError
 
 # A changed default would give old keys a new meaning: add fields, never change these.
@@ -37,6 +37,12 @@ def test_keys_are_frozen():
 
 def test_defaults_are_all_frozen():
     assert DEFAULTS.keys() == FROZEN.keys()
+
+
+def test_defaults_are_in_order_as_they_are_not_checked():
+    typed = {name: _typed(name, value) for name, value in DEFAULTS.items()}
+    assert typed == DEFAULTS and [*map(type, typed.values())] == [*map(type, DEFAULTS.values())]
+    assert all(DEFAULTS[name] in allowed for name, allowed in CHOICES.items())
 
 
 @pytest.mark.parametrize(

@@ -98,14 +98,16 @@ class RunConfig:
     data_seed: int = 0  # order and augmentation
 
     def __post_init__(self) -> None:
-        for field in fields(self):
-            object.__setattr__(self, field.name, _typed(field.name, getattr(self, field.name)))
+        # Plans make thousands of configs: fields left at their defaults are in order, and are passed over.
+        changed = {name: _typed(name, value) for name, value in vars(self).items() if value is not DEFAULTS[name]}
+        for name, value in changed.items():
+            object.__setattr__(self, name, value)
         for name, allowed in CHOICES.items():
-            if getattr(self, name) not in allowed:
-                raise unknown(name, getattr(self, name), allowed)
+            if name in changed and changed[name] not in allowed:
+                raise unknown(name, changed[name], allowed)
         object.__setattr__(self, "model", _canonical_model(self.dataset, self.model, self.rule))
         self._check_values()
-        for name in self._without_effect():
+        for name in changed.keys() & self._without_effect():
             object.__setattr__(self, name, DEFAULTS[name])
         if self.layer_densities:
             _check_layers(self.dataset, self.model, self.layer_densities)
@@ -295,12 +297,10 @@ def _canonical_model(dataset: str, model: str, rule: str) -> str:
 def _check_streamed(dataset: str, engine: str, rule: str, criterion: str, method: str) -> None:
     """Raise StudyError for what needs all images in memory, of a dataset that is streamed from disk."""
     if sources.folder(dataset):
-        from randsparse import scores  # which imports torch
-
         require(engine != "batched", "engine", engine, f"'masked' with {dataset}, which is streamed from disk")
         require(method not in methods.DYNAMIC, "method", method, f"'static' with {dataset}, streamed from disk")
         for name, value in (("rule", rule), ("criterion", criterion)):
-            require(value not in scores.NEED_DATA, name, value,
+            require(value not in densities.NEED_DATA, name, value,
                     f"one that needs no images with {dataset}, which is streamed from disk")
 
 

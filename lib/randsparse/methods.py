@@ -71,7 +71,8 @@ def check(config: RunConfig) -> None:
                 f"0 or more and below update_end ({config.update_end:g}), as fractions of training")
     if "fine_tune_epochs" in reads:
         tuning = config.fine_tune_epochs
-        require(0 <= tuning < config.epochs, "fine_tune_epochs", tuning, f"0 or more and below epochs ({config.epochs})")
+        require(0 <= tuning < config.epochs, "fine_tune_epochs", tuning,
+                f"0 or more and below epochs ({config.epochs})")
         shorter = min(tuning, config.epochs - tuning) or config.epochs
         require(config.warmup_epochs < shorter or not config.warmup_epochs, "warmup_epochs", config.warmup_epochs,
                 f"below the {shorter} epochs of a schedule: edge-popup and fine-tuning have one each")

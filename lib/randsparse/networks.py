@@ -9,7 +9,7 @@ from typing import Any
 import torch
 from torch import nn
 
-from randsparse import flow, methods, models, nodes, scores
+from randsparse import densities, flow, methods, models, nodes, scores
 from randsparse.config import RunConfig
 from randsparse.data import Dataset
 from randsparse.effective import effective_density
@@ -39,7 +39,7 @@ def create(config: RunConfig, classes: int, channels: int, size: int, dataset: D
 
     Args:
         dataset: the run's; only its training part is looked at, and only where rule or criterion is one of
-            `scores.NEED_DATA`. On its device the scores are computed; the network is on the CPU.
+            `densities.NEED_DATA`. On its device the scores are computed; the network is on the CPU.
 
     The same config gives the same network in any process. Raises StudyError where the sparsity cannot be reached, and
     for scores without the dataset that they need.
@@ -105,7 +105,7 @@ def _scores(
     found: dict[str, scores.Scores] = {}
     for name in {config.rule, config.criterion} & scores.SCORES.keys():
         images, labels = torch.ones(1, *image), None
-        if name in scores.NEED_DATA:
+        if name in densities.NEED_DATA:
             if dataset is None:
                 raise StudyError(f"{name} scores weights on training images: create the network with its dataset")
             images, labels = scores.sample(name, dataset, config.data_seed, config.batch_size)

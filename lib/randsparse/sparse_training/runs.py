@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from randsparse import feasibility, methods, sources
+from randsparse import feasibility, sources
 from randsparse.comparison import (
     DENSE,
     RANDOM,
@@ -27,9 +27,9 @@ def sparse_to_sparse(parameters: Parameters) -> Comparison:
 
     Arms: dense, also trained for each of `shorter` epochs; random (static masks by `rule`) and small dense; each of
     `methods`, inside a random mask of each of `source_sparsities` by `source_rule` (0: the dense network). At
-    `swept_sparsity`, each of `swept_methods` in sources of each of `swept_sources`; and static masks and the methods in
-    sources of `swept_source` by each of `swept_rules`, each with and without its flow preserved. Every level of
-    iterative magnitude pruning has `level_epochs`.
+    `swept_sparsity`, `swept_method` in sources of each of `swept_sources`. At `rules_sparsity`, static masks by each of
+    `rules` and `swept_method` in sources of `rules_source` by them, each with and without its flow preserved. Every
+    level of iterative magnitude pruning has `level_epochs`.
     """
     base = base_config(parameters)
     found: dict[tuple[str, float], RunConfig] = {(DENSE, 0.0): base}
@@ -43,16 +43,15 @@ def sparse_to_sparse(parameters: Parameters) -> Comparison:
         for method in parameters["methods"]:
             for source in parameters["source_sparsities"]:
                 found |= _point(_changing(point, method, source, parameters))
-    point = base.replace(sparsity=parameters["swept_sparsity"])
-    for method in parameters["swept_methods"]:
-        for source in parameters["swept_sources"]:
-            found |= _point(_changing(point, method, source, parameters))
-    for rule in parameters["swept_rules"]:
+    point, method = base.replace(sparsity=parameters["swept_sparsity"]), parameters["swept_method"]
+    for source in parameters["swept_sources"]:
+        found |= _point(_changing(point, method, source, parameters))
+    point = base.replace(sparsity=parameters["rules_sparsity"])
+    for rule in parameters["rules"]:
         for flow in (False, True):
             found |= _point(point.replace(rule=rule, preserve_flow=flow), parameters["rule"])
-            for method in parameters["swept_methods"]:
-                config = _changing(point, method, parameters["swept_source"], parameters)
-                found |= _point(config.replace(source_rule=rule, preserve_flow=flow))
+            config = _changing(point, method, parameters["rules_source"], parameters)
+            found |= _point(config.replace(source_rule=rule, preserve_flow=flow))
     return _comparison(found, parameters["seeds"])
 
 
