@@ -182,8 +182,7 @@ class RunConfig:
     @cached_property
     def key(self) -> str:
         """16 hex digits: the hash of the fields that differ from their defaults, and of the versions."""
-        text = json.dumps({"schema": SCHEMA, "semantics": SEMANTICS, "config": self.to_dict()}, sort_keys=True)
-        return hashlib.sha256(text.encode()).hexdigest()[:16]
+        return key_of(self.to_dict())
 
     @property
     def density(self) -> float:
@@ -226,6 +225,12 @@ class RunConfig:
 
 DEFAULTS: dict[str, Any] = {field.name: field.default for field in fields(RunConfig) if field.default is not MISSING}
 _OPTIONAL = {name for name, default in DEFAULTS.items() if default is None}
+
+
+def key_of(values: dict[str, Any]) -> str:
+    """Return the key of the config whose `to_dict` has these values."""
+    text = json.dumps({"schema": SCHEMA, "semantics": SEMANTICS, "config": values}, sort_keys=True)
+    return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
 def _json(name: str, value: Any) -> Any:
