@@ -6,7 +6,7 @@ import json
 
 import pytest
 
-from randsparse.config import DEFAULTS, RunConfig
+from randsparse.config import CHOICES, DEFAULTS, RunConfig, _typed
 from randsparse.errors import StudyError
 
 # A changed default would give old keys a new meaning: add fields, never change these.
@@ -21,7 +21,7 @@ FROZEN = {
     "data_seed": 0, "source_sparsity": 0.0, "source_rule": "erk", "start_sparsity": 0.0, "prune_rate": 0.3,
     "prune_decay": "cosine", "prune_scope": "global", "update_interval": 100, "update_start": 0.0, "update_end": 0.75,
     "frozen_weights": "signed-constant", "levels": 5, "rewind": "weights", "rewind_epoch": 0,
-    "threshold_init": -5.0, "threshold_decay": 5e-4,
+    "threshold_init": -5.0, "threshold_decay": 5e-4, "fine_tune_epochs": 0, "preserve_flow": False,
 }  # fmt: skip
 
 
@@ -37,6 +37,12 @@ def test_keys_are_frozen():
 
 def test_defaults_are_all_frozen():
     assert DEFAULTS.keys() == FROZEN.keys()
+
+
+def test_defaults_are_in_order_as_they_are_not_checked():
+    typed = {name: _typed(name, value) for name, value in DEFAULTS.items()}
+    assert typed == DEFAULTS and [*map(type, typed.values())] == [*map(type, DEFAULTS.values())]
+    assert all(DEFAULTS[name] in allowed for name, allowed in CHOICES.items())
 
 
 @pytest.mark.parametrize(
@@ -74,6 +80,12 @@ def test_defaults_are_all_frozen():
          dict(sparsity=0.5, method="granet", source_sparsity=0.2)),
         (dict(sparsity=0.5, method="granet", mask_seed=1), dict(sparsity=0.5, method="granet")),
         (dict(epochs=20.0, lr=1), dict(lr=1.0)),
+        (dict(preserve_flow=True, draw="bernoulli"), dict()),
+        (dict(sparsity=0.5, structure="node", preserve_flow=True, draw="bernoulli"),
+         dict(sparsity=0.5, structure="node")),
+        (dict(sparsity=0.5, method="small-dense", preserve_flow=True), dict(sparsity=0.5, method="small-dense")),
+        *[(dict(sparsity=0.5, method=method, preserve_flow=True), dict(sparsity=0.5, method=method))
+          for method in ("gmp", "granet", "imp", "str", "edge-popup")],
     ],
 )
 def test_fields_without_effect_do_not_split_keys(a, b):
@@ -89,11 +101,25 @@ def test_fields_without_effect_do_not_split_keys(a, b):
         dict(precision="bfloat16"), dict(memory_format="contiguous"), dict(sparsity=0.5, draw="bernoulli"),
         dict(schedule="step", gamma=0.2), dict(train_samples=100), dict(norm_group=64),
         dict(sparsity=0.5, method="set"), dict(sparsity=0.5, method="rigl", mask_seed=1),
+        dict(sparsity=0.5, preserve_flow=True),
         dict(sparsity=0.5, method="edge-popup"), dict(sparsity=0.5, method="edge-popup", mask_seed=1),
     ],
 )  # fmt: skip
 def test_fields_with_effect_split_keys(changes):
     assert RunConfig(**changes).key != RunConfig().key
+
+
+@pytest.mark.parametrize(
+    "values",
+    [
+        dict(), dict(rule="snip"), dict(method="set"), dict(method="rigl"), dict(method="granet", start_sparsity=0.2),
+        *[dict(method=method, source_sparsity=0.2)
+          for method in ("set", "rigl", "granet", "gmp", "imp", "str", "edge-popup")],
+    ],
+)  # fmt: skip
+def test_preserved_flow_is_another_run_where_a_mask_is_drawn(values):
+    config = RunConfig(sparsity=0.5, **values)
+    assert config.replace(preserve_flow=True).key != config.key
 
 
 def test_rule_criterion_and_scored_weights_split_keys():
@@ -111,6 +137,7 @@ OF_METHODS = {
     "start_sparsity": {"method": "granet"}, "prune_rate": {"method": "rigl"}, "prune_decay": {"method": "set"},
     "prune_scope": {"method": "gmp"}, "update_interval": {"method": "gmp"}, "update_start": {"method": "granet"},
     "update_end": {"method": "rigl"}, "frozen_weights": {"method": "edge-popup"},
+    "fine_tune_epochs": {"method": "edge-popup", "warmup_epochs": 0},
     "levels": {"method": "imp", "epochs": 24}, "rewind": {"method": "imp"},
     "rewind_epoch": {"method": "imp", "epochs": 21}, "threshold_init": {"method": "str"},
     "threshold_decay": {"method": "str"},
@@ -124,7 +151,7 @@ def test_every_field_survives_json(name):
              "engine": "compacted", "nesterov": False, "train_samples": 500, "stop_epoch": 2, "milestones": (0.3,),
              "criterion": "snip", "score_init_seed": 4, "norm_group": 32, "source_rule": "balanced",
              "prune_decay": "constant", "prune_scope": "layer", "frozen_weights": "kaiming-normal",
-             "rewind": "rate",
+             "rewind": "rate", "preserve_flow": True,
              "layer_densities": (("classifier.weight", 1.0), ("stem.weight", 0.5))}
     base = {"sparsity": 0.5}
     if name == "engine":
@@ -156,6 +183,10 @@ def test_every_field_survives_json(name):
         (dict(rule="random"), "unknown density rule 'random'.*erk.*snip.*custom"),
         (dict(sparsity=0.5, criterion="snap"), "unknown criterion 'snap'.*random.*snip"),
         (dict(sparsity=0.5, criterion="snip", structure="node"), "criterion='snip'.*'random' unless structure"),
+        (dict(sparsity=0.5, preserve_flow=True, draw="bernoulli"), "preserve_flow=True.*'random' and draw is 'exact'"),
+        (dict(sparsity=0.5, preserve_flow=True, draw="fan_in"), "preserve_flow=True.*'random' and draw is 'exact'"),
+        (dict(sparsity=0.5, preserve_flow=True, criterion="snip"), "preserve_flow=True.*False unless criterion"),
+        (dict(sparsity=0.5, preserve_flow=1), "preserve_flow=1 is a int: it must be bool"),
         (dict(sparsity=0.5, rule="custom"), r"layer_densities=\(\).*of one at least"),
         (dict(sparsity=0.5, rule="custom", layer_densities={"stem": 0.5}), "'stem'.*choose one of stem.weight, group1"),
         (dict(rule="custom", layer_densities={"stem.weight": 0}), r"layer_densities\['stem.weight'\]=0.*in \(0, 1\]"),
@@ -173,6 +204,8 @@ def test_every_field_survives_json(name):
         (dict(schedule="step", milestones=(0.8, 0.5)), "milestones"),
         (dict(method="edge-popup"), "sparsity=0.0.*above source_sparsity.*only chooses"),
         (dict(method="edge-popup", sparsity=0.5, source_sparsity=0.5), "sparsity=0.5.*above source_sparsity"),
+        (dict(method="edge-popup", sparsity=0.5, epochs=4, fine_tune_epochs=4), "fine_tune_epochs=4.*below epochs .4."),
+        (dict(method="edge-popup", sparsity=0.5, epochs=4, fine_tune_epochs=1), "warmup_epochs=1.*below the 1 epochs"),
         (dict(method="edge-popup", sparsity=0.5, frozen_weights="one"), "frozen_weights 'one'.*signed-constant"),
         (dict(method="imp", sparsity=0.5, levels=1), "levels=1.*2 or more"),
         (dict(method="imp", sparsity=0.5, epochs=21), r"epochs=21.*rewind_epoch \(0\) and a multiple of levels \(5\)"),

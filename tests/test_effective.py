@@ -8,9 +8,9 @@ from randsparse import architectures, models
 from randsparse.densities import allocate
 from randsparse.effective import effective_density, effective_mask
 from randsparse.errors import StudyError
-from randsparse.flow import Attention, Flow
 from randsparse.masks import Mask, draw
 from randsparse.nodes import draw_nodes, node_mask
+from randsparse.paths import Attention, Flow
 from randsparse.structure import flows
 
 CHAIN = (Flow("a", "input", "h"), Flow("b", "h", "g"), Flow("c", "g", "classes"))

@@ -102,7 +102,7 @@ def test_scores_are_of_the_parents_init_scale(digits):
 def test_scores_on_images_need_the_dataset_and_others_do_not():
     for name in scores.SCORES:
         for config in (SPARSE.replace(rule=name), SPARSE.replace(criterion=name)):
-            if name in scores.NEED_DATA:
+            if name in densities.NEED_DATA:
                 with pytest.raises(StudyError, match=f"{name} scores weights on training images"):
                     create(config, *SHAPE)
             else:

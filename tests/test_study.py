@@ -5,6 +5,7 @@ import os
 import shutil
 import subprocess
 import sys
+import textwrap
 import time
 from dataclasses import replace
 from functools import partial
@@ -298,6 +299,28 @@ def test_an_error_of_the_user_is_one_line_and_a_non_zero_exit(root, arguments, m
     assert done.returncode == 2 and done.stdout == ""
     assert done.stderr.startswith(f"randsparse: {message}") and done.stderr.count("\n") == 1
     assert not (root / "results").exists()
+
+
+def test_plans_and_status_need_no_torch(tmp_path):
+    """Its import takes longer than all the rest of them."""
+    shown = """
+        import sys
+        from pathlib import Path
+        from randsparse import command_line, experiments, freshness, parameters
+        from randsparse.evaluations import plans
+        from randsparse.runs import Store
+
+        store, root, needed = Store(sys.argv[2]), Path(sys.argv[1]), 0
+        for name in freshness.names(root):
+            values = parameters.profile_parameters(name, "digits", root)
+            needed += len(experiments.plan(name, values, store)) + len(plans.missing(name, values, store))
+        assert command_line.main(["status", "--profile", "digits", "--results", sys.argv[2]]) == 0
+        assert needed and "torch" not in sys.modules
+    """
+    command = [sys.executable, "-c", textwrap.dedent(shown), str(REPOSITORY), str(tmp_path / "results")]
+    environment = {**os.environ, "PYTHONPATH": str(REPOSITORY / "lib")}
+    done = subprocess.run(command, cwd=REPOSITORY, env=environment, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
 
 
 def test_a_record_of_another_schema_version_is_one_line_and_stays(tmp_path):

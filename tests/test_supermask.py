@@ -117,6 +117,32 @@ def test_resume_is_bit_for_bit(tmp_path):
     assert all(torch.equal(score, again.dynamics.scores[name]) for name, score in one.dynamics.scores.items())
 
 
+def test_fine_tuning_trains_the_weights_of_the_ticket_that_a_shorter_run_ends_with(tmp_path):
+    ticket = config(source_sparsity=0.5)
+    of = ticket.replace(epochs=ticket.epochs + 3, fine_tune_epochs=3, warmup_epochs=1)
+    ticket = ticket.replace(warmup_epochs=1)
+    straight = training.train(of)
+    chosen = trainer(ticket)
+    for _ in range(ticket.epochs):
+        chosen.train_epoch()
+    assert chosen.curves[0] == straight["curve"][: ticket.epochs]
+    last, first = (straight["curve"][epoch]["lr"] for epoch in (ticket.epochs - 1, ticket.epochs))
+    assert first > last == pytest.approx(0, abs=0.01)
+    tuned = trainer(of)
+    for epoch in range(of.epochs):
+        tuned.train_epoch()
+        if epoch in (ticket.epochs - 1, ticket.epochs):  # the last of edge-popup, the first of fine-tuning
+            checkpoints.save(tuned.states()[0], of, tmp_path / str(epoch))
+    assert tuned.dynamics.mask == chosen.dynamics.mask
+    for name, weight in tuned.model.named_parameters():
+        before, kept = chosen.model.get_parameter(name), chosen.dynamics.mask.get(name)
+        moved = weight.detach() != before.detach()
+        assert moved.any() if kept is None else moved[kept].float().mean() > 0.9 and not moved[~kept].any(), name
+    for epoch in (ticket.epochs - 1, ticket.epochs):
+        resumed = training.train(of, checkpoint_dir=tmp_path / str(epoch))
+        assert runs.comparable(resumed) == runs.comparable(straight)
+
+
 def test_choosing_weights_is_enough_to_learn():
     of = RunConfig(method="edge-popup", sparsity=0.5, start_sparsity=0.5, epochs=6, batch_size=64, train_samples=640)
     record = training.train(of)

@@ -50,12 +50,11 @@ class ChangingMask:
         """Do what comes before the steps of `epoch` (from 0)."""
 
     def due(self, step: int) -> bool:
-        """Return whether `update` takes the place of `step`."""
-        raise NotImplementedError
+        """Return whether `update` takes the place of `step`: of none, for a mask that changes between epochs alone."""
+        return False
 
     def update(self, step: int) -> None:
-        """Do what `step` does to weights and mask, with the gradients of its batch."""
-        raise NotImplementedError
+        """Do what `step`, which is due, does to weights and mask, with the gradients of its batch."""
 
     def mean_flops(self, steps: int) -> float:
         """Return the forward FLOPs of one image on kept weights, on average over the first `steps` steps so far.
@@ -86,7 +85,7 @@ class ChangingMask:
         return {"mask": dict(self.mask.to("cpu")), "spent": self.spent, "counted": self.counted}
 
     def resume(self, state: dict[str, Any]) -> None:
-        """Go on from what `state` returned; the trainer's weights and optimiser are already as they were."""
+        """Go on from what `state` returned; the trainer restores weights and the state of the optimiser after this."""
         self.change(Mask({name: state["mask"][name] for name in self.source}).to(self.trainer.device))
         self.spent, self.counted = state["spent"], state["counted"]
 

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
+from typing import Any
 
 from randsparse import search
-from randsparse.config import RunConfig
+from randsparse.config import DEFAULTS, RunConfig
 from randsparse.runs import Record, Store
 
-SEARCHED = "searched"
-"""The arm of the network that a search found."""
+Parameters = Mapping[str, Any]
+
+DENSE, RANDOM, SEARCHED = "dense", "random", "searched"
+"""Arms: the dense network, static random masks, and the network that a search found."""
+SMALL_PARENT, SMALL_OWN = "small dense (parent's scale)", "small dense (own scale)"
 
 
 @dataclass(frozen=True)
@@ -127,6 +131,19 @@ class Comparison:
     def unreachable(self) -> list[tuple[str, float, str]]:
         """The infeasible points as charts take them: structure, sparsity, arm."""
         return [(point.structure, point.sparsity, point.arm) for point in self.infeasible]
+
+
+def base_config(parameters: Parameters) -> RunConfig:
+    """Return the config made of those parameters that are fields of RunConfig."""
+    return RunConfig(**{name: value for name, value in parameters.items() if name in DEFAULTS})
+
+
+def replicates(name: str, structure: str, sparsity: float, config: RunConfig, seeds: int) -> list[Arm]:
+    """Return the runs of an arm, which differ in all three seeds."""
+    return [
+        Arm(name, structure, sparsity, seed, config.replace(mask_seed=seed, init_seed=seed, data_seed=seed))
+        for seed in range(seeds)
+    ]
 
 
 def longest(configs: Iterable[RunConfig]) -> list[RunConfig]:

@@ -52,6 +52,7 @@ class RunConfig:
     criterion: str = "random"  # which weights of a layer are kept: drawn by mask_seed, or those of the highest scores
     score_init_seed: int | None = None  # the initial weights that are scored; None: the run's own, init_seed
     draw: str = "exact"
+    preserve_flow: bool = False  # a random mask leaves no unit without incoming or outgoing edges: flow
     # "small-dense": a narrower dense network of as many weights (or that share of nodes); the masks of methods.DYNAMIC
     # change in training, which ends at `sparsity`
     method: str = "static"
@@ -69,6 +70,7 @@ class RunConfig:
     levels: int = 5  # of imp: trainings, which share the epochs, and between which weights are pruned
     rewind: str = "weights"  # what goes back before the next level, with the learning rate; "rate": that alone
     rewind_epoch: int = 0  # to which, of the first level
+    fine_tune_epochs: int = 0  # of edge-popup: the last epochs, which train the weights that it chose
     frozen_weights: str = "signed-constant"  # of edge-popup: ± the standard deviation; or as drawn, "kaiming-normal"
     init_scale: str = "parent"  # Kaiming fan-in of the dense parent, or of what the run keeps
     # recipe
@@ -96,14 +98,16 @@ class RunConfig:
     data_seed: int = 0  # order and augmentation
 
     def __post_init__(self) -> None:
-        for field in fields(self):
-            object.__setattr__(self, field.name, _typed(field.name, getattr(self, field.name)))
+        # Plans make thousands of configs: fields left at their defaults are in order, and are passed over.
+        changed = {name: _typed(name, value) for name, value in vars(self).items() if value is not DEFAULTS[name]}
+        for name, value in changed.items():
+            object.__setattr__(self, name, value)
         for name, allowed in CHOICES.items():
-            if getattr(self, name) not in allowed:
-                raise unknown(name, getattr(self, name), allowed)
+            if name in changed and changed[name] not in allowed:
+                raise unknown(name, changed[name], allowed)
         object.__setattr__(self, "model", _canonical_model(self.dataset, self.model, self.rule))
         self._check_values()
-        for name in self._without_effect():
+        for name in changed.keys() & self._without_effect():
             object.__setattr__(self, name, DEFAULTS[name])
         if self.layer_densities:
             _check_layers(self.dataset, self.model, self.layer_densities)
@@ -136,6 +140,9 @@ class RunConfig:
         sparse_node = sparse and self.structure == "node"
         require(self.criterion == "random" or not sparse_node, "criterion", self.criterion,
                 "'random' unless structure is 'weight'")
+        plain = self.criterion == "random" and self.draw == "exact"
+        require(not self.preserve_flow or not sparse or sparse_node or plain, "preserve_flow", self.preserve_flow,
+                "False unless criterion is 'random' and draw is 'exact'")
         require(self.rule != "custom" or not sparse or sparse_node or self.layer_densities != (), "layer_densities",
                 self.layer_densities, "a density by layer, of one at least, with rule='custom'")
         require(self.engine != "compacted" or self.sparsity == 0 or sparse_node or self.method == "small-dense",
@@ -149,7 +156,7 @@ class RunConfig:
 
     def _without_effect(self) -> set[str]:
         names = methods.without_effect(self)
-        spread = {"rule", "layer_densities", "criterion", "score_init_seed", "draw"}
+        spread = {"rule", "layer_densities", "criterion", "score_init_seed", "draw", "preserve_flow"}
         if self.sparsity == 0:
             names |= spread | {"structure", "method", "init_scale", "mask_seed"}
         elif self.method == "small-dense":
@@ -181,8 +188,7 @@ class RunConfig:
     @cached_property
     def key(self) -> str:
         """16 hex digits: the hash of the fields that differ from their defaults, and of the versions."""
-        text = json.dumps({"schema": SCHEMA, "semantics": SEMANTICS, "config": self.to_dict()}, sort_keys=True)
-        return hashlib.sha256(text.encode()).hexdigest()[:16]
+        return key_of(self.to_dict())
 
     @property
     def density(self) -> float:
@@ -225,6 +231,12 @@ class RunConfig:
 
 DEFAULTS: dict[str, Any] = {field.name: field.default for field in fields(RunConfig) if field.default is not MISSING}
 _OPTIONAL = {name for name, default in DEFAULTS.items() if default is None}
+
+
+def key_of(values: dict[str, Any]) -> str:
+    """Return the key of the config whose `to_dict` has these values."""
+    text = json.dumps({"schema": SCHEMA, "semantics": SEMANTICS, "config": values}, sort_keys=True)
+    return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
 def _json(name: str, value: Any) -> Any:
@@ -297,12 +309,10 @@ def _canonical_model(dataset: str, model: str, rule: str) -> str:
 def _check_streamed(dataset: str, engine: str, rule: str, criterion: str, method: str) -> None:
     """Raise StudyError for what needs all images in memory, of a dataset that is streamed from disk."""
     if sources.folder(dataset):
-        from randsparse import scores  # which imports torch
-
         require(engine != "batched", "engine", engine, f"'masked' with {dataset}, which is streamed from disk")
         require(method not in methods.DYNAMIC, "method", method, f"'static' with {dataset}, streamed from disk")
         for name, value in (("rule", rule), ("criterion", criterion)):
-            require(value not in scores.NEED_DATA, name, value,
+            require(value not in densities.NEED_DATA, name, value,
                     f"one that needs no images with {dataset}, which is streamed from disk")
 
 

@@ -117,6 +117,8 @@ RULES: dict[str, Rule] = {
 """The rules that need shapes and a density only; `custom` needs densities."""
 SCORED = ("magnitude", "snip", "grasp", "synflow")
 """The rules that need weights: `scores` has them."""
+NEED_DATA = ("snip", "grasp")
+"""Those of them that look at training images; the others take of these no more than the shape."""
 
 
 def _root(function: Callable[[float], float], low: float, high: float, **tolerances: float) -> float:

@@ -8,8 +8,8 @@ import torch
 from torch import Tensor
 
 from randsparse.errors import StudyError
-from randsparse.flow import Flow
 from randsparse.masks import Mask
+from randsparse.paths import Flow
 
 
 def effective_density(mask: Mask, flows: Sequence[Flow]) -> float:

@@ -7,33 +7,38 @@ Comparison: arms at every structure and sparsity, of single runs and of searches
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import replace
 from functools import lru_cache
-from typing import Any
 
 from randsparse import feasibility, search, sources
-from randsparse.comparison import SEARCHED, Arm, Comparison, Infeasible, Search, Tuning
-from randsparse.config import DEFAULTS, RunConfig
+from randsparse.comparison import (
+    DENSE,
+    RANDOM,
+    SEARCHED,
+    SMALL_OWN,
+    SMALL_PARENT,
+    Arm,
+    Comparison,
+    Infeasible,
+    Parameters,
+    Search,
+    Tuning,
+    base_config,
+    replicates,
+)
+from randsparse.config import RunConfig
 from randsparse.errors import unknown
 from randsparse.flops import narrow_at_equal_flops
 from randsparse.runs import Store
+from randsparse.sparse_training import runs as sparse_training_runs
 from randsparse.theory import runs as theory_runs
 
-Parameters = Mapping[str, Any]
-
-DENSE, RANDOM = "dense", "random"
-SMALL_PARENT, SMALL_OWN = "small dense (parent's scale)", "small dense (own scale)"
 SMALL_FLOPS = "small dense (equal FLOPs)"
 ARMS = (DENSE, RANDOM, SEARCHED, SMALL_PARENT, SMALL_OWN)
 NO_NARROWER = "a network of one node a group has more FLOPs"
 NEW_INIT = 1000
 """What is added to a replicate's seed for initial weights that are scored and not trained."""
-
-
-def base_config(parameters: Parameters) -> RunConfig:
-    """Return the config made of those parameters that are fields of RunConfig."""
-    return RunConfig(**{name: value for name, value in parameters.items() if name in DEFAULTS})
 
 
 def comparison(parameters: Parameters) -> Comparison:
@@ -59,7 +64,7 @@ def comparison(parameters: Parameters) -> Comparison:
                 if reason := feasibility.infeasible(config, *shape):
                     infeasible.append(Infeasible(name, structure, sparsity, reason, config.model))
                     continue
-                arms += _replicates(name, structure, sparsity, config, parameters["seeds"])
+                arms += replicates(name, structure, sparsity, config, parameters["seeds"])
             if SEARCHED not in parameters["arms"]:
                 continue
             if reason := feasibility.infeasible(point, *shape):
@@ -105,7 +110,7 @@ def sizes(parameters: Parameters) -> Comparison:
                     infeasible.append(Infeasible(name, "weight", sparsity, reason, model))
                     continue
                 like = sparsity if name == RANDOM else 0.0
-                tuned[like] += _replicates(name, "weight", sparsity, config, seeds)
+                tuned[like] += replicates(name, "weight", sparsity, config, seeds)
     tunings = [
         Tuning(sparsity, _trials(arms[0], parameters["lrs"], seeds), tuple(arms))
         for sparsity, arms in tuned.items()
@@ -134,7 +139,7 @@ def layers(parameters: Parameters) -> Comparison:
         if reason := feasibility.infeasible(config, *sources.shape(base.dataset)):
             infeasible.append(Infeasible(name, "weight", sparsity, reason, config.model))
             continue
-        own = _replicates(name, "weight", sparsity, config, seeds)
+        own = replicates(name, "weight", sparsity, config, seeds)
         arms += own
         if config.criterion != "random":
             arms += [_scored_elsewhere(arm) for arm in own]
@@ -152,14 +157,6 @@ def _scored_elsewhere(arm: Arm) -> Arm:
     return replace(arm, arm=score_mask(config.criterion, new_init=True), config=config)
 
 
-def _replicates(name: str, structure: str, sparsity: float, config: RunConfig, seeds: int) -> list[Arm]:
-    """Return the runs of an arm, which differ in all three seeds."""
-    return [
-        Arm(name, structure, sparsity, seed, config.replace(mask_seed=seed, init_seed=seed, data_seed=seed))
-        for seed in range(seeds)
-    ]
-
-
 def _of_size(point: RunConfig, narrow: bool) -> dict[str, RunConfig | None]:
     """Return the arms of one model and sparsity; None where no narrower network has as few FLOPs."""
     if point.sparsity == 0:
@@ -173,7 +170,7 @@ def _of_size(point: RunConfig, narrow: bool) -> dict[str, RunConfig | None]:
 
 def _trials(arm: Arm, rates: list[float], seeds: int) -> tuple[RunConfig, ...]:
     """Return the runs, replicates of an arm at each of `rates`, by which one of these is chosen."""
-    replicates = [each for lr in rates for each in _replicates("", "", 0.0, arm.config.replace(lr=lr), seeds)]
+    replicates = [each for lr in rates for each in replicates("", "", 0.0, arm.config.replace(lr=lr), seeds)]
     return tuple(each.config for each in replicates)
 
 
@@ -205,6 +202,8 @@ COMPARISONS: dict[str, Callable[[Parameters], Comparison]] = {
     "05_layerwise_density": layers,
     "06_beyond_accuracy": comparison,
     "07_theory": theory_runs.comparison,
+    "08_sparse_to_sparse": sparse_training_runs.sparse_to_sparse,
+    "09_strong_tickets": sparse_training_runs.strong_tickets,
 }
 """The comparison that each notebook shows, by the notebook's name; a notebook that is not here needs no runs."""
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from functools import cache
 
-from randsparse import densities, methods, widths
+from randsparse import densities, flow, methods, widths
 from randsparse.architectures import Widths, shapes
 from randsparse.config import RunConfig
 from randsparse.errors import StudyError
@@ -26,6 +26,8 @@ def infeasible(config: RunConfig, classes: int, channels: int, size: int) -> str
             widths.node_widths(config.model, config.density)
         elif config.rule in densities.SCORED:
             densities.check(layers, config.density)
+            if config.preserve_flow:  # whatever the counts by layer
+                flow.lift(layers, densities.allocate(layers, config.density, "uniform"))
         else:
             allocate(config, layers)
     except StudyError as error:
@@ -36,20 +38,24 @@ def infeasible(config: RunConfig, classes: int, channels: int, size: int) -> str
 def allocate(config: RunConfig, layers: densities.Shapes) -> dict[str, int]:
     """Return the counts of a rule that needs no weights, by parameter name; raises StudyError if it cannot be met."""
     if config.rule != "custom":
-        return densities.allocate(layers, config.density, config.rule)
-    custom = densities.custom(layers, config.density, dict(config.layer_densities))
-    return densities.apportion(layers, config.density, custom)
+        counts = densities.allocate(layers, config.density, config.rule)
+    else:
+        custom = densities.custom(layers, config.density, dict(config.layer_densities))
+        counts = densities.apportion(layers, config.density, custom)
+    return flow.lift(layers, counts) if config.preserve_flow else counts
 
 
 def changing_counts(config: RunConfig, layers: densities.Shapes) -> tuple[dict[str, int], dict[str, int]]:
     """Return how many weights the source mask has by layer, and the first mask in it, of a method of methods.DYNAMIC.
 
-    Where the rule of the first mask wants more of a layer than the source has, the other layers take the rest.
+    Where the rule of the first mask wants more of a layer than the source has, the other layers take the rest. Flow is
+    preserved in the source, or, inside a dense one, in the first mask.
     Raises StudyError for sparsities that the rules cannot meet.
     """
     source = {name: math.prod(shape) for name, shape in layers.items()}
     if config.source_sparsity:
         source = densities.allocate(layers, round(1 - config.source_sparsity, 12), config.source_rule)
+        source = flow.lift(layers, source) if config.preserve_flow else source
     densities.check(layers, config.density)
     if not methods.draws_start(config):
         return source, dict(source)
@@ -59,6 +65,7 @@ def changing_counts(config: RunConfig, layers: densities.Shapes) -> tuple[dict[s
         sparsity=methods.start_sparsity(config),
         rule=config.rule,
         layer_densities=config.layer_densities,
+        preserve_flow=config.preserve_flow and not config.source_sparsity,
     )
     return source, densities.within(allocate(start, layers), source)
 

@@ -52,11 +52,12 @@ def load(path: Path, found: list[Stamped], read: Callable[[Stamped], Row | None]
     kept, so that its file is not read again. None if there are values that the table's types cannot hold.
     """
     table = _read(path)
-    known = dict(zip(_stamps(table), range(len(table)), strict=True))
+    stamps = list(_stamps(table))
+    if stamps == found:
+        return _shown(table)
+    known = dict(zip(stamps, range(len(table)), strict=True))
     rows = [known.get(stamp) for stamp in found]
     changed = [stamp for stamp, row in zip(found, rows, strict=True) if row is None]
-    if not changed and len(found) == len(table):
-        return _shown(table, rows)
     tables, fresh = [table], {}
     try:
         for start in range(0, len(changed), BATCH):
@@ -69,7 +70,7 @@ def load(path: Path, found: list[Stamped], read: Callable[[Stamped], Row | None]
     table = _take(_concatenated(tables), [row for row in rows if row is not None])
     if save:
         _write(path, table)
-    return _shown(table, range(len(table)))
+    return _shown(table)
 
 
 def frame(table: pa.Table, columns: Iterable[str]) -> pd.DataFrame:
@@ -136,11 +137,12 @@ def _stamps(table: pa.Table) -> Iterable[Stamped]:
     return zip(*(table.column(name).to_pylist() for name in Stamped._fields), strict=True)
 
 
-def _shown(table: pa.Table, rows: Iterable[int]) -> pa.Table:
-    """Return the shown ones of `rows`, all of those of the table in some order."""
-    rows = list(rows)
-    table = table if rows == list(range(len(rows))) else _take(table, rows)
-    return table.filter(table.column("shown"))
+def _shown(table: pa.Table) -> pa.Table:
+    """Return the rows that are shown; those of a large store are copied only if some are not."""
+    import pyarrow.compute as pc
+
+    shown = table.column("shown")
+    return table.filter(shown) if pc.any(pc.invert(shown)).as_py() else table
 
 
 def _take(table: pa.Table, rows: list[int]) -> pa.Table:

@@ -9,7 +9,7 @@ from functools import lru_cache
 import numpy as np
 import pandas as pd
 
-from randsparse import masks, stats, surveys
+from randsparse import masks, methods, stats, surveys
 from randsparse.comparison import Arm, Comparison
 from randsparse.config import RunConfig
 from randsparse.densities import Shapes
@@ -74,9 +74,9 @@ def _network(model: str, dataset: str) -> tuple[Shapes, tuple[Flow, ...]]:
 
 def _on_path(config: RunConfig, shapes: Shapes, steps: tuple[Flow, ...], counts: Mapping[str, int]) -> Mask | None:
     """Return the weights on a path of a mask that seed and counts determine; None for other masks."""
-    if config.criterion != "random" or config.draw != "exact":
+    if config.criterion != "random" or config.draw != "exact" or config.method in methods.DYNAMIC:
         return None
-    return effective_mask(masks.draw(shapes, counts, config.mask_seed), steps)
+    return effective_mask(masks.draw(shapes, counts, config.mask_seed, preserve_flow=config.preserve_flow), steps)
 
 
 def role(layer: str, shapes: Iterable[str]) -> str:

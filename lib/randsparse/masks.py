@@ -15,6 +15,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor
 
+from randsparse import flow
 from randsparse.errors import StudyError, unknown
 from randsparse.seeds import generator
 
@@ -139,7 +140,13 @@ class Mask(Mapping[str, Tensor]):
         return "\n".join(line.format(*row) for row in rows)
 
 
-def draw(shapes: Mapping[str, tuple[int, ...]], counts: Mapping[str, int], seed: int, kind: str = "exact") -> Mask:
+def draw(
+    shapes: Mapping[str, tuple[int, ...]],
+    counts: Mapping[str, int],
+    seed: int,
+    kind: str = "exact",
+    preserve_flow: bool = False,
+) -> Mask:
     """Return a random mask that keeps `counts` weights of each layer.
 
     Each layer has one tensor of uniform scores, which depends on the seed and the layer's name only. Kinds:
@@ -147,11 +154,16 @@ def draw(shapes: Mapping[str, tuple[int, ...]], counts: Mapping[str, int], seed:
         bernoulli: scores below count / size are kept, each weight independently: counts are right on average;
         fan_in: each output unit keeps the same number of its lowest scores; where count is no multiple of the
             units, some units, drawn by seed and name too, keep one more, so that the layer's count is exact.
-    A sparser mask of the same seed and kind is a subset of the denser wherever the counts shrink.
-    Raises StudyError for an unknown kind, or counts that do not fit the shapes.
+    A sparser mask of the same seed and kind is a subset of the denser wherever the counts shrink. Not so with
+    `preserve_flow`, which gives the units that an exact mask leaves without incoming or outgoing edges one each
+    (`flow.repair`): a layer where it leaves none keeps the very same weights.
+    Raises StudyError for an unknown kind, counts that do not fit the shapes, and flow that cannot be preserved: of
+    another kind, or with fewer weights than a layer's floor (see `flow.lift`).
     """
     if kind not in KINDS:
         raise unknown("kind of mask", kind, KINDS)
+    if preserve_flow and kind != "exact":
+        raise StudyError(f"masks of kind {kind!r} cannot preserve flow: choose 'exact'")
     if shapes.keys() != counts.keys():
         odd = ", ".join(sorted(shapes.keys() ^ counts.keys()))
         raise StudyError(f"shapes and counts name different layers ({odd}): give one count for each layer")
@@ -160,14 +172,33 @@ def draw(shapes: Mapping[str, tuple[int, ...]], counts: Mapping[str, int], seed:
         count, size = counts[name], math.prod(shape)
         if not 0 <= count <= size:
             raise StudyError(f"cannot keep {count} weights of {name!r}: choose a count from 0 to {size}")
-        scores = torch.rand(shape, generator=generator("mask", seed, name))
+        scores = _scores(shape, seed, name)
         if kind == "exact":
             tensors[name] = keep_lowest(scores, count)
+            if preserve_flow:
+                if count < max(shape[:2]):
+                    raise StudyError(f"{count} weights of {name!r} leave units without edges: keep {max(shape[:2])}")
+                tensors[name] = torch.from_numpy(flow.repair(scores.numpy(), tensors[name].numpy()))
         elif kind == "bernoulli":
             tensors[name] = scores < count / size
         else:
             rank = torch.randperm(shape[0], generator=generator("rows", seed, name))
             tensors[name] = _lowest_in_rows(scores, count, rank)
+    return Mask(tensors)
+
+
+def draw_inside(source: Mask, counts: Mapping[str, int], seed: int) -> Mask:
+    """Return a random mask that keeps `counts` of the weights of each layer of `source`: those of the lowest scores.
+
+    The scores are those of `draw`. Of an exact source of that seed it is the mask that `draw` gives, unless flow was
+    preserved, where that need not be inside the source.
+    Raises StudyError for a count above that of the source.
+    """
+    tensors = {}
+    for name, kept in source.weights.items():
+        if not 0 <= counts[name] <= source.counts[name]:
+            raise StudyError(f"cannot keep {counts[name]} weights of {name!r}: its source has {source.counts[name]}")
+        tensors[name] = keep_lowest(_scores(kept.shape, seed, name).masked_fill(~kept, 2.0), counts[name])
     return Mask(tensors)
 
 
@@ -218,6 +249,11 @@ def keep_lowest(scores: Tensor, count: int) -> Tensor:
             break
     kept[doubtful[flat[doubtful].argsort(stable=True)[:missing]]] = True
     return kept.reshape(scores.shape)
+
+
+def _scores(shape: tuple[int, ...], seed: int, name: str) -> Tensor:
+    """Return the uniform scores of a layer, in [0, 1), which depend on seed and name only."""
+    return torch.rand(shape, generator=generator("mask", seed, name))
 
 
 def _lowest_in_rows(scores: Tensor, count: int, rank: Tensor) -> Tensor:

@@ -21,7 +21,7 @@ READS: dict[str, set[str]] = {
     "gmp": _SOURCE | _UPDATES | {"update_start", "prune_scope"},
     "str": _SOURCE | {"update_end", "threshold_init", "threshold_decay"},
     "imp": _SOURCE | {"levels", "rewind", "rewind_epoch", "prune_scope"},
-    "edge-popup": _SOURCE | _UPDATES | {"update_start", "start_sparsity", "frozen_weights"},
+    "edge-popup": _SOURCE | _UPDATES | {"update_start", "start_sparsity", "frozen_weights", "fine_tune_epochs"},
 }
 """By method, the fields that have an effect on it, of those that have none on a static mask, and of `rule`."""
 DYNAMIC = tuple(READS)
@@ -69,6 +69,13 @@ def check(config: RunConfig) -> None:
     if "update_start" in reads:
         require(0 <= config.update_start < config.update_end, "update_start", config.update_start,
                 f"0 or more and below update_end ({config.update_end:g}), as fractions of training")
+    if "fine_tune_epochs" in reads:
+        tuning = config.fine_tune_epochs
+        require(0 <= tuning < config.epochs, "fine_tune_epochs", tuning,
+                f"0 or more and below epochs ({config.epochs})")
+        shorter = min(tuning, config.epochs - tuning) or config.epochs
+        require(config.warmup_epochs < shorter or not config.warmup_epochs, "warmup_epochs", config.warmup_epochs,
+                f"below the {shorter} epochs of a schedule: edge-popup and fine-tuning have one each")
     if "levels" in reads:
         k = config.rewind_epoch
         require(config.levels >= 2, "levels", config.levels, "2 or more, between which weights are pruned")
@@ -77,6 +84,20 @@ def check(config: RunConfig) -> None:
                 f"rewind_epoch ({k}) and a multiple of levels ({config.levels}), which share the epochs after it")
         require(config.warmup_epochs < level_epochs(config), "warmup_epochs", config.warmup_epochs,
                 f"below the {level_epochs(config)} epochs of a level")
+
+
+def in_schedule(config: RunConfig, step: int, steps_per_epoch: int) -> tuple[int, int]:
+    """Return where `step` (from 0) is in the schedule of the learning rate, and how many steps that schedule has.
+
+    It is that of all of training, but each level of "imp" has one, which rewinds to `rewind_epoch`, and fine-tuning
+    has one of its own.
+    """
+    total = config.epochs * steps_per_epoch
+    if config.method == "imp":
+        total, back = level_epochs(config) * steps_per_epoch, config.rewind_epoch * steps_per_epoch
+        return (step if step < back else back + (step - back) % (total - back)), total
+    tuning = config.fine_tune_epochs * steps_per_epoch
+    return (step, total - tuning) if step < total - tuning else (step - (total - tuning), tuning)
 
 
 def level_epochs(config: RunConfig) -> int:
@@ -101,8 +122,8 @@ def without_effect(config: RunConfig) -> set[str]:
         names |= {"start_sparsity", "rule", "layer_densities"}
     if config.method == "edge-popup" and config.start_sparsity == config.sparsity:
         names |= {"update_interval", "update_start", "update_end"}
-    if not config.source_sparsity and not draws_start(config) and config.method != "edge-popup":
-        names |= {"mask_seed"}
+    if not config.source_sparsity and not draws_start(config):
+        names |= {"preserve_flow"} if config.method == "edge-popup" else {"preserve_flow", "mask_seed"}
     return names
 
 

@@ -9,14 +9,14 @@ from typing import Any
 import torch
 from torch import nn
 
-from randsparse import methods, models, nodes, scores
+from randsparse import densities, flow, methods, models, nodes, scores
 from randsparse.architectures import input_shape
 from randsparse.config import RunConfig
 from randsparse.data import Dataset
 from randsparse.effective import effective_density
 from randsparse.errors import StudyError
 from randsparse.feasibility import allocate, changing_counts, small_widths
-from randsparse.masks import Mask, draw
+from randsparse.masks import Mask, draw, draw_inside
 from randsparse.structure import flows
 
 
@@ -40,7 +40,7 @@ def create(config: RunConfig, classes: int, channels: int, size: int, dataset: D
 
     Args:
         dataset: the run's; only its training part is looked at, and only where rule or criterion is one of
-            `scores.NEED_DATA`. On its device the scores are computed; the network is on the CPU.
+            `densities.NEED_DATA`. On its device the scores are computed; the network is on the CPU.
 
     The same config gives the same network in any process. Raises StudyError where the sparsity cannot be reached, and
     for scores without the dataset that they need.
@@ -64,10 +64,12 @@ def _weight(config: RunConfig, parent: nn.Module, image: tuple[int, ...], datase
     scored = _scores(config, parent, image, dataset)
     by_score = config.rule in scored
     counts = scores.counts(scored[config.rule], config.density) if by_score else allocate(config, shapes)
+    if config.preserve_flow:
+        counts = flow.lift(shapes, counts)
     if config.criterion in scored:
         mask = scores.keep(scored[config.criterion], counts)
     else:
-        mask = draw(shapes, counts, config.mask_seed, config.draw)
+        mask = draw(shapes, counts, config.mask_seed, config.draw, config.preserve_flow)
     models.initialize(parent, config.init_seed, _scales(config, mask))
     return Network(parent, mask, report(config, mask, parent))
 
@@ -78,7 +80,12 @@ def _changing(config: RunConfig, parent: nn.Module) -> Network:
     The own init scale of a run is that of its first mask; edge-popup's, whose weights stay, that of its last.
     """
     shapes = models.maskable(parent)
-    source, mask = (draw(shapes, counts, config.mask_seed) for counts in changing_counts(config, shapes))
+    most, first = changing_counts(config, shapes)
+    source = draw(shapes, most, config.mask_seed, preserve_flow=config.preserve_flow)
+    if config.source_sparsity:
+        mask = draw_inside(source, first, config.mask_seed)
+    else:
+        mask = draw(shapes, first, config.mask_seed, preserve_flow=config.preserve_flow)
     scales, constant = _scales(config, mask), False
     if config.method == "edge-popup":
         scales = {name: scale * (config.density * mask.size / mask.nnz) ** -0.5 for name, scale in scales.items()}
@@ -99,7 +106,7 @@ def _scores(
     found: dict[str, scores.Scores] = {}
     for name in {config.rule, config.criterion} & scores.SCORES.keys():
         images, labels = torch.ones(1, *image), None
-        if name in scores.NEED_DATA:
+        if name in densities.NEED_DATA:
             if dataset is None:
                 raise StudyError(f"{name} scores weights on training images: create the network with its dataset")
             images, labels = scores.sample(name, dataset, config.data_seed, config.batch_size)

@@ -82,12 +82,10 @@ class GroupedNorms:
 def learning_rate(config: RunConfig, step: int, steps_per_epoch: int) -> float:
     """Return the rate of `step` (from 0): linear warm-up, then a cosine to 0 or steps by `gamma` at the milestones.
 
-    Each level of iterative magnitude pruning has a schedule of its own, which rewinds to `rewind_epoch`.
+    Where training has several schedules (`methods.in_schedule`), `step` has the rate of its own.
     """
-    total, warmup = config.epochs * steps_per_epoch, config.warmup_epochs * steps_per_epoch
-    if config.method == "imp":
-        total, back = methods.level_epochs(config) * steps_per_epoch, config.rewind_epoch * steps_per_epoch
-        step = step if step < back else back + (step - back) % (total - back)
+    step, total = methods.in_schedule(config, step, steps_per_epoch)
+    warmup = config.warmup_epochs * steps_per_epoch
     if step < warmup:
         return config.lr * (step + 1) / (warmup + 1)
     if config.schedule == "step":

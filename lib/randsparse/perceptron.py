@@ -6,7 +6,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from randsparse.dimensions import Widths
-from randsparse.flow import Flow, chain
+from randsparse.paths import Flow, chain
 
 
 class Perceptron(nn.Module):

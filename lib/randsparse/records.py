@@ -8,7 +8,7 @@ from functools import cache
 from typing import TYPE_CHECKING, Any
 
 from randsparse import methods
-from randsparse.config import DEFAULTS, SCHEMA, SEMANTICS, RunConfig
+from randsparse.config import DEFAULTS, SCHEMA, SEMANTICS, RunConfig, key_of
 from randsparse.errors import StudyError
 from randsparse.files import plain
 
@@ -127,8 +127,8 @@ def shortened(longer: Record, config: RunConfig) -> Record | None:
 @cache
 def longer_keys(config: RunConfig) -> tuple[str, ...]:
     """Return the keys of the runs that hold that of `config` within them, the complete one first."""
-    stops = range(config.last_epoch + 1, config.epochs)
-    return (config.trajectory.key, *(config.replace(stop_epoch=stop).key for stop in stops))
+    values, stops = config.to_dict(), range(config.last_epoch + 1, config.epochs)
+    return (config.trajectory.key, *(key_of({**values, "stop_epoch": stop}) for stop in stops))
 
 
 def row(config: RunConfig, record: Record) -> dict[str, Any]:

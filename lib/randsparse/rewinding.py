@@ -32,9 +32,6 @@ class Rewinding(ChangingMask):
         super().__init__(config, network, trainer)
         self.begun: dict[str, Tensor] = {}  # the network to which weights rewind, once it is known
 
-    def due(self, step: int) -> bool:
-        return False
-
     def begin(self, epoch: int) -> None:
         """Keep the network to rewind to, or prune and rewind, where `epoch` (from 0) is the first to need it."""
         config, model = self.config, self.trainer.model

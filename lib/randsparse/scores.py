@@ -118,8 +118,6 @@ def saliency(model: nn.Module, images: Tensor) -> Scores:
 
 
 SCORES: dict[str, Score] = {"magnitude": magnitude, "snip": snip, "grasp": grasp, "synflow": synflow}
-NEED_DATA = ("snip", "grasp")
-"""The scores that look at training images; the others take of them no more than the shape."""
 
 
 def sample(name: str, dataset: Dataset, seed: int, batch_size: int) -> tuple[Tensor, Tensor]:

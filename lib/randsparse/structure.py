@@ -7,8 +7,8 @@ from dataclasses import dataclass, field
 from torch import nn
 
 from randsparse.errors import StudyError
-from randsparse.flow import Flow
 from randsparse.models import PreActivationBlock, ResidualNetwork
+from randsparse.paths import Flow
 
 
 @dataclass(frozen=True)

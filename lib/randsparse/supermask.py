@@ -15,7 +15,7 @@ from randsparse.dynamic import Schedule, cubic
 from randsparse.masks import Mask
 from randsparse.models import fan_in
 from randsparse.networks import Network
-from randsparse.optimization import optimizer_of
+from randsparse.optimization import make_optimizer, optimizer_of
 from randsparse.seeds import generator
 
 if TYPE_CHECKING:
@@ -33,6 +33,10 @@ class Supermask(ChangingMask):
 
     Every layer keeps the same share of its source. The number of weights goes from that of `start_sparsity` to the
     final one by the cubic schedule of gradual pruning; with `start_sparsity` = `sparsity` it is final all the time.
+
+    In the last `fine_tune_epochs` of training the mask stays, and the weights that it keeps are trained as those of a
+    static mask, from the values that were frozen; scales, shifts and biases, too. All before is bit for bit what a run
+    of so many fewer epochs does.
     """
 
     def __init__(self, config: RunConfig, network: Network, trainer: Trainer) -> None:
@@ -47,12 +51,25 @@ class Supermask(ChangingMask):
         self.limits = np.array(list(self.source.counts.values()))
         self.start = round((1 - methods.start_sparsity(config)) * self.source.size)
         anneals = self.start > self.end
-        self.schedule = Schedule(config, config.epochs * self.steps_per_epoch) if anneals else None
+        self.frozen_epochs = config.epochs - config.fine_tune_epochs
+        self.schedule = Schedule(config, self.frozen_epochs * self.steps_per_epoch) if anneals else None
         self.count = self.start
+        self.fine_tuning = False
         self.change(self.best())
 
+    def begin(self, epoch: int) -> None:
+        if epoch == self.frozen_epochs:
+            self.fine_tune()
+
+    def fine_tune(self) -> None:
+        """Train the weights from now on, and no scores."""
+        self.fine_tuning = True
+        for parameter in self.trainer.model.parameters():
+            parameter.requires_grad_(True)
+        self.trainer.optimizer = make_optimizer(self.config, self.trainer.model)
+
     def due(self, step: int) -> bool:
-        return True
+        return not self.fine_tuning
 
     def update(self, step: int) -> None:
         for name, score in self.scores.items():
@@ -71,16 +88,19 @@ class Supermask(ChangingMask):
         return Mask({name: highest_of(inside, finite(self.scores[name]), k) for (name, inside), k in pairs})
 
     def change(self, mask: Mask) -> None:
+        """Go on with another mask of the frozen weights."""
         for name, weight in self.parameters.items():
             weight.data.copy_(self.frozen[name])
         super().change(mask)
 
     def state(self) -> dict[str, Any]:
         scores = {name: score.detach().clone() for name, score in self.scores.items()}
-        return super().state() | {"scores": scores, "count": self.count}
+        return super().state() | {"scores": scores, "count": self.count, "fine_tuning": self.fine_tuning}
 
     def resume(self, state: dict[str, Any]) -> None:
         super().resume(state)
+        if state["fine_tuning"]:
+            self.fine_tune()
         self.count = state["count"]
         for name, score in self.scores.items():
             score.data.copy_(state["scores"][name])

@@ -19,11 +19,10 @@ from randsparse.evaluation import input_dtype
 from randsparse.records import SEMANTICS, Record, checked, comparable
 from randsparse.runs import Store
 from randsparse.sweep import LOCK, sweep
+from randsparse.weights import WITHOUT_WEIGHTS
 
 SAME_LOSS = 1e-6
 """Relative difference up to which mean training losses are the same: some units in the last place of float32."""
-WITHOUT_WEIGHTS = ("diverged", "failed")
-"""The status of a run that has no final network."""
 
 
 def network(

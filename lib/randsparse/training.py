@@ -250,10 +250,10 @@ class Trainer:
         if states[0] is None:
             return
         first = lanes.stack_state(list(states)) if self.batched else states[0]
-        self.model.load_state_dict(first["model"])
-        self.optimizer.load_state_dict(first["optimizer"])
         if self.dynamics:
             self.dynamics.resume(states[0]["dynamics"])
+        self.model.load_state_dict(first["model"])
+        self.optimizer.load_state_dict(first["optimizer"])
         self.epoch, self.seconds = states[0]["epoch"], sum(state["seconds"] for state in states)
         self.curves = [list(state["curve"]) for state in states]
 

@@ -7,8 +7,8 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from randsparse.dimensions import Widths
-from randsparse.flow import Attention, Flow
 from randsparse.linear_networks import HEADS
+from randsparse.paths import Attention, Flow
 from randsparse.texts import PADDING
 
 

@@ -5,14 +5,17 @@ from __future__ import annotations
 import logging
 from collections.abc import Mapping
 from pathlib import Path
-
-from torch import Tensor
+from typing import TYPE_CHECKING
 
 from randsparse.config import RunConfig
 from randsparse.errors import StudyError
 from randsparse.files import write
 
-State = dict[str, Tensor]
+if TYPE_CHECKING:
+    from torch import Tensor
+
+WITHOUT_WEIGHTS = ("diverged", "failed")
+"""The status of a run that has no final network."""
 
 logger = logging.getLogger(__name__)
 
@@ -45,7 +48,7 @@ def has(config: RunConfig, root: str | Path) -> bool:
 
     path = path_of(config, root)
     try:
-        with safe_open(path, "pt") as file:
+        with safe_open(path, "np") as file:
             key = (file.metadata() or {}).get("key")
     except FileNotFoundError:
         return False
@@ -57,7 +60,7 @@ def has(config: RunConfig, root: str | Path) -> bool:
     return key == config.key
 
 
-def load(config: RunConfig, root: str | Path) -> State | None:
+def load(config: RunConfig, root: str | Path) -> dict[str, Tensor] | None:
     """Return the final parameters and buffers of `config`, on the CPU, or None where `has` says that there are none."""
     from safetensors.torch import load_file
 

@@ -11,7 +11,7 @@ import pytest
 from randsparse import evaluations
 from randsparse.config import RunConfig
 from randsparse.errors import StudyError
-from randsparse.evaluations import Evaluation
+from randsparse.evaluations import Evaluation, Subject
 from randsparse.evaluations.adversarial import Adversarial
 from randsparse.evaluations.calibration import Calibration
 from randsparse.evaluations.corruptions import Corruption
@@ -27,6 +27,9 @@ class Constant(Evaluation):
     other: int | None = None
 
     kind: ClassVar[str] = "constant"
+
+    def measure(self, subject: Subject) -> dict[str, float]:
+        return {"x": self.value}
 
 
 @pytest.fixture

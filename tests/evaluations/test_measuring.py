@@ -12,7 +12,7 @@ import torch
 from randsparse import evaluation, evaluations, records, trained, training, weights
 from randsparse.config import RunConfig
 from randsparse.errors import StudyError
-from randsparse.evaluations import Evaluation, Subject, measuring
+from randsparse.evaluations import Evaluation, Subject, measuring, units
 from randsparse.evaluations.adversarial import Adversarial
 from randsparse.evaluations.calibration import Calibration
 from randsparse.evaluations.corruptions import Corruption
@@ -99,7 +99,7 @@ def test_nothing_is_trained_or_measured_twice(store, trainings):
         measuring.evaluate([RUN], some, store, workers=1, progress=False)
     measuring.evaluate([RUN, RUN], [*some, Counted(3)], store, workers=1, progress=False)
     assert Counted.measured == [1, 2, 3] and trainings == []
-    assert measuring.missing([RUN], [*some, Counted(4)], store) == [measuring.Unit(RUN, (Counted(4),))]
+    assert units.missing([RUN], [*some, Counted(4)], store) == [units.Unit(RUN, (Counted(4),))]
 
 
 def test_a_run_without_weights_is_trained_again_and_its_record_stays(store, trainings):
@@ -182,7 +182,7 @@ def test_results_do_not_depend_on_the_batch_size(store, monkeypatch):
     subject = measuring.subject_of(RUN, store, "data")
     first = [each.measure(subject) for each in ALL[:3]]
     full = evaluation.logits
-    monkeypatch.setattr(evaluations, "logits", lambda *args: full(*args, batch_size=7))
+    monkeypatch.setattr(evaluation, "logits", lambda *args: full(*args, batch_size=7))
     again = measuring.subject_of(RUN, store, "data")
     for one, other in zip(first, (each.measure(again) for each in ALL[:3]), strict=True):
         one, other = ({k: v for k, v in x.items() if isinstance(v, float)} for x in (one, other))

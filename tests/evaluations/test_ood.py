@@ -59,7 +59,11 @@ def test_scores_by_hand():
         assert outlier_scores(outputs, score).item() == pytest.approx(value, abs=1e-6), score
 
 
-@pytest.mark.parametrize("name", ood_images.MADE)
+def test_every_name_of_what_is_made_has_its_making():
+    assert tuple(ood_images.MADE) == ood.MADE
+
+
+@pytest.mark.parametrize("name", ood.MADE)
 def test_made_images_are_those_of_their_seed_and_not_the_test_images(name, tmp_path):
     dataset = load("digits")
     torch.manual_seed(1)

@@ -6,6 +6,7 @@ import hashlib
 import json
 import math
 import os
+from abc import ABC, abstractmethod
 from collections.abc import Iterable
 from dataclasses import MISSING, dataclass, fields
 from functools import cached_property
@@ -13,9 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from randsparse.config import RunConfig
-from randsparse.data import Dataset
 from randsparse.errors import StudyError, unknown
-from randsparse.evaluation import logits
 from randsparse.files import check_folder, plain, write
 from randsparse.records import Record, comparable, config_row
 from randsparse.runs import CorruptRecord, Store
@@ -24,6 +23,8 @@ if TYPE_CHECKING:
     import pandas as pd
     import torch
     from torch import Tensor, nn
+
+    from randsparse.data import Dataset
 
 SCHEMA = 1
 """Version of the format of these records."""
@@ -42,6 +43,8 @@ class Subject:
 
     def logits(self, images: Tensor) -> Tensor:
         """Return the logits, float64 (N, classes), of uint8 images (N, C, size, size)."""
+        from randsparse.evaluation import logits
+
         return logits(self.model, images.to(self.device), self.dataset, self.precision)
 
     @cached_property
@@ -56,12 +59,14 @@ class Subject:
 
 
 @dataclass(frozen=True)
-class Evaluation:
+class Evaluation(ABC):
     """What is measured of a network; the fields of each kind are its parameters, all with defaults.
 
     Values are checked and brought to one form on construction, and those without effect go back to their defaults.
     Raises StudyError for a wrong type or an impossible value. `version` is raised when the same evaluation of the
     same network would give other values.
+
+    Plans make evaluations without a network in reach: a kind imports torch where it measures, not with its file.
     """
 
     kind: ClassVar[str]
@@ -79,19 +84,19 @@ class Evaluation:
             if field.name in self.without_effect():
                 object.__setattr__(self, field.name, field.default)
 
-    def check_values(self) -> None:
+    def check_values(self) -> None:  # noqa: B027, a kind can do without
         """Raise StudyError for a value that is not possible."""
 
     def without_effect(self) -> set[str]:
         """Return the parameters that change nothing, given the others."""
         return set()
 
-    def check(self, dataset: Dataset, data_dir: Path) -> None:
+    def check(self, dataset: Dataset, data_dir: Path) -> None:  # noqa: B027, a kind can do without
         """Raise StudyError if runs on `dataset` cannot be evaluated so; asked before anything is trained."""
 
+    @abstractmethod
     def measure(self, subject: Subject) -> dict[str, Any]:
         """Return the values, as JSON has them; a frame shows those that are numbers and texts."""
-        raise NotImplementedError
 
     @property
     def parameters(self) -> dict[str, Any]:

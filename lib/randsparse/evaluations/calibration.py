@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
-import torch
-from torch import Tensor
-
-from randsparse.evaluation import loss_and_accuracy, metrics
 from randsparse.evaluations import Evaluation, Subject, require
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 TEMPERATURES = (0.05, 20.0)
 """The range in which a temperature is sought: a network that never errs on validation has its lowest NLL at zero."""
@@ -34,6 +33,8 @@ class Calibration(Evaluation):
 
     def measure(self, subject: Subject) -> dict[str, Any]:
         """Return the values; see the class."""
+        from randsparse.evaluation import metrics
+
         labels = subject.dataset.test_y
         t = temperature(subject.val_logits, subject.dataset.val_y)
         values: dict[str, Any] = {"count": len(labels), "temperature": t}
@@ -59,7 +60,7 @@ def reliability(outputs: Tensor, labels: Tensor, bins: int) -> list[dict[str, fl
     order = confidence.argsort(stable=True)
     confidence, correct = confidence[order].double(), (predicted == labels)[order].double()
     _, group, sizes = confidence.unique_consecutive(return_inverse=True, return_counts=True)
-    correct = (torch.zeros_like(sizes, dtype=torch.float64).index_add_(0, group, correct) / sizes)[group]
+    correct = (correct.new_zeros(len(sizes)).index_add_(0, group, correct) / sizes)[group]
     parts = zip(confidence.tensor_split(bins), correct.tensor_split(bins), strict=True)
     return [
         {"confidence": p.mean().item(), "accuracy": a.mean().item(), "share": len(p) / len(confidence)}
@@ -82,6 +83,8 @@ def temperature(outputs: Tensor, labels: Tensor) -> float:
     NLL is convex in 1/T, so that it has one minimum.
     """
     from scipy.optimize import minimize_scalar
+
+    from randsparse.evaluation import loss_and_accuracy
 
     bounds = tuple(map(math.log, TEMPERATURES))
     best = minimize_scalar(

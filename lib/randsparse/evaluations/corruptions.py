@@ -9,14 +9,13 @@ from __future__ import annotations
 import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
-import torch
-from torch import Tensor
-
-from randsparse.evaluation import loss_and_accuracy, metrics
 from randsparse.evaluations import Evaluation, Subject, require
-from randsparse.seeds import generator
+
+if TYPE_CHECKING:
+    import torch
+    from torch import Tensor
 
 STRENGTHS: dict[str, tuple[float, ...]] = {
     "gaussian-noise": (0.02, 0.05, 0.08, 0.12, 0.16),  # standard deviation, of a pixel range of 1
@@ -56,6 +55,8 @@ class Corruption(Evaluation):
 
     def measure(self, subject: Subject) -> dict[str, Any]:
         """Return the values; see the class."""
+        from randsparse.evaluation import loss_and_accuracy, metrics
+
         images, labels = subject.dataset.test_x[: self.images], subject.dataset.test_y[: self.images]
         outputs = subject.logits(corrupted(images, self.corruption, self.severity, self.seed))
         _, clean = loss_and_accuracy(subject.test_logits[: self.images], labels)
@@ -67,6 +68,10 @@ def corrupted(images: Tensor, corruption: str, severity: int, seed: int = 0) -> 
 
     On the CPU, in batches, so that neither device nor what was drawn before changes the result.
     """
+    import torch
+
+    from randsparse.seeds import generator
+
     change, strength = _CHANGES[corruption], STRENGTHS[corruption][severity - 1]
     random = generator("corruption", seed, corruption)
     batches = images.cpu().contiguous().split(BATCH)
@@ -74,6 +79,7 @@ def corrupted(images: Tensor, corruption: str, severity: int, seed: int = 0) -> 
 
 
 def _noise(images: Tensor, sigma: float, random: torch.Generator) -> Tensor:
+    import torch
     from torchvision.transforms.v2.functional import gaussian_noise
 
     with torch.random.fork_rng(devices=[]):  # it draws from the global generator

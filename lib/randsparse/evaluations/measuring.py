@@ -6,7 +6,7 @@ import os
 import sys
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import joblib
 import torch
@@ -17,34 +17,10 @@ from randsparse import data, evaluations, trained, training
 from randsparse.config import RunConfig
 from randsparse.errors import StudyError
 from randsparse.evaluations import Evaluation, Subject
+from randsparse.evaluations.units import Unit, missing
 from randsparse.pool import IDLE_SECONDS
 from randsparse.runs import Record, Store
 from randsparse.units import one_thread
-
-
-class Unit(NamedTuple):
-    """The evaluations of one kind of one run, which share what they compute."""
-
-    run: RunConfig
-    evaluations: tuple[Evaluation, ...]
-
-
-def missing(runs: Iterable[RunConfig], wanted: Iterable[Evaluation], store: Store) -> list[Unit]:
-    """Return what `evaluate` would measure now; raises as `evaluations.load`.
-
-    Runs that are recorded as diverged or failed have no weights and are left out.
-    """
-    runs, wanted = list(dict.fromkeys(runs)), list(dict.fromkeys(wanted))
-    records = store.load(runs)
-    have = evaluations.load(runs, wanted, store)
-    groups: dict[tuple[RunConfig, str], list[Evaluation]] = {}
-    for run in runs:
-        if records.get(run.key, {}).get("status") in trained.WITHOUT_WEIGHTS:
-            continue
-        for each in wanted:
-            if (run, each) not in have:
-                groups.setdefault((run, each.kind), []).append(each)
-    return [Unit(run, tuple(group)) for (run, _), group in groups.items()]
 
 
 def evaluate(

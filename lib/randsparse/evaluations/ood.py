@@ -5,25 +5,33 @@ from __future__ import annotations
 import hashlib
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
-import torch
-from torch import Tensor
+from randsparse.errors import unknown
+from randsparse.evaluations import Evaluation, Subject, require
+from randsparse.sources import DATASETS
 
-from randsparse.data import Dataset
-from randsparse.evaluations import Evaluation, Subject, ood_images, require
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from randsparse.data import Dataset
 
 SCORES = ("msp", "energy", "max_logit", "entropy", "gen")
 """Outlier scores of logits, by pytorch-ood: maximum softmax probability (Hendrycks & Gimpel 2017), energy (Liu et al.
 2020), maximum logit (Hendrycks et al. 2022), entropy of the softmax, and generalised entropy (Liu et al. 2023)."""
 METRICS = ("auroc", "aupr_in", "aupr_out", "fpr95")
 
+MADE = ("gaussian-noise", "uniform-noise", "rotated", "inverted", "shuffled")
+"""What is made, of nothing or of the test images: `ood_images` has how."""
+SETS = (*MADE, *DATASETS, "svhn")
+FOLDER = "folder:"
+
 
 @dataclass(frozen=True)
 class OutOfDistribution(Evaluation):
     """Detection of the images of `data` among the test images, by each of SCORES.
 
-    `data` is one of `ood_images.SETS` or "folder:PATH", PATH below the data folder unless absolute. A name stands for
+    `data` is one of SETS or "folder:PATH", PATH below the data folder unless absolute. A name stands for
     fixed images: the record of a folder has their digest, but its key only the path. There are as many of both
     sorts as there are test images, or `images`; of a smaller set, all.
 
@@ -38,7 +46,7 @@ class OutOfDistribution(Evaluation):
     kind: ClassVar[str] = "ood"
 
     def check_values(self) -> None:
-        ood_images.check_name(self.data)
+        check_name(self.data)
         require(self.images is None or self.images >= 1, "images", self.images, "None (all) or at least 1")
 
     def check(self, dataset: Dataset, data_dir: Path) -> None:
@@ -56,8 +64,16 @@ class OutOfDistribution(Evaluation):
 
     def outliers(self, dataset: Dataset, data_dir: Path) -> Tensor:
         """Return the images of `data` for runs on `dataset`; raises as `ood_images.load`."""
+        from randsparse.evaluations import ood_images
+
         limit = len(dataset.test_y[: self.images])
         return ood_images.load(self.data, dataset, data_dir, limit=limit, resize=self.resize, seed=self.seed)
+
+
+def check_name(name: str) -> None:
+    """Raise StudyError unless `name` is one of SETS or names a folder."""
+    if name not in SETS and not (name.startswith(FOLDER) and name.removeprefix(FOLDER)):
+        raise unknown("set of images", name, (*SETS, f"{FOLDER}PATH"))
 
 
 def outlier_scores(outputs: Tensor, score: str) -> Tensor:
@@ -85,6 +101,7 @@ def detection(inside: Tensor, outside: Tensor) -> dict[str, float]:
     precision and recall (trapezoidal) with outliers, or the others, as positives. `fpr95`: the fraction of the
     others at or above the highest threshold that finds 95 % of the outliers.
     """
+    import torch
     from pytorch_ood.metrics import functional
 
     scores = torch.cat([inside, outside])

@@ -14,11 +14,10 @@ from torch import Tensor
 
 from randsparse import data
 from randsparse.data import Dataset
-from randsparse.errors import StudyError, unknown
+from randsparse.errors import StudyError
+from randsparse.evaluations.ood import FOLDER, check_name
 from randsparse.seeds import generator
-from randsparse.sources import DATASETS
 
-FOLDER = "folder:"
 SVHN_FILE = "test_32x32.mat"
 CIFAR100_FOLDER = "cifar-100-test"
 """Its 10,000 test images as files, taken where the official archive is not unpacked."""
@@ -59,14 +58,7 @@ MADE: dict[str, Callable[[Dataset, int, torch.Generator], Tensor]] = {
     "inverted": _inverted,
     "shuffled": _shuffled,
 }
-"""What is made, of nothing or of the test images."""
-SETS = (*MADE, *DATASETS, "svhn")
-
-
-def check_name(name: str) -> None:
-    """Raise StudyError unless `name` is one of SETS or names a folder."""
-    if name not in SETS and not (name.startswith(FOLDER) and name.removeprefix(FOLDER)):
-        raise unknown("set of images", name, (*SETS, f"{FOLDER}PATH"))
+"""How what is made is made."""
 
 
 def load(
@@ -75,8 +67,8 @@ def load(
     """Return up to `limit` images as the network of `dataset` takes them: uint8 (n, channels, size, size), on the CPU.
 
     Args:
-        name: one of SETS (of a dataset, its test images), or "folder:PATH": all images in the folder and those below
-            it, PATH relative to `data_dir` or absolute.
+        name: one of `ood.SETS` (of a dataset, its test images), or "folder:PATH": all images in the folder and those
+            below it, PATH relative to `data_dir` or absolute.
         limit: of more images, so many are drawn.
         resize: bring images of another size to that of `dataset`, bilinearly and antialiased, each by itself.
         seed: of what is drawn.

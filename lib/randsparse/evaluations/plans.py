@@ -8,7 +8,7 @@ from pathlib import Path
 from randsparse import evaluations
 from randsparse.config import RunConfig
 from randsparse.errors import unknown
-from randsparse.evaluations import Evaluation, measuring, require
+from randsparse.evaluations import Evaluation, require, units
 from randsparse.evaluations.adversarial import ATTACKS, Adversarial, masking_suite
 from randsparse.evaluations.calibration import Calibration
 from randsparse.evaluations.corruptions import Corruption
@@ -72,9 +72,9 @@ def runs(name: str, parameters: Parameters, store: Store) -> list[RunConfig]:
     return list(dict.fromkeys(arm.config for arm in compared(name, parameters).singles(store)))
 
 
-def missing(name: str, parameters: Parameters, store: Store) -> list[measuring.Unit]:
+def missing(name: str, parameters: Parameters, store: Store) -> list[units.Unit]:
     """Return what `store` lacks of the evaluations of notebook `name`; raises as `evaluations.load`."""
-    return measuring.missing(runs(name, parameters, store), wanted(name, parameters), store)
+    return units.missing(runs(name, parameters, store), wanted(name, parameters), store)
 
 
 def paths(name: str, parameters: Parameters, store: Store) -> list[Path]:

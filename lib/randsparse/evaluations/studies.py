@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from randsparse import status, weights
-from randsparse.evaluations import measuring, plans
-from randsparse.evaluations.measuring import Unit
+from randsparse.evaluations import plans
+from randsparse.evaluations.units import Unit
 
 if TYPE_CHECKING:
     from randsparse.study import Study
@@ -33,6 +33,8 @@ def evaluate(study: Study, names: Sequence[str]) -> bool:
             continue
         study.say(f"{name}: {left(study, units)}")
         values, where = study.parameters[name], {"data_dir": study.data_dir, "device": study.device or "cpu"}
+        from randsparse.evaluations import measuring
+
         runs, wanted = plans.runs(name, values, study.store), plans.wanted(name, values)
         measuring.evaluate(runs, wanted, study.store, workers=study.workers, **where)
     return complete

@@ -3,15 +3,10 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
-from typing import Any
 
 from randsparse import architectures, feasibility, sources
-from randsparse.comparison import Arm, Comparison, Infeasible
-from randsparse.config import DEFAULTS, RunConfig
+from randsparse.comparison import DENSE, RANDOM, Comparison, Infeasible, Parameters, base_config, replicates
 from randsparse.errors import StudyError
-
-DENSE, RANDOM = "dense", "random"
 
 
 def width_factor(sparsity: float) -> float:
@@ -21,7 +16,7 @@ def width_factor(sparsity: float) -> float:
     return 1 / math.log(1 / sparsity)
 
 
-def comparison(parameters: Mapping[str, Any]) -> Comparison:
+def comparison(parameters: Parameters) -> Comparison:
     """Return the comparison of a dense network with random masks of wider ones.
 
     Arms: dense, the network of `family` (such as "wrn-10") of the first of `widths`; random, at as many weights as
@@ -31,7 +26,7 @@ def comparison(parameters: Mapping[str, Any]) -> Comparison:
     widths, family = parameters["widths"], parameters["family"]
     if sorted(set(widths)) != list(widths) or not widths:
         raise StudyError(f"widths {widths}: give increasing numbers, the first is that of the dense network")
-    base = RunConfig(**{name: value for name, value in parameters.items() if name in DEFAULTS})
+    base = base_config(parameters)
     parent = base.replace(model=f"{family}-{widths[0]}")
     configs = [parent]
     for width in widths[1:]:
@@ -45,8 +40,7 @@ def comparison(parameters: Mapping[str, Any]) -> Comparison:
         if reason := feasibility.infeasible(config, *sources.shape(base.dataset)):
             infeasible.append(Infeasible(name, "weight", config.sparsity, reason, config.model))
             continue
-        seeded = (config.replace(mask_seed=i, init_seed=i, data_seed=i) for i in range(parameters["seeds"]))
-        arms += [Arm(name, "weight", config.sparsity, i, each) for i, each in enumerate(seeded)]
+        arms += replicates(name, "weight", config.sparsity, config, parameters["seeds"])
     return Comparison(tuple(arms), (), tuple(infeasible))
 
 
