@@ -170,8 +170,8 @@ def _of_size(point: RunConfig, narrow: bool) -> dict[str, RunConfig | None]:
 
 def _trials(arm: Arm, rates: list[float], seeds: int) -> tuple[RunConfig, ...]:
     """Return the runs, replicates of an arm at each of `rates`, by which one of these is chosen."""
-    replicates = [each for lr in rates for each in replicates("", "", 0.0, arm.config.replace(lr=lr), seeds)]
-    return tuple(each.config for each in replicates)
+    trials = [each for lr in rates for each in replicates("", "", 0.0, arm.config.replace(lr=lr), seeds)]
+    return tuple(each.config for each in trials)
 
 
 def _controls(point: RunConfig) -> dict[str, RunConfig]:
