@@ -12,6 +12,7 @@ from dataclasses import replace
 from functools import lru_cache
 
 from randsparse import feasibility, search, sources
+from randsparse.beyond_images import runs as beyond_images_runs
 from randsparse.comparison import (
     DENSE,
     RANDOM,
@@ -204,6 +205,7 @@ COMPARISONS: dict[str, Callable[[Parameters], Comparison]] = {
     "07_theory": theory_runs.comparison,
     "08_sparse_to_sparse": sparse_training_runs.sparse_to_sparse,
     "09_strong_tickets": sparse_training_runs.strong_tickets,
+    "12_beyond_images": beyond_images_runs.comparison,
 }
 """The comparison that each notebook shows, by the notebook's name; a notebook that is not here needs no runs."""
 

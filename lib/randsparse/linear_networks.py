@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from randsparse.dimensions import Layers, Widths, check_widths
 from randsparse.errors import StudyError, require
 
-HEADS = 4
+HEADS = 2
 """Heads of every attention; a narrower network has as many, each of fewer channels."""
 
 

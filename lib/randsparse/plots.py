@@ -58,6 +58,13 @@ PALETTE: dict[str, str] = {  # Okabe & Ito 2008: told apart by colour-blind read
     "small dense (own scale)": "#CC79A7",
     "small dense (equal FLOPs)": "#E69F00",
     "candidate": "#8C8C8C",
+    "set": "#44AA99",  # methods whose mask changes: Tol's muted colours
+    "rigl": "#882255",
+    "granet": "#CC6677",
+    "gmp": "#332288",
+    "imp": "#117733",
+    "str": "#999933",
+    "edge-popup": "#661100",
 }
 MARKERS: dict[str, str] = {
     "dense": "s",
@@ -67,6 +74,13 @@ MARKERS: dict[str, str] = {
     "small dense (own scale)": "v",
     "small dense (equal FLOPs)": "<",
     "candidate": ".",
+    "set": "P",
+    "rigl": "*",
+    "granet": "X",
+    "gmp": "p",
+    "imp": "h",
+    "str": ">",
+    "edge-popup": "d",
 }
 STRUCTURES = {"weight": "Weights removed one by one", "node": "Whole nodes removed"}
 REMOVED = {"weight": "weights", "node": "nodes in each layer"}
