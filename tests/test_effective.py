@@ -10,7 +10,8 @@ from randsparse.effective import effective_density, effective_mask
 from randsparse.errors import StudyError
 from randsparse.masks import Mask, draw
 from randsparse.nodes import draw_nodes, node_mask
-from randsparse.structure import Flow, flows
+from randsparse.paths import Attention, Flow
+from randsparse.structure import flows
 
 CHAIN = (Flow("a", "input", "h"), Flow("b", "h", "g"), Flow("c", "g", "classes"))
 RESIDUAL = (
@@ -78,7 +79,7 @@ class Sum(nn.Module):
 def paths_by_gradient(model: nn.Module, mask: Mask, size: int = 32) -> dict[str, torch.Tensor]:
     """Return where |w dy/dw| > 0 in a network of positive weights without norms: the weights that are on a path."""
     for name, module in list(model.named_modules()):
-        if isinstance(module, nn.BatchNorm2d):
+        if isinstance(module, nn.BatchNorm1d | nn.BatchNorm2d):
             owner, _, child = name.rpartition(".")
             setattr(model.get_submodule(owner), child, Sum())
     model.double()
@@ -140,3 +141,69 @@ def test_all_kept_weights_of_a_node_mask_are_effective():
 def test_mask_and_flows_must_be_of_one_network():
     with pytest.raises(StudyError, match="different networks.*conv1"):
         effective_density(Mask({"stem": bools([[1]]), "classifier": bools([[1]])}), RESIDUAL)
+
+
+def attended(heads: int = 2) -> tuple[Flow, ...]:
+    """Two channels in the stream and in each head; the stream also goes around the attention."""
+    return (
+        Flow("query", "input", "q"),
+        Flow("key", "input", "k"),
+        Flow("value", "input", "v"),
+        Flow(None, "v", "a", Attention("q", "k", heads)),
+        Flow("output", "a", "s@1"),
+        Flow(None, "input", "s@1"),
+        Flow("classifier", "s@1", "classes"),
+    )
+
+
+def test_attention_by_hand():
+    ones = bools([[1, 1]] * 4)
+    full = {"query": ones, "key": ones, "value": ones, "output": ones.T, "classifier": bools([[1, 1]])}
+    assert effective_density(Mask(full), attended()) == 1
+    # No value of the second head leads to the classes, so that its queries and keys are of no use, nor its values.
+    cut = Mask(full | {"output": bools([[1, 1, 0, 0], [0, 0, 0, 0]])})
+    effective = effective_mask(cut, attended())
+    for layer in ("query", "key", "value"):
+        assert effective[layer].any(1).tolist() == [True, True, False, False]
+    # A query whose key is cut off is multiplied by zero; one value on a path is enough for the rest of its head.
+    keys, values = bools([[1, 0], [0, 0], [1, 1], [1, 1]]), bools([[0, 0], [1, 0], [0, 0], [0, 0]])
+    cut = Mask(full | {"key": keys, "value": values})
+    assert effective_mask(cut, attended()).counts == {"query": 2, "key": 1, "value": 1, "output": 2, "classifier": 2}
+    # Without any output the stream goes around.
+    cut = Mask(full | {"output": bools([[0] * 4] * 2)})
+    assert effective_mask(cut, attended()).counts == {"query": 0, "key": 0, "value": 0, "output": 0, "classifier": 2}
+
+
+@pytest.mark.parametrize("density", [0.02, 0.05, 0.1, 0.3])
+@pytest.mark.parametrize("name", ["transformer-1-16", "transformer-3-16"])
+def test_effective_weights_of_a_transformer_are_those_with_a_gradient(name, density):
+    model = models.build(name, classes=3, channels=20, size=6).double()
+    model.norm = Sum()
+    for block in model.blocks:
+        block.attention_norm, block.feedforward_norm = Sum(), Sum()
+    shapes = models.maskable(model)
+    for seed in range(3):
+        torch.manual_seed(seed)
+        mask = draw(shapes, allocate(shapes, density, "uniform"), seed)
+        for layer, parameter in model.named_parameters():
+            parameter.data.uniform_(0.1, 1)  # positive, so that no ReLU hides a path
+            if layer in mask:
+                parameter.data *= mask[layer] / parameter.shape[1]
+            elif layer.endswith("bias"):
+                parameter.data.zero_()
+        model.zero_grad()
+        (model(torch.randint(1, 20, (8, 6))) * torch.rand(3)).sum().backward()
+        effective = effective_mask(mask, flows(model))
+        for layer, kept in effective.items():
+            assert torch.equal(kept, (model.get_parameter(layer).grad != 0) & mask[layer]), layer
+
+
+@pytest.mark.parametrize("density", [0.02, 0.05, 0.2])
+def test_effective_weights_of_a_perceptron_are_those_with_a_gradient(density):
+    model = models.build("mlp-5-16", classes=3, channels=3, size=4)
+    shapes = models.maskable(model)
+    for seed in range(3):
+        mask = draw(shapes, allocate(shapes, density, "uniform"), seed)
+        for layer, kept in paths_by_gradient(model, mask, size=4).items():
+            assert torch.equal(effective_mask(mask, flows(model))[layer], kept), layer
+        model.zero_grad()

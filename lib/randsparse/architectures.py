@@ -8,20 +8,14 @@ from dataclasses import dataclass
 from functools import lru_cache
 from math import ceil
 
-from randsparse import bottlenecks
-from randsparse.bottlenecks import BOTTLENECKS, Layers
+from randsparse import bottlenecks, extensions, linear_networks
+from randsparse.bottlenecks import BOTTLENECKS
+from randsparse.dimensions import Layers, Widths, check_widths
 from randsparse.errors import StudyError, unknown
+from randsparse.linear_networks import LINEAR
 
 Shapes = dict[str, tuple[int, ...]]
 """Shapes of weights by parameter name, such as "group1.0.conv1.weight"."""
-
-
-@dataclass(frozen=True)
-class Widths:
-    """The number of channels of every residual stream and inside every block, both in order of depth."""
-
-    streams: tuple[int, ...]
-    inner: tuple[int, ...]
 
 
 @dataclass(frozen=True)
@@ -61,14 +55,17 @@ FORMS = tuple(family.form for family in FAMILIES.values())
 
 
 def parse(name: str) -> tuple[str, int, int]:
-    """Return the family, depth and width that a name stands for; raises StudyError with the rule it breaks.
+    """Return the family, depth and width of a network of FAMILIES; raises StudyError with the rule that a name breaks.
 
-    Those of BOTTLENECKS have none.
+    Others have no groups of residual blocks, which node masks, explicit widths and some engines need.
     """
     match = re.fullmatch(r"([a-z]+)-([1-9]\d*)(?:-([1-9]\d*))?", name) if isinstance(name, str) else None
     family = FAMILIES.get(match[1]) if match else None
     if family is None or (match[3] is None and family.default_width is None):
-        raise unknown("model", name, (*FORMS, *BOTTLENECKS))
+        if linear_networks.parse(name) or extensions.model(name):
+            raise StudyError(f"{name} has no groups of convolutions: choose structure 'weight', engine 'masked' and "
+                             f"method 'static', or one of {', '.join(FORMS)}")  # fmt: skip
+        raise unknown("model", name, _takers())
     depth, width = int(match[2]), int(match[3] or family.default_width)
     if name in BOTTLENECKS:
         raise StudyError(f"{name} has bottleneck blocks, for which there are no node masks, small dense controls, "
@@ -89,7 +86,10 @@ def parse(name: str) -> tuple[str, int, int]:
 
 def canonical(name: str) -> str:
     """Return the one name of a network: "resnet-20" for "resnet-20-16"; raises StudyError as `parse` does."""
-    if name in BOTTLENECKS:
+    if linear_networks.parse(name):
+        linear_networks.widths_of(name)
+        return name
+    if name in BOTTLENECKS or extensions.model(name):
         return name
     family, _, width = parse(name)
     shorter = name.count("-") == 2 and width == FAMILIES[family].default_width
@@ -98,26 +98,48 @@ def canonical(name: str) -> str:
 
 def default_widths(name: str) -> Widths:
     """Return the widths of the network of that name; raises StudyError for a name that is none."""
+    if linear_networks.parse(name):
+        return linear_networks.widths_of(name)
     family, depth, width = parse(name)
     return FAMILIES[family].widths(depth, width)
+
+
+def is_convolutional(name: str) -> bool:
+    """Return whether a network is one of FAMILIES or BOTTLENECKS."""
+    return not (linear_networks.parse(name) or extensions.model(name))
+
+
+def check_kind(name: str, dataset: str, kind: str) -> None:
+    """Raise StudyError for a network that does not take the kind of data (`sources.kind`) of a dataset."""
+    special = linear_networks.family_of(name) or extensions.model(name)
+    if kind not in (special.takes if special else ("images",)):
+        fitting = ", ".join(form for form, takes in _takers().items() if kind in takes)
+        what = {"images": "images", "table": "a table", "text": "text"}[kind]
+        raise StudyError(f"{name} is not for {dataset}, which is {what}: choose one of {fitting}")
+
+
+def _takers() -> dict[str, tuple[str, ...]]:
+    """Return the kinds of data that networks take, by the forms of their names."""
+    linear = {family.form: family.takes for family in LINEAR.values()}
+    own = {name: each.takes for name, each in extensions.MODELS.items()}
+    return dict.fromkeys((*FORMS, *BOTTLENECKS), ("images",)) | linear | own
+
+
+def input_shape(name: str, channels: int, size: int) -> tuple[int, ...]:
+    """Return the shape of a sample of those that a network takes: an image, a row of a table or the words of a text."""
+    special = linear_networks.family_of(name) or extensions.model(name)
+    takes = special.takes if special else ("images",)
+    if "text" in takes:
+        return (size,)
+    return (channels,) if "table" in takes and size == 1 else (channels, size, size)
 
 
 def check_images(name: str, channels: int, size: int) -> None:
     """Raise StudyError for images that are too small for a network, or have other colours than it takes."""
     if name in BOTTLENECKS:
         bottlenecks.check_images(name, channels, size)
-    elif size < 8:
+    elif is_convolutional(name) and size < 8:
         raise StudyError(f"images of {size}x{size} are too small for {name}: the smallest are 8x8")
-
-
-def check_widths(widths: Widths, default: Widths) -> Widths:
-    """Return `widths` if they fit a network whose own are `default`, else raise StudyError."""
-    for kind in ("streams", "inner"):
-        given, own = getattr(widths, kind), getattr(default, kind)
-        if len(given) != len(own) or min(given) < 1:
-            wanted = f"{len(own)} positive numbers, such as {own}"
-            raise StudyError(f"widths.{kind} = {given}: this network needs {wanted}")
-    return widths
 
 
 @dataclass(frozen=True)
@@ -160,6 +182,10 @@ def layers(name: str, classes: int, channels: int, size: int, widths: Widths | N
     """
     if name in BOTTLENECKS and widths is None:
         return bottlenecks.layers(name, classes, size)
+    if family := linear_networks.family_of(name):
+        return family.layers(classes, channels, size, linear_networks.widths_of(name, widths))
+    if extensions.model(name) and widths is None:
+        return extensions.layers(name, classes, channels, size, input_shape(name, channels, size))
     described = list(blocks(name, widths))
     found: dict[str, tuple[tuple[int, ...], int]] = {"stem": ((described[0].inputs, channels, 3, 3), size**2)}
     for block in described:
@@ -175,3 +201,9 @@ def layers(name: str, classes: int, channels: int, size: int, widths: Widths | N
 def shapes(name: str, classes: int, channels: int, size: int, widths: Widths | None = None) -> Shapes:
     """Return what `models.maskable` says of the network that `models.build` gives for the same arguments."""
     return {f"{layer}.weight": shape for layer, (shape, _) in layers(name, classes, channels, size, widths).items()}
+
+
+def products(name: str, size: int, widths: Widths | None = None) -> dict[str, float]:
+    """Return the forward FLOPs of products that no weight takes part in, by name: those of attention."""
+    family = linear_networks.family_of(name)
+    return family.products(size, linear_networks.widths_of(name, widths)) if family else {}

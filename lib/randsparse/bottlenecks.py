@@ -5,10 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from math import ceil
 
+from randsparse.dimensions import Layers
 from randsparse.errors import StudyError
-
-Layers = dict[str, tuple[tuple[int, ...], int]]
-"""Shape of its weight, and number of output positions, of each layer by name."""
 
 
 @dataclass(frozen=True)

@@ -245,4 +245,5 @@ def _training_images(dataset: str) -> int | None:
     if folder := sources.folder(dataset):
         return folder.images and folder.images[0] - folder.held_out(folder.images[0], folder.classes)
     source = sources.source(dataset)
-    return IMAGES[dataset] - source.val - source.test
+    samples = getattr(source, "samples", None) or IMAGES.get(dataset)
+    return samples and samples - source.val - source.test

@@ -147,6 +147,10 @@ class RunConfig:
                 self.layer_densities, "a density by layer, of one at least, with rule='custom'")
         require(self.engine != "compacted" or self.sparsity == 0 or sparse_node or self.method == "small-dense",
                 "engine", self.engine, "'masked' or 'batched' unless structure is 'node'")
+        if not architectures.is_convolutional(self.model):
+            require(self.engine == "masked", "engine", self.engine, f"'masked' with {self.model}")
+            require(not self.sparsity or self.structure == "weight", "structure", self.structure,
+                    f"'weight' with {self.model}, as only convolutional networks have node masks")
         require(self.engine != "batched" or _wide(self.model), "engine", self.engine,
                 f"'masked' for {self.model}, which has layers of other than a multiple of 16 channels")
 
@@ -173,6 +177,8 @@ class RunConfig:
             names |= {"momentum", "nesterov"}
         if self.schedule != "step":
             names |= {"milestones", "gamma"}
+        if not architectures.is_convolutional(self.model):
+            names |= {"memory_format"}
         if self.norm_group == self.batch_size:
             names |= {"norm_group"}
         if self.stop_epoch == self.epochs:
@@ -291,6 +297,7 @@ def _wide(model: str) -> bool:
 def _canonical_model(dataset: str, model: str, rule: str) -> str:
     """Return the model's one name, or raise for any name that does not exist."""
     _, channels, size = sources.shape(dataset)
+    architectures.check_kind(model, dataset, sources.kind(dataset))
     rules = (*densities.RULES, *densities.SCORED, "custom")
     if rule not in rules:
         raise unknown("density rule", rule, rules)

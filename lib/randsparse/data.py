@@ -1,19 +1,24 @@
-"""Datasets as tensors of bytes, their fixed splits, and batches that are augmented on the device."""
+"""Datasets as tensors, their fixed splits, and batches: images as bytes that are augmented on the device."""
 
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, fields, replace
 from functools import lru_cache
 from pathlib import Path
+from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor
 
+from randsparse import texts
 from randsparse.errors import StudyError
 from randsparse.seeds import generator
-from randsparse.sources import source
+from randsparse.sources import Source, source
+from randsparse.tables import Table
+from randsparse.texts import Text
 
 PARTS = ("train", "val", "test")
 
@@ -25,6 +30,10 @@ class Dataset:
     Images are uint8 (N, channels, size, size) in channels-last memory, labels int64 (N,). `mean` and `std`
     are those of the whole training part's pixels, one a channel, of images scaled to 0..1. `indices` has the
     positions of each part among all images as they are published, the official test images last.
+
+    Rows of a table are float32 (N, features), already standardised by `mean` and `std` of each feature in the whole
+    training part. Texts are tokens, int32 (N, length), without these; `vocabulary` is the number of different tokens.
+    Neither is augmented.
     """
 
     name: str
@@ -40,16 +49,17 @@ class Dataset:
     test_x: Tensor = field(repr=False)
     test_y: Tensor = field(repr=False)
     indices: dict[str, Tensor] = field(repr=False)
+    vocabulary: int = 0
 
     @property
     def channels(self) -> int:
-        """The number of colours of an image."""
-        return self.train_x.shape[1]
+        """The number of colours of an image, of features of a row, or of tokens that there are."""
+        return self.vocabulary or self.train_x.shape[1]
 
     @property
     def size(self) -> int:
-        """Height and width of an image."""
-        return self.train_x.shape[2]
+        """Height and width of an image, 1 of a row, the length of a text."""
+        return self.train_x.shape[-1] if self.vocabulary or self.train_x.dim() > 2 else 1
 
     def to(self, device: torch.device | str) -> Dataset:
         """Return the dataset with its images and labels on `device`."""
@@ -61,7 +71,7 @@ def load(name: str, data_dir: str | Path | None = None, train_samples: int | Non
     """Return a dataset, with the first `train_samples` of its training part if given.
 
     Args:
-        name: one of DATASETS.
+        name: one that `sources.source` takes.
         data_dir: the folder of downloaded files; None is the environment's DATA_DIR, or "data" without one.
         train_samples: None for all. Fewer are a beginning of more, with the classes in proportion.
 
@@ -83,16 +93,42 @@ def load(name: str, data_dir: str | Path | None = None, train_samples: int | Non
 @lru_cache(maxsize=2)
 def _load(name: str, data_dir: Path) -> Dataset:
     described = source(name)
-    images, labels = map(torch.from_numpy, described.read(data_dir))
-    labels = labels.long()
+    samples, labels = described.read(data_dir)
+    labels = torch.from_numpy(labels).long()
     indices = split_indices(name, labels)
-    parts: dict[str, Tensor] = {}
-    for part in PARTS:
-        parts[f"{part}_x"] = images[indices[part]].permute(0, 3, 1, 2)  # channels last in memory
-        parts[f"{part}_y"] = labels[indices[part]]
-    mean, std = pixel_statistics(parts["train_x"])
-    augmentation = {"pad": described.pad, "flip": described.flip}
-    return Dataset(name, described.classes, mean, std, **augmentation, **parts, indices=indices)
+    make = {"images": _images, "table": _rows, "text": _tokens}[described.kind]
+    inputs, facts = make(described, samples, indices)
+    parts = {f"{part}_x": inputs[part] for part in PARTS} | {f"{part}_y": labels[indices[part]] for part in PARTS}
+    return Dataset(name, described.classes, **facts, **parts, indices=indices)
+
+
+Parts = dict[str, Tensor]
+Facts = dict[str, Any]
+
+
+def _images(described: Source, images: np.ndarray, indices: Parts) -> tuple[Parts, Facts]:
+    """Return the images of each part, and what the dataset says of them."""
+    tensor = torch.from_numpy(images)
+    parts = {part: tensor[indices[part]].permute(0, 3, 1, 2) for part in PARTS}  # channels last in memory
+    mean, std = pixel_statistics(parts["train"])
+    return parts, {"mean": mean, "std": std, "pad": described.pad, "flip": described.flip}
+
+
+def _rows(described: Table, rows: np.ndarray, indices: Parts) -> tuple[Parts, Facts]:
+    """Return the standardised rows of each part, and mean and standard deviation of each feature (1 for a constant)."""
+    tensor = torch.from_numpy(rows).double()
+    mean, std = tensor[indices["train"]].mean(0), tensor[indices["train"]].std(0, correction=0)
+    std = torch.where(std > 0, std, 1.0)
+    parts = {part: ((tensor[indices[part]] - mean) / std).float() for part in PARTS}
+    return parts, {"mean": tuple(mean.tolist()), "std": tuple(std.tolist()), "pad": 0, "flip": False}
+
+
+def _tokens(described: Text, samples: Sequence[str], indices: Parts) -> tuple[Parts, Facts]:
+    """Return the tokens of each part, of the vocabulary of the training part."""
+    own = {part: [samples[index] for index in indices[part].tolist()] for part in PARTS}
+    tokens = texts.vocabulary(own["train"], described.vocabulary)
+    parts = {part: torch.from_numpy(texts.encode(own[part], tokens, described.length)) for part in PARTS}
+    return parts, {"mean": (), "std": (), "pad": 0, "flip": False, "vocabulary": described.vocabulary}
 
 
 def split_indices(name: str, labels: Tensor) -> dict[str, Tensor]:
@@ -134,7 +170,12 @@ def pixel_statistics(images: Tensor) -> tuple[tuple[float, ...], tuple[float, ..
 
 
 def normalize(images: Tensor, dataset: Dataset) -> Tensor:
-    """Return uint8 images (N, C, H, W) as float32 in channels-last memory: (x/255 - mean)/std by channel."""
+    """Return uint8 images (N, C, H, W) as float32 in channels-last memory: (x/255 - mean)/std by channel.
+
+    Rows of a table and tokens of texts, (N, features or length), are as they should be, and become float32.
+    """
+    if images.dim() == 2:
+        return images.float()
     scale, shift = _affine(dataset.mean, dataset.std, images.device)
     return images.to(torch.float32, memory_format=torch.channels_last).mul_(scale).add_(shift)
 
@@ -167,7 +208,9 @@ class Batches:
             raise StudyError(
                 f"batch_size={batch_size} is not possible with {dataset.name}: it must be {allowed}"
             )
-        self.pixels = self.dataset.train_x.permute(0, 2, 3, 1).reshape(-1, dataset.channels)
+        self.of_images = dataset.train_x.dim() > 2
+        if self.of_images:
+            self.pixels = self.dataset.train_x.permute(0, 2, 3, 1).reshape(-1, dataset.channels)
 
     def __len__(self) -> int:
         return len(self.dataset.train_y) // self.batch_size
@@ -175,15 +218,22 @@ class Batches:
     def epoch(self, epoch: int) -> Iterator[tuple[Tensor, Tensor]]:
         """Yield the batches of an epoch: images float32 (batch_size, C, size, size) and labels (batch_size,).
 
+        Rows and tokens come as `normalize` returns them, (batch_size, features or length).
+
         Each image is reflect-padded by `dataset.pad`, cropped at random to its size and, if `dataset.flip`,
         mirrored half of the time: one look-up of pixels in the unpadded images does it all.
         """
         size, samples = self.dataset.size, len(self.dataset.train_y)
         random = generator("order", self.data_seed, f"epoch {epoch}")
         order = torch.randperm(samples, generator=random).to(self.device)
+        batches = [slice(k * self.batch_size, (k + 1) * self.batch_size) for k in range(len(self))]
+        if not self.of_images:
+            for batch in batches:
+                inputs = self.dataset.train_x[order[batch]]
+                yield normalize(inputs, self.dataset), self.dataset.train_y[order[batch]]
+            return
         rows, columns = (table.to(self.device) for table in self._crops(samples, epoch))
-        for start in range(0, len(self) * self.batch_size, self.batch_size):
-            batch = slice(start, start + self.batch_size)
+        for batch in batches:
             lines = order[batch, None] * size + rows[batch]
             pixels = lines[:, :, None] * size + columns[batch, None, :]
             images = self.pixels.index_select(0, pixels.flatten()).view(*pixels.shape, -1).permute(0, 3, 1, 2)

@@ -9,7 +9,7 @@ from torch import Tensor
 
 from randsparse.errors import StudyError
 from randsparse.masks import Mask
-from randsparse.structure import Flow
+from randsparse.paths import Flow
 
 
 def effective_density(mask: Mask, flows: Sequence[Flow]) -> float:
@@ -27,10 +27,12 @@ def effective_mask(mask: Mask, flows: Sequence[Flow]) -> Mask:
     Args:
         mask: has exactly the weights that the flows name, each (out, in, *kernel).
         flows: as from `structure.flows`, each step after all that lead to its source. A step without weight
-            passes every channel on, as the identity around a residual block does.
+            passes every channel on, as the identity around a residual block does, or attention.
 
     A weight counts if its input channel can be reached from the input, and the classes from its output
-    channel. The positions of a kernel count one by one. Norms and biases do not start paths.
+    channel. The positions of a kernel count one by one. Norms and biases do not start paths. What decides about the
+    values of a head leads to the classes where one of these values is on a path; a channel of its queries does so only
+    together with the same channel of its keys, since they are multiplied.
     Raises StudyError if mask and flows are not of the same network.
     """
     named = {flow.weight_name for flow in flows} - {None}
@@ -50,12 +52,19 @@ def effective_mask(mask: Mask, flows: Sequence[Flow]) -> Mask:
         reached[flow.target] = reached[flow.target] | arriving if flow.target in reached else arriving
 
     sources = {flow.source for flow in flows}
+    sources |= {name for flow in flows if flow.attention for name in (flow.attention.queries, flow.attention.keys)}
     # By node set, the channels that reach the classes, which are what no step leads on from.
     useful = {name: torch.full_like(kept, name not in sources) for name, kept in reached.items()}
     for flow in reversed(flows):
         target = useful[flow.target]
         leading = target if flow.weight_name is None else (edges[flow.weight_name] & target[:, None]).any(0)
         useful[flow.source] = useful[flow.source] | leading
+        if flow.attention:
+            queries, keys, heads = flow.attention.queries, flow.attention.keys, flow.attention.heads
+            alive = (leading & reached[flow.source]).unflatten(0, (heads, -1))
+            alive = alive.any(1, keepdim=True).expand_as(alive).flatten()
+            useful[queries] = useful[queries] | alive & reached[keys]
+            useful[keys] = useful[keys] | alive & reached[queries]
 
     tensors = {}
     for flow in flows:

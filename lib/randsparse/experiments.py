@@ -12,6 +12,7 @@ from dataclasses import replace
 from functools import lru_cache
 
 from randsparse import feasibility, search, sources
+from randsparse.beyond_images import runs as beyond_images_runs
 from randsparse.comparison import (
     DENSE,
     RANDOM,
@@ -170,8 +171,8 @@ def _of_size(point: RunConfig, narrow: bool) -> dict[str, RunConfig | None]:
 
 def _trials(arm: Arm, rates: list[float], seeds: int) -> tuple[RunConfig, ...]:
     """Return the runs, replicates of an arm at each of `rates`, by which one of these is chosen."""
-    replicates = [each for lr in rates for each in replicates("", "", 0.0, arm.config.replace(lr=lr), seeds)]
-    return tuple(each.config for each in replicates)
+    trials = [each for lr in rates for each in replicates("", "", 0.0, arm.config.replace(lr=lr), seeds)]
+    return tuple(each.config for each in trials)
 
 
 def _controls(point: RunConfig) -> dict[str, RunConfig]:
@@ -204,6 +205,7 @@ COMPARISONS: dict[str, Callable[[Parameters], Comparison]] = {
     "07_theory": theory_runs.comparison,
     "08_sparse_to_sparse": sparse_training_runs.sparse_to_sparse,
     "09_strong_tickets": sparse_training_runs.strong_tickets,
+    "12_beyond_images": beyond_images_runs.comparison,
 }
 """The comparison that each notebook shows, by the notebook's name; a notebook that is not here needs no runs."""
 

@@ -19,7 +19,7 @@ def infeasible(config: RunConfig, classes: int, channels: int, size: int) -> str
         if config.sparsity == 0:
             return None
         if config.method == "small-dense":
-            small_widths(config, classes, channels)
+            small_widths(config, classes, channels, size)
         elif config.method in methods.DYNAMIC:
             changing_counts(config, layers)
         elif config.structure == "node":
@@ -70,8 +70,8 @@ def changing_counts(config: RunConfig, layers: densities.Shapes) -> tuple[dict[s
     return source, densities.within(allocate(start, layers), source)
 
 
-def small_widths(config: RunConfig, classes: int, channels: int) -> Widths:
+def small_widths(config: RunConfig, classes: int, channels: int, size: int) -> Widths:
     """Return the widths of a small dense control: the same share of nodes, or as near as can be as many weights."""
     if config.structure == "node":
         return widths.node_widths(config.model, config.density)
-    return widths.small_dense_widths(config.model, classes, channels, config.density)
+    return widths.small_dense_widths(config.model, classes, channels, config.density, size)

@@ -6,7 +6,7 @@ import math
 from functools import cache
 
 from randsparse import sources
-from randsparse.architectures import layers, shapes
+from randsparse.architectures import layers, products, shapes
 from randsparse.config import RunConfig
 from randsparse.errors import StudyError
 from randsparse.feasibility import allocate, small_widths
@@ -26,7 +26,8 @@ def on_kept_weights(flops: dict[str, float], densities: dict[str, float]) -> flo
 def of_config(config: RunConfig) -> dict[str, float]:
     """Return the forward FLOPs of one image by layer, as the network of `config` computes, masked or not.
 
-    Two for each weight at each position, as `torch.utils.flop_counter` counts. Raises StudyError for a network that
+    Two for each weight at each position, as `torch.utils.flop_counter` counts; products of attention, in which no
+    weight takes part, are entries of their own, and dense. Raises StudyError for a network that
     cannot be built.
     """
     narrow = config.method == "small-dense" or config.engine == "compacted"
@@ -39,11 +40,12 @@ def _of_network(config: RunConfig) -> dict[str, float]:
     classes, channels, size = sources.shape(config.dataset)
     widths = None
     if config.method == "small-dense":
-        widths = small_widths(config, classes, channels)
+        widths = small_widths(config, classes, channels, size)
     elif config.engine == "compacted" and config.sparsity:
         widths = node_widths(config.model, config.density)
     found = layers(config.model, classes, channels, size, widths)
-    return {name: 2.0 * math.prod(shape) * positions for name, (shape, positions) in found.items()}
+    flops = {name: 2.0 * math.prod(shape) * positions for name, (shape, positions) in found.items()}
+    return flops | products(config.model, size, widths)
 
 
 @cache

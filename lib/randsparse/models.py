@@ -9,10 +9,13 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from randsparse import extensions, linear_networks
 from randsparse.architectures import Block, Widths, blocks, check_images, parse
 from randsparse.bottlenecks import BOTTLENECKS
-from randsparse.errors import unknown
+from randsparse.errors import StudyError, unknown
+from randsparse.perceptron import Perceptron
 from randsparse.seeds import generator
+from randsparse.transformer import Transformer
 
 
 def conv3x3(inputs: int, outputs: int, stride: int = 1) -> nn.Conv2d:
@@ -124,6 +127,7 @@ class ResNet(ResidualNetwork):
         return self.group3(self.group2(self.group1(x))).mean((2, 3))
 
 
+NORMS = (nn.BatchNorm1d, nn.BatchNorm2d, nn.LayerNorm, nn.GroupNorm)
 MODELS: dict[str, type[ResidualNetwork]] = {"wrn": WideResNet, "resnet": ResNet}
 
 
@@ -131,8 +135,9 @@ def build(name: str, classes: int, channels: int, size: int, widths: Widths | No
     """Return the network of that name, with PyTorch's own initialisation: call `initialize` for the study's.
 
     Args:
-        name: wrn-<depth>-<width> or resnet-<depth>[-<initial width>], both a ResidualNetwork; or one of BOTTLENECKS.
-        classes, channels: the number of outputs, and of colours of an image.
+        name: wrn-<depth>-<width> or resnet-<depth>[-<initial width>], both a ResidualNetwork; one of BOTTLENECKS; of
+            `linear_networks.LINEAR`; or of `extensions.MODELS`.
+        classes, channels: the number of outputs, and of colours of an image; for tables and texts see `sources.shape`.
         size: height and width of an image, from 8; of bottlenecks, from 32 and in three colours.
         widths: explicit channels, for as many streams and blocks as the name has; the topology stays.
 
@@ -144,12 +149,20 @@ def build(name: str, classes: int, channels: int, size: int, widths: Widths | No
         import torchvision.models  # here, since it takes a second that only these networks need
 
         return getattr(torchvision.models, BOTTLENECKS[name].torchvision)(weights=None, num_classes=classes)
+    if linear := linear_networks.parse(name):
+        widths = linear_networks.widths_of(name, widths)
+        if linear[0] == "mlp":
+            return Perceptron(classes, channels * size**2, widths)
+        return Transformer(classes, channels, size, widths)
+    own = extensions.model(name)
+    if own and widths is None:
+        return own.build(classes, channels, size)
     family, _, _ = parse(name)
     return MODELS[family](name, classes, channels, widths)
 
 
 def maskable(model: nn.Module) -> dict[str, tuple[int, ...]]:
-    """Return the shape of every weight that a mask covers: convolutions and classifier, in order of depth.
+    """Return the shape of every weight that a mask covers: convolutions and linear layers, in order of depth.
 
     Keys are names of parameters ("group1.0.conv1.weight"). A block gives conv1, conv2, shortcut.
     """
@@ -166,7 +179,9 @@ def fan_in(shape: tuple[int, ...]) -> int:
 def initialize(
     model: nn.Module, seed: int, scales: Mapping[str, float] | None = None, signed_constant: bool = False
 ) -> nn.Module:
-    """Draw the weights of a model in place and return it: W ~ N(0, 2/fan_in), biases 0, batch norms 1 and 0.
+    """Draw the weights of a model in place and return it: W ~ N(0, 2/fan_in), biases 0, norms 1 and 0.
+
+    Embeddings, of which a sample reads one row, are drawn from N(0, 1/width): their vectors have a length of about 1.
 
     Args:
         seed: each weight has its own stream, seeded by (seed, its name), whatever else is drawn.
@@ -174,16 +189,23 @@ def initialize(
         signed_constant: whether each weight is the standard deviation with its sign (Ramanujan et al. 2020, section 4).
 
     Raises:
-        StudyError: a scale names a weight that the model does not have.
+        StudyError: a scale names a weight that the model does not have, or it has parameters of another kind.
     """
     shapes, scales = maskable(model), dict(scales or {})
     for name in scales.keys() - shapes.keys():
         raise unknown("weight", name, shapes)
-    for module in model.modules():
-        if isinstance(module, nn.BatchNorm2d):
+    for path, module in model.named_modules():
+        if isinstance(module, NORMS):
             module.reset_parameters()  # scale, shift, running statistics and their count
-        elif isinstance(module, nn.Linear) and module.bias is not None:
-            module.bias.zero_()
+        elif isinstance(module, nn.Embedding):
+            drawn = torch.randn(module.weight.shape, generator=generator("init", seed, f"{path}.weight"))
+            module.weight.copy_(drawn * module.embedding_dim**-0.5)
+        elif isinstance(module, nn.Conv2d | nn.Linear):
+            if module.bias is not None:
+                module.bias.zero_()
+        elif own := [f"{path}.{name}".lstrip(".") for name, _ in module.named_parameters(recurse=False)]:
+            raise StudyError(f"parameter {own[0]} is of a {type(module).__name__}, which is not initialised here: use "
+                             "2-d convolutions, linear layers, embeddings and norms of torch.nn")  # fmt: skip
     for name, shape in shapes.items():
         drawn = torch.randn(shape, generator=generator("init", seed, name))
         drawn = drawn.sign() if signed_constant else drawn

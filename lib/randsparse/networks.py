@@ -10,6 +10,7 @@ import torch
 from torch import nn
 
 from randsparse import densities, flow, methods, models, nodes, scores
+from randsparse.architectures import input_shape
 from randsparse.config import RunConfig
 from randsparse.data import Dataset
 from randsparse.effective import effective_density
@@ -48,17 +49,17 @@ def create(config: RunConfig, classes: int, channels: int, size: int, dataset: D
     if config.sparsity == 0:
         return _dense(config, parent, parent)
     if config.method == "small-dense":
-        widths = small_widths(config, classes, channels)
+        widths = small_widths(config, classes, channels, size)
         return _dense(config, parent, models.build(config.model, classes, channels, size, widths))
     if config.method in methods.DYNAMIC:
         return _changing(config, parent)
     if config.structure == "node":
         return _node(config, parent)
-    return _weight(config, parent, (channels, size, size), dataset)
+    return _weight(config, parent, input_shape(config.model, channels, size), dataset)
 
 
-def _weight(config: RunConfig, parent: nn.Module, image: tuple[int, int, int], dataset: Dataset | None) -> Network:
-    """A weight mask over the whole parent, for images of that shape."""
+def _weight(config: RunConfig, parent: nn.Module, image: tuple[int, ...], dataset: Dataset | None) -> Network:
+    """A weight mask over the whole parent, for samples of that shape."""
     shapes = models.maskable(parent)
     scored = _scores(config, parent, image, dataset)
     by_score = config.rule in scored
@@ -99,7 +100,7 @@ def _scales(config: RunConfig, mask: Mask) -> dict[str, float]:
 
 
 def _scores(
-    config: RunConfig, parent: nn.Module, image: tuple[int, int, int], dataset: Dataset | None
+    config: RunConfig, parent: nn.Module, image: tuple[int, ...], dataset: Dataset | None
 ) -> dict[str, scores.Scores]:
     """Return the scores, by name, that rule and criterion use: of initial weights in the parent's scale."""
     found: dict[str, scores.Scores] = {}

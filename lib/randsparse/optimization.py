@@ -59,7 +59,8 @@ class GroupedNorms:
     """
 
     def __init__(self, model: nn.Module) -> None:
-        self.momenta = {m: m.momentum for m in model.modules() if isinstance(m, nn.BatchNorm2d)}
+        norms = (nn.BatchNorm1d, nn.BatchNorm2d)
+        self.momenta = {m: m.momentum for m in model.modules() if isinstance(m, norms)}
 
     @contextlib.contextmanager
     def group(self, index: int, groups: int) -> Iterator[None]:
@@ -95,7 +96,9 @@ def learning_rate(config: RunConfig, step: int, steps_per_epoch: int) -> float:
 def make_optimizer(config: RunConfig, model: nn.Module) -> torch.optim.Optimizer:
     """Return the optimiser of a network; weight decay acts on weights of convolutions and linear layers only."""
     parameters = list(model.parameters())
-    return optimizer_of(config, [p for p in parameters if p.dim() > 1], [p for p in parameters if p.dim() <= 1])
+    embeddings = {id(module.weight) for module in model.modules() if isinstance(module, nn.Embedding)}
+    weights = [p for p in parameters if p.dim() > 1 and id(p) not in embeddings]
+    return optimizer_of(config, weights, [p for p in parameters if p.dim() <= 1 or id(p) in embeddings])
 
 
 def optimizer_of(

@@ -1,4 +1,7 @@
-"""Where images come from: scikit-learn's digits, torchvision's datasets, checked before they are read, and folders."""
+"""Where data comes from: scikit-learn's digits, torchvision's datasets, checked before they are read, and folders.
+
+Tables and texts are described in `tables` and `texts`; here is what the name of any dataset stands for.
+"""
 
 from __future__ import annotations
 
@@ -10,10 +13,14 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from http.client import HTTPException
 from pathlib import Path
+from typing import ClassVar
 
 import numpy as np
 
+from randsparse import extensions
 from randsparse.errors import StudyError, unknown
+from randsparse.tables import TABLES, Table
+from randsparse.texts import TEXTS, Text
 
 Images = tuple[np.ndarray, np.ndarray]
 """uint8 (N, height, width, channels) and labels (N,)."""
@@ -29,7 +36,7 @@ FASHION_MNIST = {
 
 @dataclass(frozen=True)
 class Source:
-    """A dataset as it is published, and what the study makes of it.
+    """A dataset of images as it is published, and what the study makes of it.
 
     Args:
         read: returns all images, the official test part (if there is one) last.
@@ -47,6 +54,12 @@ class Source:
     official_test: bool
     pad: int
     flip: bool
+    kind: ClassVar[str] = "images"
+
+    @property
+    def shape(self) -> tuple[int, int, int]:
+        """(classes, channels, size)."""
+        return self.classes, self.channels, self.size
 
 
 def read_digits(data_dir: Path) -> Images:
@@ -203,18 +216,30 @@ DATASETS: dict[str, Source] = {
 }
 
 
-def source(name: str) -> Source:
+def source(name: str) -> Source | Table | Text:
     """Return the description of a dataset that fits into memory; raises StudyError for a name that is none."""
     if folder(name):
         raise StudyError(f"images of {name} are streamed from disk, not loaded: choose one of {', '.join(DATASETS)}")
-    if name not in DATASETS:
-        raise unknown("dataset", name, (*DATASETS, *FOLDERS, FOLDER_FORM))
-    return DATASETS[name]
+    known = {**DATASETS, **TABLES, **TEXTS}
+    if name not in known:
+        extensions.load()
+        known = {**DATASETS, **TABLES, **TEXTS}
+    if name not in known:
+        raise unknown("dataset", name, (*known, *FOLDERS, FOLDER_FORM))
+    return known[name]
 
 
 def shape(name: str) -> tuple[int, int, int]:
-    """Return (classes, channels, size) of a dataset, unloaded; raises StudyError for an unknown name."""
+    """Return what a network has to know of a dataset, unloaded: the number of classes, and the shape of a sample.
+
+    (classes, channels, size) of images, (classes, features, 1) of a table, (classes, vocabulary, length) of texts.
+    Raises StudyError for an unknown name.
+    """
     if streamed := folder(name):
         return streamed.classes, 3, streamed.size
-    described = source(name)
-    return described.classes, described.channels, described.size
+    return source(name).shape
+
+
+def kind(name: str) -> str:
+    """Return what the samples of a dataset are: "images", "table" or "text"; raises StudyError for an unknown name."""
+    return Source.kind if folder(name) else source(name).kind

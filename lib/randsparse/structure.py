@@ -8,6 +8,7 @@ from torch import nn
 
 from randsparse.errors import StudyError
 from randsparse.models import PreActivationBlock, ResidualNetwork
+from randsparse.paths import Flow
 
 
 @dataclass(frozen=True)
@@ -23,19 +24,6 @@ class NodeGroup:
     writers: tuple[str, ...]
     norms: tuple[str, ...]
     readers: tuple[str, ...]
-
-
-@dataclass(frozen=True)
-class Flow:
-    """One step from nodes to nodes: through the weight of that name, or (None) unchanged, channel to channel.
-
-    Source and target are "input", "classes", the name of an inner NodeGroup, or "<stream>@<version>": a
-    stream has a new version after each block that adds to it, so that no path runs backwards.
-    """
-
-    weight_name: str | None
-    source: str
-    target: str
 
 
 @dataclass
@@ -61,7 +49,8 @@ def node_groups(model: ResidualNetwork) -> tuple[NodeGroup, ...]:
     StudyError for a network with bottleneck blocks.
     """
     if not isinstance(model, ResidualNetwork):
-        raise StudyError("nodes of bottleneck blocks are not grouped: choose structure 'weight' or another model")
+        blocks = "this network" if hasattr(model, "flows") else "bottleneck blocks"
+        raise StudyError(f"nodes of {blocks} are not grouped: choose structure 'weight' or another model")
     stream = _first_stream(model)
     streams, inner = {stream: _Group(writers=["stem"])}, {}
     if hasattr(model, "stem_norm"):
@@ -95,8 +84,10 @@ def flows(model: nn.Module) -> tuple[Flow, ...]:
     """Return every step of the paths from "input" to "classes", each after all that lead to its source.
 
     Args:
-        model: as from `models.build`.
+        model: as from `models.build`; one that has a method `flows` says it itself.
     """
+    if hasattr(model, "flows"):
+        return model.flows()
     if not isinstance(model, ResidualNetwork):
         return _bottleneck_flows(model)
     stream, version = _first_stream(model), 0

@@ -20,11 +20,12 @@ def node_widths(name: str, density: float) -> Widths:
 
 
 @cache
-def small_dense_widths(name: str, classes: int, channels: int, density: float) -> Widths:
+def small_dense_widths(name: str, classes: int, channels: int, density: float, size: int = 8) -> Widths:
     """Return the widths of the narrower dense network that has nearest to `density` of the weights of `name`.
 
-    All groups keep one common share f of their nodes, max(1, round(f · size)). Raises StudyError for a
-    density above 1, or so low that a network of one node a group has more weights.
+    All groups keep one common share f of their nodes, max(1, round(f · nodes)); `size`, of an image, matters to
+    perceptrons only. Raises StudyError for a density above 1, or so low that a network of one node a group has more
+    weights.
     """
     own = default_widths(name)
     sizes = {*own.streams, *own.inner}
@@ -35,7 +36,7 @@ def small_dense_widths(name: str, classes: int, channels: int, density: float) -
     @cache
     def weights(share: float) -> int:
         widths = _widths(own, lambda size: max(1, round(share * size)))
-        return sum(map(prod, shapes(name, classes, channels, 8, widths).values()))
+        return sum(map(prod, shapes(name, classes, channels, size, widths).values()))
 
     all_weights = weights(shares[-1])
     wanted = density * all_weights
