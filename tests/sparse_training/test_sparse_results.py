@@ -9,7 +9,7 @@ import pytest
 from randsparse import claims, networks, sources
 from randsparse.comparison import Arm, Comparison
 from randsparse.config import RunConfig
-from randsparse.dynamic import Schedule
+from randsparse.methods import Schedule
 from randsparse.runs import Store
 from randsparse.sparse_training import costs as training_costs
 from randsparse.sparse_training import results as sparse_results
@@ -213,6 +213,6 @@ def test_costs_times_and_updates_come_from_the_records(tiny, tmp_path):
     assert found["cost"].to_dict() == pytest.approx({name: value / flops["dense"] for name, value in flops.items()})
     assert found.loc["rigl", "seconds"] == records["rigl"]["cost"]["seconds"]
     assert found.loc["random", "times_static"] == 1 and found.loc["random", "cost"] < found.loc["rigl", "cost"] < 1
-    schedule = Schedule(changing, steps=2)
+    schedule = Schedule(changing, steps_per_epoch=2)
     assert found.loc["rigl", "updates"] == schedule.updates and found.loc[["dense", "random"], "updates"].isna().all()
     assert not found["begins_full"].any() and len(sparse_results.masked(compared).arms) == 3

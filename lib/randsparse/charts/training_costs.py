@@ -26,6 +26,8 @@ def accuracy_vs_cost(points: pd.DataFrame) -> Figure:
     Args:
         points: as from `sparse_results.trade_offs`. Dense networks of all lengths are a line in every panel, the two
             starts of a method are joined, and the grey steps are the Pareto front of the means.
+
+    Wide intervals of few runs leave the panels.
     """
     plots.need(points, "sparsity", "method", "source_sparsity", "cost", "mean", "low", "high", "n", "front")
     sparsities = sorted(points["sparsity"].unique())
@@ -53,9 +55,8 @@ def accuracy_vs_cost(points: pd.DataFrame) -> Figure:
         _share_axis(ax, points["cost"])
         ax.set_xlabel("Training FLOPs, % of dense (log)" if _last_row(ax, axes) else "")
         ax.set_ylabel("Test accuracy (%)" if ax.get_subplotspec().is_first_col() else "")
-    worst = 1 - 1.5 * (1 - points["mean"].min())  # intervals of few runs may leave the panels
-    shown = [points["mean"], points["low"].clip(lower=worst), points["high"].clip(upper=1)]
-    error_axis(axes[0], pd.concat(shown).dropna())
+    worst, best = max(0, 1.5 * points["mean"].min() - 0.5), (2 + points["mean"].max()) / 3  # errors times 3/2 and 1/3
+    error_axis(axes[0], pd.concat([points[name].clip(worst, best) for name in ("mean", "low", "high")]).dropna())
     for filled, label in ((False, "from dense"), (True, "in a source")):
         fill = {} if filled else {"markerfacecolor": "white"}
         axes[-1].plot([], [], "o", color=GREY, label=label, **fill)

@@ -15,7 +15,7 @@ import pandas as pd
 from randsparse import frames, layerwise, methods, networks, sources
 from randsparse.comparison import DENSE, RANDOM, SMALL_OWN, Comparison
 from randsparse.config import RunConfig
-from randsparse.dynamic import METHODS, Schedule, cosine
+from randsparse.dynamic import METHODS, cosine
 from randsparse.masks import Mask
 from randsparse.runs import Record, Store
 
@@ -61,7 +61,7 @@ def _updates(config: RunConfig, record: Record) -> Row:
     cost = record["cost"]
     if config.method not in METHODS or not cost.get("images"):
         return {"updates": np.nan, "turnover": np.nan}
-    schedule = Schedule(config, config.epochs * (cost["images"] // cost["epochs"] // config.batch_size))
+    schedule = methods.Schedule(config, cost["images"] // cost["epochs"] // config.batch_size)
     steps = [schedule.first + number * schedule.interval for number in range(1, schedule.updates + 1)]
     decays = config.prune_decay == "cosine"
     rates = [cosine(config.prune_rate, schedule.progress(step)) if decays else config.prune_rate for step in steps]
