@@ -1,6 +1,9 @@
 from __future__ import annotations
 
+import os
 import re
+import subprocess
+import sys
 
 import pytest
 import torch
@@ -21,7 +24,7 @@ def section(title):
 
 
 def test_a_mask_on_your_own_model_works_as_written(capsys):
-    (source,) = blocks("python")
+    source, _ = blocks("python")
     assert len(source.splitlines()) <= 20
     torch.manual_seed(0)
     place = {}
@@ -32,6 +35,38 @@ def test_a_mask_on_your_own_model_works_as_written(capsys):
         weight = model.get_parameter(name)
         assert (weight[~kept] == 0).all() and (weight[kept] != 0).all()
         assert (weight.grad[kept] != 0).any(), f"{name} is trained"
+
+
+OWN = """
+from randsparse import runs, sweep
+from randsparse.config import RunConfig
+if __name__ == "__main__":
+    run = RunConfig(dataset="larger", model="my-net", sparsity=0.5, rule="er", epochs=2, batch_size=32)
+    configs = [run, run.replace(method="rigl", update_interval=5, source_sparsity=0.2), run.replace(sparsity=0)]
+    store = runs.Store("results")
+    sweep.sweep(configs, store, data_dir="data", workers=2)
+    for config in configs:
+        record = store.get(config)
+        density = record["density"]
+        print(record["status"], density["weights"], density["effective"] > 0, record["test"]["accuracy"])
+"""
+
+
+def test_a_model_and_data_of_ones_own_work_as_written_in_all_processes_of_a_sweep(tmp_path):
+    _, source = blocks("python")
+    assert len(source.splitlines()) <= 20
+    (tmp_path / "my_task.py").write_text(source)
+    (tmp_path / "run.py").write_text(OWN)
+    path = os.pathsep.join([str(REPOSITORY / "lib"), str(tmp_path)])
+    environment = os.environ | {"PYTHONPATH": path, "RANDSPARSE_MODULES": "my_task"}
+    command = [sys.executable, "run.py"]
+    done = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    weights = 20 * 64 + 64 * 2
+    lines = [line.split() for line in done.stdout.splitlines()]
+    assert [line[:3] for line in lines] == [["done", str(n), "True"] for n in (weights // 2, weights // 2, weights)]
+    assert min(float(line[3]) for line in lines) > 0.6
+    assert any("RANDSPARSE_MODULES=my_task" in block for block in blocks("sh"))
 
 
 def test_the_documented_targets_are_those_of_make():
