@@ -6,7 +6,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from randsparse import budget, data, sources
+from randsparse import budget
 from randsparse.budget import BESIDE, Budget, Estimator, parse_duration
 from randsparse.config import DEFAULTS, RunConfig
 from randsparse.errors import StudyError
@@ -111,12 +111,6 @@ def test_an_unseen_kind_is_scaled_by_its_flops_from_the_nearest():
 ])  # fmt: skip
 def test_flops_are_those_of_records(config):
     assert 2 * budget.training_flops(config) == pytest.approx(train_for_real(config)["cost"]["flops"], rel=1e-6)
-
-
-def test_the_size_of_every_dataset_is_known():
-    assert set(budget.IMAGES) == set(sources.DATASETS)
-    digits = data.load("digits")
-    assert budget.IMAGES["digits"] == len(digits.train_y) + len(digits.val_y) + len(digits.test_y)
 
 
 def test_what_runs_take_now_goes_before_what_the_store_says():

@@ -181,3 +181,9 @@ def test_fashion_mnist_is_read_and_checked(tmp_path, monkeypatch):
     assert torch.equal(dataset.train_x[:, 0], torch.from_numpy(pixels)[dataset.indices["train"]])
     assert torch.equal(dataset.test_x[:, 0], torch.from_numpy(pixels[50:]))
     assert torch.equal(dataset.val_y, dataset.indices["val"] % 10)
+
+
+@pytest.mark.parametrize("name", ["digits", "breast-cancer", "docstrings"])
+def test_the_number_of_training_samples_is_known_without_loading(name):
+    assert sources.training_samples(name) == len(data.load(name).train_y)
+    assert sources.training_samples("folder-flowers-102-224") is None

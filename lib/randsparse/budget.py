@@ -27,8 +27,6 @@ SHRUNK = ("structure", "sparsity")
 """Fields that runs of one speed have in common; SHRUNK where the network that is trained is a smaller one."""
 ARITHMETIC = ("precision", "memory_format", "engine")
 """Fields that change the time a FLOP takes."""
-IMAGES = {"digits": 1797, "fashion-mnist": 70_000, "cifar10": 60_000, "cifar100": 60_000}
-"""The images of a dataset, all parts together."""
 BESIDE = 1.15
 """By how much a run takes longer than its training passes, unless that is known: evaluation and its start."""
 MARGIN = 1.1
@@ -231,19 +229,10 @@ def training_flops(config: RunConfig) -> float | None:
 
     None, too, for a folder of which it is not known how many images there are.
     """
-    images = config.train_samples or _training_images(config.dataset)
+    images = config.train_samples or sources.training_samples(config.dataset)
     if images is None:
         return None
     try:
         return 3.0 * (images // config.batch_size) * config.batch_size * sum(layer_flops(config).values())
     except StudyError:
         return None
-
-
-def _training_images(dataset: str) -> int | None:
-    """Return how many images a dataset has to train on, None if only its folder says that."""
-    if folder := sources.folder(dataset):
-        return folder.images and folder.images[0] - folder.held_out(folder.images[0], folder.classes)
-    source = sources.source(dataset)
-    samples = getattr(source, "samples", None) or IMAGES.get(dataset)
-    return samples and samples - source.val - source.test

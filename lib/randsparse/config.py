@@ -109,6 +109,8 @@ class RunConfig:
         self._check_values()
         for name in changed.keys() & self._without_effect():
             object.__setattr__(self, name, DEFAULTS[name])
+        if self.method in methods.DYNAMIC:
+            methods.check_schedule(self)
         if self.layer_densities:
             _check_layers(self.dataset, self.model, self.layer_densities)
         _check_streamed(self.dataset, self.engine, self.rule, self.criterion, self.method)

@@ -16,10 +16,10 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from randsparse import densities
+from randsparse import densities, methods
 from randsparse.changing import ChangingMask, finite, highest_of
 from randsparse.config import RunConfig
-from randsparse.errors import StudyError, require
+from randsparse.errors import StudyError
 from randsparse.masks import Mask
 from randsparse.networks import Network
 from randsparse.scores import highest
@@ -147,7 +147,7 @@ class MaskUpdates(ChangingMask):
 
     def __init__(self, config: RunConfig, network: Network, trainer: Trainer) -> None:
         super().__init__(config, network, trainer)
-        self.schedule = Schedule(config, config.epochs * self.steps_per_epoch)
+        self.schedule = methods.Schedule(config, self.steps_per_epoch)
 
     def due(self, step: int) -> bool:
         return self.schedule.number(step) is not None
@@ -172,27 +172,6 @@ class MaskUpdates(ChangingMask):
         )
         self.count_flops(step + 1, dense_gradient=config.method in ("rigl", "granet"))
         self.change(METHODS[config.method](at))
-
-
-class Schedule:
-    """The steps in which a mask is updated, of so many in all of training; raises StudyError if there are none."""
-
-    def __init__(self, config: RunConfig, steps: int) -> None:
-        self.interval = config.update_interval
-        self.first, self.last = (int(share * steps) for share in (config.update_start, config.update_end))
-        room = min(self.last, steps - 1) - self.first
-        self.updates = room // self.interval
-        require(self.updates > 0, "update_interval", self.interval,
-                f"at most {room}, as masks change between steps {self.first} and {self.last} of {steps}")
-
-    def number(self, step: int) -> int | None:
-        """Return which update `step` is, from 1, or None for a step without."""
-        number, rest = divmod(step - self.first, self.interval)
-        return number if not rest and 1 <= number <= self.updates else None
-
-    def progress(self, step: int) -> float:
-        """Return how much of the time of updates is over in `step`, as a fraction."""
-        return (step - self.first) / (self.last - self.first)
 
 
 def _regrown(mask: Mask, at: Moment, growth: Layers) -> Mask:

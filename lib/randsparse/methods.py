@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from randsparse import densities
+from randsparse import densities, sources
 from randsparse.errors import require, unknown
 
 if TYPE_CHECKING:
@@ -86,6 +86,14 @@ def check(config: RunConfig) -> None:
                 f"below the {level_epochs(config)} epochs of a level")
 
 
+def check_schedule(config: RunConfig) -> None:
+    """Raise StudyError if the mask of a config, whose fields without effect are at their defaults, is never updated."""
+    reads = READS.get(config.method, set())
+    samples = sources.training_samples(config.dataset)
+    if samples and "update_interval" in reads and (config.method != "edge-popup" or anneals(config)):
+        Schedule(config, min(samples, config.train_samples or samples) // config.batch_size)
+
+
 def in_schedule(config: RunConfig, step: int, steps_per_epoch: int) -> tuple[int, int]:
     """Return where `step` (from 0) is in the schedule of the learning rate, and how many steps that schedule has.
 
@@ -110,6 +118,31 @@ def level(config: RunConfig, epoch: int) -> int:
     return max(0, (epoch - config.rewind_epoch) // (level_epochs(config) - config.rewind_epoch))
 
 
+class Schedule:
+    """The steps, of those in which a run trains and its mask may change, that update the mask.
+
+    Raises StudyError if there are none.
+    """
+
+    def __init__(self, config: RunConfig, steps_per_epoch: int) -> None:
+        steps = (config.epochs - config.fine_tune_epochs) * steps_per_epoch
+        self.interval = config.update_interval
+        self.first, self.last = (int(share * steps) for share in (config.update_start, config.update_end))
+        room = min(self.last, steps - 1) - self.first
+        self.updates = room // self.interval
+        require(self.updates > 0, "update_interval", self.interval,
+                f"at most {room}, as masks change between steps {self.first} and {self.last} of {steps}")
+
+    def number(self, step: int) -> int | None:
+        """Return which update `step` is, from 1, or None for a step without."""
+        number, rest = divmod(step - self.first, self.interval)
+        return number if not rest and 1 <= number <= self.updates else None
+
+    def progress(self, step: int) -> float:
+        """Return how much of the time of updates is over in `step`, as a fraction."""
+        return (step - self.first) / (self.last - self.first)
+
+
 def without_effect(config: RunConfig) -> set[str]:
     """Return the fields that the config's method does not read, of those that only some methods read."""
     if config.method not in READS or not config.sparsity:
@@ -120,11 +153,16 @@ def without_effect(config: RunConfig) -> set[str]:
         names |= {"source_rule"}
     if "start_sparsity" in reads and config.start_sparsity <= config.source_sparsity:
         names |= {"start_sparsity", "rule", "layer_densities"}
-    if config.method == "edge-popup" and config.start_sparsity == config.sparsity:
+    if config.method == "edge-popup" and not anneals(config):
         names |= {"update_interval", "update_start", "update_end"}
     if not config.source_sparsity and not draws_start(config):
         names |= {"preserve_flow"} if config.method == "edge-popup" else {"preserve_flow", "mask_seed"}
     return names
+
+
+def anneals(config: RunConfig) -> bool:
+    """Return whether a run of edge-popup starts denser than it ends."""
+    return start_sparsity(config) < config.sparsity
 
 
 def draws_start(config: RunConfig) -> bool:

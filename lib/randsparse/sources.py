@@ -40,7 +40,8 @@ class Source:
 
     Args:
         read: returns all images, the official test part (if there is one) last.
-        val, test: the number of images in these parts.
+        samples: the number of images, all parts together.
+        val, test: that in these parts.
         official_test: whether the last `test` images are the test part; drawn from all otherwise.
         pad, flip: the augmentation: random crops after reflect-padding by `pad` pixels, horizontal flips.
     """
@@ -49,6 +50,7 @@ class Source:
     classes: int
     channels: int
     size: int
+    samples: int
     val: int
     test: int
     official_test: bool
@@ -207,12 +209,12 @@ def folder(name: str) -> Folder | None:
 
 
 DATASETS: dict[str, Source] = {
-    "digits": Source(read_digits, 10, 1, 8, 240, 360, official_test=False, pad=1, flip=False),
+    "digits": Source(read_digits, 10, 1, 8, 1797, 240, 360, official_test=False, pad=1, flip=False),
     "fashion-mnist": Source(
-        read_fashion_mnist, 10, 1, 28, 5_000, 10_000, official_test=True, pad=2, flip=True
+        read_fashion_mnist, 10, 1, 28, 70_000, 5_000, 10_000, official_test=True, pad=2, flip=True
     ),
-    "cifar10": Source(read_cifar10, 10, 3, 32, 5_000, 10_000, official_test=True, pad=4, flip=True),
-    "cifar100": Source(read_cifar100, 100, 3, 32, 5_000, 10_000, official_test=True, pad=4, flip=True),
+    "cifar10": Source(read_cifar10, 10, 3, 32, 60_000, 5_000, 10_000, official_test=True, pad=4, flip=True),
+    "cifar100": Source(read_cifar100, 100, 3, 32, 60_000, 5_000, 10_000, official_test=True, pad=4, flip=True),
 }
 
 
@@ -243,3 +245,11 @@ def shape(name: str) -> tuple[int, int, int]:
 def kind(name: str) -> str:
     """Return what the samples of a dataset are: "images", "table" or "text"; raises StudyError for an unknown name."""
     return Source.kind if folder(name) else source(name).kind
+
+
+def training_samples(name: str) -> int | None:
+    """Return how many samples a dataset has to train on, None if only its folder says that; raises as `source`."""
+    if streamed := folder(name):
+        return streamed.images and streamed.images[0] - streamed.held_out(streamed.images[0], streamed.classes)
+    described = source(name)
+    return described.samples - described.val - described.test

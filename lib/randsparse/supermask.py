@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from randsparse import densities, methods
 from randsparse.changing import ChangingMask, finite, highest_of
 from randsparse.config import RunConfig
-from randsparse.dynamic import Schedule, cubic
+from randsparse.dynamic import cubic
 from randsparse.masks import Mask
 from randsparse.models import fan_in
 from randsparse.networks import Network
@@ -50,9 +50,8 @@ class Supermask(ChangingMask):
         super().__init__(config, network, trainer)
         self.limits = np.array(list(self.source.counts.values()))
         self.start = round((1 - methods.start_sparsity(config)) * self.source.size)
-        anneals = self.start > self.end
         self.frozen_epochs = config.epochs - config.fine_tune_epochs
-        self.schedule = Schedule(config, self.frozen_epochs * self.steps_per_epoch) if anneals else None
+        self.schedule = methods.Schedule(config, self.steps_per_epoch) if methods.anneals(config) else None
         self.count = self.start
         self.fine_tuning = False
         self.change(self.best())

@@ -5,7 +5,7 @@ Rules have the looks of `charts.masks.rule_look`, and score masks those of their
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -53,7 +53,7 @@ def accuracy_by_rule(frame: pd.DataFrame, infeasible: Iterable[tuple[str, float,
     for index, (ax, rule) in enumerate(zip(axes, rules, strict=True)):
         plots.sparsity_axis(ax, [*sparse["sparsity"], *(sparsity for _, sparsity in crosses)])
         if len(dense):
-            _dense_band(ax, dense[y])
+            dense_band(ax, dense[y])
         for other in rules:
             _mean_line(ax, means[means["arm"] == other], other, reference)
         _runs(ax, sparse[sparse["arm"] == rule], means[means["arm"] == rule], rule, y)
@@ -90,7 +90,8 @@ def _runs(ax: Axes, rows: pd.DataFrame, table: pd.DataFrame, rule: str, y: str) 
     ax.scatter(aside, rows[y], s=7, color=RULE_COLOURS[rule], alpha=0.7, linewidths=0, zorder=3)
 
 
-def _dense_band(ax: Axes, values: pd.Series) -> None:
+def dense_band(ax: Axes, values: pd.Series) -> None:
+    """Draw the mean of the dense networks as a line, and its 95 % t interval as a band."""
     mean, low, high = np.clip(stats.mean_interval(values.dropna()), 0, 1)
     ax.axhline(mean, color=PALETTE["dense"], linewidth=1, label=f"dense (n = {values.count()})")
     if np.isfinite(low):
@@ -138,7 +139,7 @@ def differences_by_rule(rows: pd.DataFrame, margin: float, infeasible: Iterable[
     figure, axes = plots.panels(titles, columns=min(4, len(titles)), width=2.6, height=1.1 + 0.21 * len(names))
     for ax, sparsity in zip(axes, sparsities, strict=True):
         own = rows[rows["sparsity"] == sparsity]
-        _forest(ax, own.assign(row=own["arm"]), names, margin)
+        forest(ax, own.assign(row=own["arm"]), names, margin)
         for name in (name for name in names if (sparsity, name) in crosses):
             ax.text(0.5, names.index(name), "cannot be reached", transform=ax.get_yaxis_transform(), fontsize=6.5,
                     color=GREY, ha="center", va="center")  # fmt: skip
@@ -170,7 +171,7 @@ def mask_differences(shuffled: pd.DataFrame, redrawn: pd.DataFrame, margin: floa
     names = list(dict.fromkeys(keys["row"]))
     figure, axes = plots.panels(list(tests), width=4.0, height=1.3 + 0.3 * len(names), sharex=True)
     for ax, rows in zip(axes, tests.values(), strict=True):
-        _forest(ax, rows.assign(arm=rows["rule"]), names, margin, pd.concat(tests.values()))
+        forest(ax, rows.assign(arm=rows["rule"]), names, margin, pd.concat(tests.values()))
         ax.set_xlabel("difference of test accuracy (points)")
     plots.legend(figure)
     return figure
@@ -180,8 +181,8 @@ def _criterion(arm: str) -> str:
     return next(name for name in RULE_COLOURS if arm in (name, score_mask(name), score_mask(name, new_init=True)))
 
 
-def _forest(ax: Axes, rows: pd.DataFrame, names: Sequence[str], margin: float,
-            everywhere: pd.DataFrame | None = None) -> None:
+def forest(ax: Axes, rows: pd.DataFrame, names: Sequence[str], margin: float,
+           everywhere: pd.DataFrame | None = None, colours: Mapping[str, Any] = RULE_COLOURS) -> None:
     """Draw differences one below the other: `row` is one of `names`, `arm` gives the colour.
 
     The scale is that of `everywhere`, by default of these rows.
@@ -193,7 +194,7 @@ def _forest(ax: Axes, rows: pd.DataFrame, names: Sequence[str], margin: float,
         fill = {"markerfacecolor": "white"} if kind == "inconclusive" else {}
         for row in rows[rows["verdict"] == kind].dropna(subset=["mean"]).itertuples():
             bars = [[row.mean - row.low], [row.high - row.mean]]
-            ax.errorbar(row.mean, names.index(row.row), xerr=bars, color=RULE_COLOURS[row.arm], marker=marker,
+            ax.errorbar(row.mean, names.index(row.row), xerr=bars, color=colours[row.arm], marker=marker,
                         markersize=6, elinewidth=1.2, **fill)  # fmt: skip
     for kind in (kind for kind in VERDICT_MARKERS if kind in set(rows["verdict"])):
         fill = "white" if kind == "inconclusive" else GREY
@@ -271,7 +272,7 @@ def accuracy_of_masks(frame: pd.DataFrame, criteria: Iterable[str], y: str = "te
     sparsities = sorted(masks["sparsity"].unique())
     figure, axes = plots.panels([f"{plots.percent_text(each)} % of weights removed" for each in sparsities], width=5.2)
     for ax, sparsity in zip(axes, sparsities, strict=True):
-        _dense_band(ax, frame.loc[frame["arm"] == DENSE, y])
+        dense_band(ax, frame.loc[frame["arm"] == DENSE, y])
         drawn = []
         for place, (label, (arm, look)) in zip((-0.22, 0, 0.22), versions.items(), strict=True):
             ax.plot([], [], color=GREY, linestyle="none", label=label, **look)

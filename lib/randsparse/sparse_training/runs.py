@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 
-from randsparse import feasibility, sources
+from randsparse import feasibility, methods, sources
 from randsparse.comparison import (
     DENSE,
     RANDOM,
@@ -58,26 +59,38 @@ def sparse_to_sparse(parameters: Parameters) -> Comparison:
 def strong_tickets(parameters: Parameters) -> Comparison:
     """Return the comparison of strong tickets, before and after their weights are trained, at every final sparsity.
 
-    Arms: dense; random, static masks by `rule`; tickets of each of `weights` (how weights are drawn), inside sources of
-    each of `source_sparsities` by `source_rule`, after `epochs` of choosing, and after `tuned_epochs` more, both with
-    `ticket_lr`. The first of `weights` is compared at every sparsity, the others at `weights_sparsity`.
+    Arms: dense; random, static masks by `rule`, trained for `epochs`, and for as long as a ticket and its fine-tuning
+    take together; tickets of each of `weights` (how weights are drawn), inside sources of each of `source_sparsities`
+    by `source_rule`, after `epochs` of choosing, and after `tuned_epochs` more, both with `ticket_lr`. The first of
+    `weights` is compared at every sparsity, the others at `weights_sparsity`. Where a source is no denser than the
+    ticket there is nothing to choose, and the point is infeasible.
     """
     base = base_config(parameters)
+    longer = base.epochs + parameters["tuned_epochs"]
     found: dict[tuple[str, float], RunConfig] = {(DENSE, 0.0): base}
+    pointless = []
     for sparsity in parameters["sparsities"]:
         point = base.replace(sparsity=sparsity)
         found[RANDOM, sparsity] = point
+        found[f"{RANDOM}, {longer} epochs", sparsity] = point.replace(epochs=longer)
         kinds = parameters["weights"] if sparsity == parameters["weights_sparsity"] else parameters["weights"][:1]
         for weights in kinds:
             for source in parameters["source_sparsities"]:
-                if source >= sparsity:
+                if source < sparsity:
+                    found |= _tickets(point, weights, source, parameters)
                     continue
-                ticket = _changing(point, TICKET, source, parameters)
-                ticket = ticket.replace(frozen_weights=weights, init_scale="own", lr=parameters["ticket_lr"])
-                found |= _point(ticket)
-                tuned = parameters["tuned_epochs"]
-                found |= _point(ticket.replace(epochs=base.epochs + tuned, fine_tune_epochs=tuned))
-    return _comparison(found, parameters["seeds"])
+                arm = f"{TICKET} of {weights} weights in {parameters['source_rule']} {1 - source:.4g}"
+                pointless.append(Infeasible(arm, "weight", sparsity, "the source is no denser", point.model))
+    comparison = _comparison(found, parameters["seeds"])
+    return replace(comparison, infeasible=(*comparison.infeasible, *pointless))
+
+
+def _tickets(point: RunConfig, weights: str, source: float, parameters: Parameters) -> Points:
+    """Return a ticket of one kind of weights in a source, as it is chosen and fine-tuned."""
+    ticket = _changing(point, TICKET, source, parameters)
+    ticket = ticket.replace(frozen_weights=weights, init_scale="own", lr=parameters["ticket_lr"])
+    tuned = parameters["tuned_epochs"]
+    return _point(ticket) | _point(ticket.replace(epochs=ticket.epochs + tuned, fine_tune_epochs=tuned))
 
 
 def name(config: RunConfig, rule: str = "erk") -> str:
@@ -101,10 +114,13 @@ def _point(config: RunConfig, rule: str = "erk") -> Points:
 
 def _changing(point: RunConfig, method: str, source: float, parameters: Parameters) -> RunConfig:
     """Return the config of a method inside a source; a dense source is the network itself."""
-    changes = {"method": method, "source_sparsity": source, "source_rule": parameters["source_rule"]}
+    # A static point has lost the fields that only methods whose masks change have, such as update_interval.
+    changes = {field: parameters[field] for field in methods.FIELDS if field in parameters}
+    changes |= {"method": method, "source_sparsity": source}
     if method == "imp":
-        back, levels = point.rewind_epoch, point.levels
+        back, levels = parameters.get("rewind_epoch", 0), parameters["levels"]
         changes["epochs"] = back + levels * (parameters["level_epochs"] - back)
+        changes["warmup_epochs"] = min(point.warmup_epochs, parameters["level_epochs"] / 4)
     return point.replace(engine="masked", **changes)
 
 
