@@ -73,10 +73,11 @@ def test_rates_are_chosen_on_validation_for_each_dataset_and_sparsity(tmp_path):
         store.put(made)
     compared = runs.comparison(PARAMETERS)
     rest = compared.needed(store)
-    small = [config for config in rest if config.method == "small-dense"]
-    assert {config.lr for config in small if config.dataset == "breast-cancer"} == {0.01}
-    assert {config.lr for config in rest if config.dataset == "docstrings" or config not in small} <= {0.01, 0.02}
-    assert {config.lr for config in rest if config.method in ("set", "gmp")} == {0.02}
+    found = {(config.dataset, config.method): config.lr for config in rest if config.sparsity}
+    dense_rate = {("breast-cancer", "small-dense"): 0.01, ("breast-cancer", "gmp"): 0.01}
+    kinds = ("static", "small-dense", "set", "gmp")
+    others = [(dataset, kind) for dataset in PARAMETERS["models"] for kind in kinds]
+    assert found == dict.fromkeys(others, 0.02) | dense_rate
     rates = results.rates(compared, store)
     chosen = rates[rates["chosen"]].set_index(["dataset", "sparsity"])["lr"].to_dict()
     points = [(dataset, sparsity) for dataset in PARAMETERS["models"] for sparsity in (0.0, 0.5, 0.9)]

@@ -65,7 +65,7 @@ def test_products_of_attention_are_dense_whatever_the_mask(name):
         (dict(model="transformer-2-16"), "not for digits, which is images: choose one of wrn-.*resnet-.*mlp-"),
         (dict(dataset="breast-cancer", model="resnet-50"), "resnet-50 is not for breast-cancer"),
         (dict(dataset="breast-cancer", model="mlp-1-32"), "layers=1.*2 or more in mlp-<layers>-<width>"),
-        (dict(dataset="docstrings", model="transformer-2-30"), "width 30.*multiple of 4"),
+        (dict(dataset="docstrings", model="transformer-2-31"), "width 31.*multiple of 2"),
         (dict(model="mlp-4-32", engine="batched"), "engine='batched'.*'masked' with mlp-4-32"),
         (dict(model="mlp-4-32", engine="compacted", sparsity=0.5, structure="node"), "engine='compacted'.*'masked'"),
         (dict(model="mlp-4-32", structure="node", sparsity=0.5), "structure='node'.*'weight' with mlp-4-32"),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from randsparse import feasibility, sources
+from randsparse import feasibility, methods, sources
 from randsparse.comparison import (
     DENSE,
     RANDOM,
@@ -29,7 +29,7 @@ def comparison(parameters: Parameters) -> Comparison:
     `methods` inside a random mask of each of `source_sparsities` by `source_rule` (0: the dense network), where that
     leaves something to choose. The learning rate of each dataset and sparsity is one of `lrs`, chosen on validation
     data by `tuning_seeds` runs of the mask by the first rule (or the first that can be), and at sparsity 0 of the dense
-    network; small dense networks have the rate of that one.
+    network; small dense networks, and methods that start with all weights of their source, have the rate of that one.
 
     Raises StudyError for a dataset without a number of epochs or seeds.
     """
@@ -55,7 +55,8 @@ def _task(dataset: str, parameters: Parameters) -> tuple[list[Tuning], list[Infe
         if reason := feasibility.infeasible(config, *sources.shape(dataset)):
             infeasible.append(Infeasible(f"{name}, {dataset}", "weight", sparsity, reason, config.model))
             continue
-        like = 0.0 if name == SMALL_OWN else sparsity
+        static = config.method == "static" or (config.method in methods.DYNAMIC and methods.draws_start(config))
+        like = sparsity if static else 0.0
         arms.setdefault(like, []).extend(replicates(name, "weight", sparsity, config, own["seeds"]))
     tunings = [
         Tuning(sparsity, _trials(each[0].config, parameters), tuple(each)) for sparsity, each in arms.items() if each

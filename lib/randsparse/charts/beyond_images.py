@@ -45,7 +45,7 @@ def accuracy(frame: pd.DataFrame, arms: Sequence[str], y: str = "test_accuracy")
     figure, axes = plots.panels(datasets, width=4.6, height=3.4)
     own = frame[frame["arm"].isin(arms)]
     plots.need(own.dropna(subset=[y]))
-    step = 0.022 * max(float(np.ptp(plots.to_axis(own["sparsity"]))), 1)
+    step = _step(own["sparsity"], len(arms))
     for ax, dataset in zip(axes, datasets, strict=True):
         rows = own[own["dataset"] == dataset]
         dense = frame.loc[(frame["dataset"] == dataset) & (frame["arm"] == DENSE), y].dropna()
@@ -59,6 +59,11 @@ def accuracy(frame: pd.DataFrame, arms: Sequence[str], y: str = "test_accuracy")
         plots.percent(ax, "Test accuracy" if ax is axes[0] else "")
     plots.legend(figure)
     return figure
+
+
+def _step(sparsities: pd.Series, arms: int) -> float:
+    """Return how far arms stand apart, in halvings of density, so that all of a sparsity have room on the axis."""
+    return 0.1 * max(float(np.ptp(plots.to_axis(sparsities))), 1) / max(4, arms)
 
 
 def _dense_band(ax: Axes, values: pd.Series) -> None:
@@ -93,7 +98,7 @@ def differences(rows: pd.DataFrame, margin: float, title: str) -> Figure:
     plots.need(rows, "dataset", "sparsity", "mean", "low", "high", "n", "verdict")
     datasets, arms = list(dict.fromkeys(rows["dataset"])), list(dict.fromkeys(rows["arm"]))
     figure, axes = plots.panels(datasets, width=4.6, height=3.2)
-    step = 0.035 * max(float(np.ptp(plots.to_axis(rows["sparsity"]))), 1)
+    step = _step(rows["sparsity"], len(arms))
     for ax, dataset in zip(axes, datasets, strict=True):
         own = rows[rows["dataset"] == dataset]
         plots.sparsity_axis(ax, rows["sparsity"])
@@ -115,7 +120,7 @@ def differences(rows: pd.DataFrame, margin: float, title: str) -> Figure:
 
 def _verdicts(ax: Axes, rows: pd.DataFrame, arm: str, aside: float) -> None:
     own = {"color": look(arm)["color"], "linestyle": "none", "markersize": 6, "elinewidth": 1.2}
-    ax.plot([], [], color=own["color"], linewidth=3, linestyle=look(arm).get("linestyle", "-"), label=arm)
+    ax.plot([], [], color=own["color"], linewidth=3, label=arm)
     for kind, marker in VERDICT_MARKERS.items():
         chosen = rows[rows["verdict"] == kind].dropna(subset=["mean"])
         fill = "white" if kind == "inconclusive" else own["color"]
