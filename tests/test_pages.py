@@ -57,7 +57,14 @@ def test_the_index_links_notebooks_figures_and_shows_claims_and_verdicts(folder)
 
 def test_a_page_has_the_outputs_and_the_code_folded(folder):
     text = (pages.write_pages("tiny", folder).parent / "01_first.html").read_text()
-    assert "<td>0.5</td>" in text and "<h1" in text and text.count("<details") == 2
+    assert '<td class="number">0.5</td>' in text and "<h1" in text and text.count("<details") == 2
+
+
+def test_columns_of_numbers_are_told_from_text():
+    rows = "<tr><td>erk</td><td>-0.5</td><td></td></tr><tr><td>2 runs</td><td>1e-05</td><td>nan</td></tr>"
+    body = pages.with_aligned_columns(f"<p>1</p><table><tr><th>a</th><th>b</th><th>c</th></tr>{rows}</table>")
+    assert body.count('class="number"') == 6 and '<th>a</th><th class="number">b</th>' in body
+    assert "<td>2 runs</td>" in body and body.startswith("<p>1</p>")
 
 
 def test_formulas_become_mathml_and_other_dollars_stay():

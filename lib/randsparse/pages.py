@@ -17,6 +17,9 @@ from randsparse.notebooks import read_verdicts, writing
 _INLINE = re.compile(r"(?<![\\$\w])\$(?![\s$])([^$\n]+?)(?<![\s\\])\$(?![\w$])")
 _DISPLAY = re.compile(r"\$\$(.+?)\$\$", re.DOTALL)
 _CODE = re.compile(r"(```.*?```|`[^`\n]*`)", re.DOTALL)
+_TABLE, _ROW = re.compile(r"<table.*?</table>", re.DOTALL), re.compile(r"<tr.*?</tr>", re.DOTALL)
+_CELL = re.compile(r"<(t[dh])[^>]*>(.*?)</t[dh]>", re.DOTALL)
+_VALUE = re.compile(r"\s*([-+−]?[\d.,]+(e[-+]?\d+)?|nan|inf)?\s*")
 _COLOURS = {"supported": "good", "contradicted": "bad"}
 _NUMBER = re.compile(r"^\d+\s*[·:.]\s*")  # of a title: it stands beside it already
 TITLE = "Random sparse networks"
@@ -94,7 +97,29 @@ def notebook_page(notebook: nbformat.NotebookNode, profile: str) -> str:
     body, _ = exporter.from_notebook_node(notebook)
     colours = HtmlFormatter(style="friendly").get_style_defs(".highlight")
     links = '<a href="index.html">All notebooks</a>'
-    return page(front(notebook).title, profile, f"<style>{colours}</style>\n<main>{body}</main>", links)
+    body = f"<style>{colours}</style>\n<main>{with_aligned_columns(body)}</main>"
+    return page(front(notebook).title, profile, body, links)
+
+
+def with_aligned_columns(body: str) -> str:
+    """Return HTML with the class "number" on all cells of those columns of its tables that hold numbers, or nothing."""
+
+    def table(match: re.Match[str]) -> str:
+        rows = [_CELL.findall(row) for row in _ROW.findall(match[0])]
+        columns = zip(*(row for row in rows if row and row[-1][0] == "td"), strict=False)
+        of_numbers = [all(_VALUE.fullmatch(text) for _, text in column) for column in columns]
+
+        def row(match: re.Match[str]) -> str:
+            numbers = iter(of_numbers)
+
+            def cell(match: re.Match[str]) -> str:
+                return f'<{match[1]} class="number">{match[2]}</{match[1]}>' if next(numbers, False) else match[0]
+
+            return _CELL.sub(cell, match[0])
+
+        return _ROW.sub(row, match[0])
+
+    return _TABLE.sub(table, body)
 
 
 def with_mathml(markdown: str) -> str:
