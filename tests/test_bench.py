@@ -75,6 +75,17 @@ def test_ways_are_compared_within_a_round(monkeypatch):
     assert row["of_limit"]["a"] == pytest.approx((0.3 + 0.2) / 2) and row["limit_gflops"] == {"float32": 1.5}
 
 
+def test_flops_are_those_of_the_images_measured():
+    small, large = (throughput.flops_of_an_image(CONFIG, steps.random_images(size, 8)) for size in (8, 32))
+    classifier = 3 * 2 * 64 * 10
+    assert large - classifier == 16 * (small - classifier)
+
+
+def test_ways_that_measure_differently_have_processes_of_their_own():
+    ours, theirs = (throughput.Way(measure, (), 1, None) for measure in (throughput.images_per_second, process))
+    assert ours.place != theirs.place == throughput.Way(process, (CONFIG,), 1, None).place
+
+
 def test_candidates_are_swept_in_every_way(monkeypatch):
     monkeypatch.setattr(candidates, "SIZE", 2)
     monkeypatch.setattr(candidates.joblib, "cpu_count", lambda: 1)

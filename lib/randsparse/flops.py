@@ -24,20 +24,27 @@ def on_kept_weights(flops: dict[str, float], densities: dict[str, float]) -> flo
 
 
 def of_config(config: RunConfig) -> dict[str, float]:
-    """Return the forward FLOPs of one image by layer, as the network of `config` computes, masked or not.
+    """Return the forward FLOPs of one sample by layer, as `of_network`, of the dataset that the run trains on."""
+    return of_network(config, *sources.shape(config.dataset))
+
+
+def of_network(config: RunConfig, classes: int, channels: int, size: int) -> dict[str, float]:
+    """Return the forward FLOPs of one sample by layer, as the network of `config` computes, masked or not.
 
     Two for each weight at each position, as `torch.utils.flop_counter` counts; products of attention, in which no
     weight takes part, are entries of their own, and dense. Raises StudyError for a network that
     cannot be built.
+
+    Args:
+        classes, channels, size: of the samples, as from `sources.shape`.
     """
     narrow = config.method == "small-dense" or config.engine == "compacted"
     names = ("dataset", "model", *(("engine", "method", "structure", "sparsity") if narrow else ()))
-    return dict(_of_network(RunConfig(**{name: getattr(config, name) for name in names})))
+    return dict(_counted(RunConfig(**{name: getattr(config, name) for name in names}), classes, channels, size))
 
 
 @cache
-def _of_network(config: RunConfig) -> dict[str, float]:
-    classes, channels, size = sources.shape(config.dataset)
+def _counted(config: RunConfig, classes: int, channels: int, size: int) -> dict[str, float]:
     widths = None
     if config.method == "small-dense":
         widths = small_widths(config, classes, channels, size)

@@ -23,6 +23,11 @@ def conv3x3(inputs: int, outputs: int, stride: int = 1) -> nn.Conv2d:
     return nn.Conv2d(inputs, outputs, 3, stride=stride, padding=1, bias=False)
 
 
+def pooled(x: Tensor) -> Tensor:
+    """Return the means over all positions, (N, C, H, W) to (N, C); gradients come in channels-last order, as x does."""
+    return x.permute(0, 2, 3, 1).mean((1, 2))
+
+
 class PreActivationBlock(nn.Module):
     """The block of a Wide ResNet: norm, ReLU, conv, norm, ReLU, conv; the shortcut reads the activation."""
 
@@ -111,7 +116,7 @@ class WideResNet(ResidualNetwork):
 
     def features(self, x: Tensor) -> Tensor:
         x = self.group3(self.group2(self.group1(self.stem(x))))
-        return F.relu(self.head_norm(x), inplace=True).mean((2, 3))
+        return pooled(F.relu(self.head_norm(x), inplace=True))
 
 
 class ResNet(ResidualNetwork):
@@ -124,7 +129,7 @@ class ResNet(ResidualNetwork):
 
     def features(self, x: Tensor) -> Tensor:
         x = F.relu(self.stem_norm(self.stem(x)), inplace=True)
-        return self.group3(self.group2(self.group1(x))).mean((2, 3))
+        return pooled(self.group3(self.group2(self.group1(x))))
 
 
 NORMS = (nn.BatchNorm1d, nn.BatchNorm2d, nn.LayerNorm, nn.GroupNorm)

@@ -13,7 +13,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from randsparse import checkpoints, flops, lanes, networks, programs, weights
+from randsparse import checkpoints, flops, heap, lanes, networks, programs, weights
 from randsparse.capture import Captured
 from randsparse.config import SCHEMA, SEMANTICS, RunConfig
 from randsparse.data import Batches, Dataset, load
@@ -106,12 +106,13 @@ class Trainer:
     """
 
     def __init__(self, configs: Sequence[RunConfig], dataset: Dataset, device: str = "cpu") -> None:
+        heap.keep_freed()
         self.configs, self.dataset, self.device = tuple(configs), dataset, torch.device(device)
         config = self.config = programs.shared(self.configs)
         self.precision = getattr(torch, config.precision)
         nets = [networks.create(each, dataset.classes, dataset.channels, dataset.size, dataset) for each in configs]
         self.densities, self.masks = [net.density for net in nets], [net.mask for net in nets]
-        self.flops = flops.of_config(config)
+        self.flops = flops.of_network(config, dataset.classes, dataset.channels, dataset.size)
         self.batched = config.engine == "batched"
         if self.batched:
             shapes = {name: p.shape for name, p in nets[0].model.named_parameters()}

@@ -6,12 +6,13 @@ import contextlib
 import itertools
 import statistics
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Hashable
 from typing import Any, NamedTuple
 
 import joblib
 import torch
 
+from randsparse import flops
 from randsparse.bench import reference
 from randsparse.bench.machine import Processes, matmul_rate, wait_for
 from randsparse.bench.steps import quartiles, random_images
@@ -29,6 +30,11 @@ class Way(NamedTuple):
     processes: int = 1
     threads: int | None = 1
     precision: torch.dtype = torch.float32
+
+    @property
+    def place(self) -> Hashable:
+        """What ways have in common that may be measured in the same processes: none changes them for the others."""
+        return self.measure, self.processes, self.threads
 
     def rate(self, processes: Processes, seconds: float) -> float:
         """Return the rate of all processes together."""
@@ -76,27 +82,23 @@ def on_gpu(model: str, size: int, batch_size: int, *, seconds: float, rounds: in
 
 
 def compared(
-    ways: dict[str, Way], limits: dict[torch.dtype, Way], flops: float, seconds: float, rounds: int
+    ways: dict[str, Way], limits: dict[torch.dtype, Way], image_flops: float, seconds: float, rounds: int
 ) -> dict[str, Any]:
     """Return what all ways reach, measured one after another in every round.
 
     Args:
         ways: by name, one of them "reference".
         limits: the FLOP/s of matrix products in each precision, by as many processes.
-        flops: what training takes for one image.
+        image_flops: what training takes for one image.
 
     `rates` are medians in images per second; `speedup` quartiles over the reference loop of the same round; `of_limit`
     medians of the share of the FLOP/s of matrix products in that round; `limit_gflops` their medians.
     """
     every = ways | limits
     with contextlib.ExitStack() as stack:
-        kinds = {(way.processes, way.threads) for way in every.values()}
-        pools = {kind: stack.enter_context(Processes(*kind)) for kind in kinds}
-        measured = [
-            {name: way.rate(pools[way.processes, way.threads], seconds) for name, way in every.items()}
-            for _ in range(rounds)
-        ]
-    shares = {name: [flops * each[name] / each[way.precision] for each in measured] for name, way in ways.items()}
+        pools = {way.place: stack.enter_context(Processes(way.processes, way.threads)) for way in every.values()}
+        measured = [{name: way.rate(pools[way.place], seconds) for name, way in every.items()} for _ in range(rounds)]
+    shares = {name: [image_flops * each[name] / each[way.precision] for each in measured] for name, way in ways.items()}
     return {
         "rates": {name: statistics.median(each[name] for each in measured) for name in ways},
         "speedup": {name: spread(each[name] / each["reference"] for each in measured) for name in ways},
@@ -114,7 +116,7 @@ def _dtype(config: RunConfig) -> torch.dtype:
 
 def flops_of_an_image(config: RunConfig, data: Dataset) -> float:
     """Return the FLOPs that training takes for an image: three forward passes."""
-    return 3.0 * sum(Trainer([config], data).flops.values())
+    return 3.0 * sum(flops.of_network(config, data.classes, data.channels, data.size).values())
 
 
 def images_per_second(config: RunConfig, data: Dataset, device: str = "cpu", *, seconds: float) -> float:
