@@ -6,7 +6,8 @@ import json
 
 import pytest
 
-from randsparse.config import CHOICES, DEFAULTS, RunConfig, _typed
+from randsparse import forms
+from randsparse.config import CHOICES, DEFAULTS, RunConfig
 from randsparse.errors import StudyError
 
 # A changed default would give old keys a new meaning: add fields, never change these.
@@ -40,7 +41,7 @@ def test_defaults_are_all_frozen():
 
 
 def test_defaults_are_in_order_as_they_are_not_checked():
-    typed = {name: _typed(name, value) for name, value in DEFAULTS.items()}
+    typed = {name: forms.typed(name, value, value) for name, value in DEFAULTS.items()}
     assert typed == DEFAULTS and [*map(type, typed.values())] == [*map(type, DEFAULTS.values())]
     assert all(DEFAULTS[name] in allowed for name, allowed in CHOICES.items())
 

@@ -8,8 +8,8 @@ from dataclasses import MISSING, dataclass, fields, replace
 from functools import cached_property, lru_cache
 from typing import Any
 
-from randsparse import architectures, densities, methods, sources
-from randsparse.errors import StudyError, require, unknown
+from randsparse import architectures, densities, forms, methods, sources
+from randsparse.errors import require, unknown
 
 SCHEMA = 1
 """Version of the record format."""
@@ -99,7 +99,8 @@ class RunConfig:
 
     def __post_init__(self) -> None:
         # Plans make thousands of configs: fields left at their defaults are in order, and are passed over.
-        changed = {name: _typed(name, value) for name, value in vars(self).items() if value is not DEFAULTS[name]}
+        given = {name: value for name, value in vars(self).items() if value is not DEFAULTS[name]}
+        changed = {name: forms.typed(name, value, DEFAULTS[name]) for name, value in given.items()}
         for name, value in changed.items():
             object.__setattr__(self, name, value)
         for name, allowed in CHOICES.items():
@@ -220,7 +221,7 @@ class RunConfig:
     def to_dict(self) -> dict[str, Any]:
         """Return the fields that differ from their defaults, as JSON values."""
         values = {name: getattr(self, name) for name, default in DEFAULTS.items() if getattr(self, name) != default}
-        return {name: _json(name, value) for name, value in values.items()}
+        return {name: forms.as_json(name, value) for name, value in values.items()}
 
     @classmethod
     def from_dict(cls, values: dict[str, Any]) -> RunConfig:
@@ -232,54 +233,12 @@ class RunConfig:
 
 
 DEFAULTS: dict[str, Any] = {field.name: field.default for field in fields(RunConfig) if field.default is not MISSING}
-_OPTIONAL = {name for name, default in DEFAULTS.items() if default is None}
 
 
 def key_of(values: dict[str, Any]) -> str:
     """Return the key of the config whose `to_dict` has these values."""
     text = json.dumps({"schema": SCHEMA, "semantics": SEMANTICS, "config": values}, sort_keys=True)
     return hashlib.sha256(text.encode()).hexdigest()[:16]
-
-
-def _json(name: str, value: Any) -> Any:
-    if name == "layer_densities":
-        return dict(value)
-    return list(value) if isinstance(value, tuple) else value
-
-
-def _typed(name: str, value: Any) -> Any:
-    """Return `value` in the field's one form (1 becomes 1.0, a list a tuple), or raise for a wrong type."""
-    default = DEFAULTS[name]
-    if name == "layer_densities":
-        return _pairs(value)
-    if value is None and name in _OPTIONAL:
-        return None
-    wanted = int if name in _OPTIONAL else type(default)
-    number = isinstance(value, int | float) and not isinstance(value, bool)
-    if wanted is float and number:
-        return float(value)
-    if wanted is int and number and value == int(value):
-        return int(value)
-    if wanted is tuple and isinstance(value, list | tuple):
-        return tuple(float(item) for item in value)
-    if wanted in (bool, str) and isinstance(value, wanted):
-        return value
-    allowed = f"{wanted.__name__} or None" if name in _OPTIONAL else wanted.__name__
-    raise StudyError(f"{name}={value!r} is a {type(value).__name__}: it must be {allowed}")
-
-
-def _pairs(value: Any) -> tuple[tuple[str, float], ...]:
-    """Return densities by layer, a mapping or pairs, as pairs in the order of their names."""
-    try:
-        pairs = dict(value)
-        numbers = all(isinstance(p, int | float) and not isinstance(p, bool) for p in pairs.values())
-        if not numbers or not all(isinstance(name, str) for name in pairs):
-            raise TypeError
-    except (TypeError, ValueError):
-        raise StudyError(f"layer_densities={value!r}: it must map names of layers to densities") from None
-    for name, p in pairs.items():
-        require(0 < p <= 1, f"layer_densities[{name!r}]", p, "in (0, 1]")
-    return tuple(sorted((name, float(p)) for name, p in pairs.items()))
 
 
 @lru_cache(maxsize=100_000)

@@ -1,0 +1,56 @@
+"""The one form that a field of a run has, whichever way its value was written."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from randsparse.errors import StudyError, require
+
+
+def typed(name: str, value: Any, default: Any) -> Any:
+    """Return the value of a field in its one form: 1 becomes 1.0, a list a tuple.
+
+    Args:
+        default: of the field, which has its type; None for a whole number or None.
+
+    Raises:
+        StudyError: the value is of another type.
+    """
+    if name == "layer_densities":
+        return pairs(name, value)
+    optional = default is None
+    if value is None and optional:
+        return None
+    wanted = int if optional else type(default)
+    number = isinstance(value, int | float) and not isinstance(value, bool)
+    if wanted is float and number:
+        return float(value)
+    if wanted is int and number and value == int(value):
+        return int(value)
+    if wanted is tuple and isinstance(value, list | tuple):
+        return tuple(float(item) for item in value)
+    if wanted in (bool, str) and isinstance(value, wanted):
+        return value
+    allowed = f"{wanted.__name__} or None" if optional else wanted.__name__
+    raise StudyError(f"{name}={value!r} is a {type(value).__name__}: it must be {allowed}")
+
+
+def pairs(name: str, value: Any) -> tuple[tuple[str, float], ...]:
+    """Return densities by layer, a mapping or pairs, as pairs in the order of their names; raises StudyError."""
+    try:
+        densities = dict(value)
+        numbers = all(isinstance(p, int | float) and not isinstance(p, bool) for p in densities.values())
+        if not numbers or not all(isinstance(layer, str) for layer in densities):
+            raise TypeError
+    except (TypeError, ValueError):
+        raise StudyError(f"{name}={value!r}: it must map names of layers to densities") from None
+    for layer, p in densities.items():
+        require(0 < p <= 1, f"{name}[{layer!r}]", p, "in (0, 1]")
+    return tuple(sorted((layer, float(p)) for layer, p in densities.items()))
+
+
+def as_json(name: str, value: Any) -> Any:
+    """Return the value of a field, in its form, as a JSON value."""
+    if name == "layer_densities":
+        return dict(value)
+    return list(value) if isinstance(value, tuple) else value
