@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import gc
 import json
 import os
 import signal
@@ -9,6 +10,7 @@ import time
 from pathlib import Path
 
 import pytest
+from distributed import Client
 
 from conftest import REPOSITORY
 from randsparse import cluster
@@ -185,6 +187,18 @@ def test_a_scheduler_that_cannot_be_reached_is_one_line_after_a_bounded_wait(sto
         sweep(CONFIGS, store, train=train, cluster=address, progress=False)
     assert "\n" not in str(caught.value) and time.monotonic() - started < 10
     assert store.records() == []
+
+
+def test_a_client_that_failed_has_ended_before_another_one_starts(monkeypatch):
+    """Its end takes a lock of all clients: left to the garbage collector, that can come while another one has it."""
+    monkeypatch.setattr(cluster, "CONNECT_SECONDS", 0.5)
+    gc.disable()
+    try:
+        with pytest.raises(StudyError) as caught, cluster.connected("tcp://127.0.0.1:9"):
+            pass
+        assert not [each for each in gc.get_objects() if type(each) is Client], caught.value
+    finally:
+        gc.enable()
 
 
 def test_a_cluster_without_workers_one_with_wide_workers_and_one_that_dies(tmp_path, store, monkeypatch):

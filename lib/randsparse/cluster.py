@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import gc
 import threading
 import uuid
 from collections import deque
@@ -31,14 +32,18 @@ def connected(address: str, device: str | None = None) -> Iterator[Backend]:
     import dask
     from distributed import Client
 
+    client, reason = None, ""
     with dask.config.set({"distributed.comm.timeouts.connect": f"{CONNECT_SECONDS}s"}):
         try:
             client = Client(address, timeout=CONNECT_SECONDS, set_as_default=False)
         except (OSError, ValueError) as error:
-            raise StudyError(
-                f"no Dask scheduler answers at {address!r} ({_line(error)}): give the address that "
-                "`dask scheduler` shows, such as tcp://host:8786"
-            ) from None
+            reason = _line(error)
+    if client is None:
+        gc.collect()  # ends the client that failed: if that happened while another one starts, both would wait
+        raise StudyError(
+            f"no Dask scheduler answers at {address!r} ({reason}): give the address that "
+            "`dask scheduler` shows, such as tcp://host:8786"
+        )
     with client:
         backend = Backend(client, {"GPU": 1} if device == "cuda" else {})
         backend.wait_for_worker(WORKER_SECONDS)
