@@ -204,7 +204,15 @@ def panels(titles: Sequence[str], columns: int = 2, width: float = 4.2, height: 
     places = [*titles, *[""] * (axes.size - len(titles))]
     for ax, title in zip(axes.flat, places, strict=True):
         ax.set_title(title) if title else ax.remove()
+    for above, below in zip(axes.flat, places[columns:], strict=False):
+        if not below:  # nothing there has the ticks of a shared axis
+            above.tick_params(axis="x", labelbottom=True)
     return figure, [ax for ax, title in zip(axes.flat, places, strict=True) if title]
+
+
+def even_columns(panels: int, most: int = 3) -> int:
+    """Return how many columns give rows that are as full as can be, as few rows as with `most`: 2 for 4 panels."""
+    return -(-panels // -(-panels // most)) if panels else 1
 
 
 def need(frame: pd.DataFrame, *columns: str) -> None:

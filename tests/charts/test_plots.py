@@ -272,3 +272,9 @@ def test_use_style_sets_what_matplotlib_draws():
     with mpl.rc_context():
         plots.use_style()
         assert mpl.rcParams["svg.hashsalt"] == "randsparse"
+
+
+def test_panels_fill_their_rows_and_show_ticks_where_nothing_is_below():
+    assert [plots.even_columns(count) for count in range(9)] == [1, 1, 2, 3, 2, 3, 3, 3, 3]
+    _, axes = plots.panels(list("abcde"), columns=3, sharex=True)
+    assert [ax.xaxis.get_tick_params()["labelbottom"] for ax in axes] == [False, False, True, True, True]

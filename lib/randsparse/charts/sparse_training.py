@@ -131,7 +131,8 @@ def differences(rows: pd.DataFrame, margin: float, label: str) -> Figure:
     names = list(dict.fromkeys(order["row"]))
     sparsities = sorted(rows["sparsity"].unique())
     titles = [f"{plots.percent_text(sparsity)} % of weights removed" for sparsity in sparsities]
-    figure, axes = plots.panels(titles, columns=min(3, len(titles)), width=3.0, height=1.2 + 0.24 * len(names))
+    size = {"columns": plots.even_columns(len(titles)), "width": 3.0, "height": 1.2 + 0.24 * len(names)}
+    figure, axes = plots.panels(titles, **size)
     for ax, sparsity in zip(axes, sparsities, strict=True):
         forest(ax, rows[rows["sparsity"] == sparsity], names, margin, colours=PALETTE)
         ax.set_xlabel(f"{label} (points)", fontsize=8)

@@ -103,7 +103,7 @@ def learning(curves: pd.DataFrame, epochs: int, annealed: float, y: str = "val_a
     colours |= {name: look["color"] for name, look in looks(curves).items()}
     sparsities = sorted(own.loc[own["stage"] == TUNED, "sparsity"].unique())
     titles = [f"{plots.percent_text(sparsity)} % of weights removed" for sparsity in sparsities]
-    figure, axes = plots.panels(titles, columns=min(3, len(titles)), width=3.9, height=3.0, sharey=True)
+    figure, axes = plots.panels(titles, columns=plots.even_columns(len(titles)), width=3.9, height=3.0, sharey=True)
     for ax, sparsity in zip(axes, sparsities, strict=True):
         rows = own[own["sparsity"].isin([0, sparsity])]
         plots.band(ax, rows, "epoch", y, hue="line", colours=colours, points=False, counted=False)
@@ -134,7 +134,7 @@ def differences(rows: pd.DataFrame, frame: pd.DataFrame, margin: float) -> Figur
     """
     plots.need(rows, "compared", "source", "sparsity", "mean", "low", "high", "n", "verdict")
     lines, titles = looks(frame), list(dict.fromkeys(rows["compared"]))
-    wide = {"columns": min(3, len(titles)), "width": 4.4 if len(titles) < 3 else 3.5, "height": 3.1}
+    wide = {"columns": plots.even_columns(len(titles)), "width": 4.4 if len(titles) < 3 else 3.5, "height": 3.1}
     figure, axes = plots.panels(titles, **wide)
     step = 0.035 * max(float(np.ptp(plots.to_axis(rows["sparsity"]))), 1)
     for ax, compared in zip(axes, titles, strict=True):

@@ -32,7 +32,8 @@ def accuracy_vs_cost(points: pd.DataFrame) -> Figure:
     plots.need(points, "sparsity", "method", "source_sparsity", "cost", "mean", "low", "high", "n", "front")
     sparsities = sorted(points["sparsity"].unique())
     titles = [f"{plots.percent_text(sparsity)} % of weights removed" for sparsity in sparsities]
-    figure, axes = plots.panels(titles, columns=min(3, len(titles)), width=3.3, height=3.2, sharey=True, sharex=True)
+    size = {"columns": plots.even_columns(len(titles)), "width": 3.3, "height": 3.2}
+    figure, axes = plots.panels(titles, **size, sharey=True, sharex=True)
     for ax, sparsity in zip(axes, sparsities, strict=True):
         own = points[points["sparsity"] == sparsity]
         front = own[own["front"]].sort_values("cost")
