@@ -32,8 +32,8 @@ all: $(STAMP)  ## environment, runs that are missing, notebooks, figures, tables
 
 env: $(STAMP)  ## only the environment, in .venv
 
-runs: $(STAMP)  ## only the runs that are missing (BUDGET=25m: those that fit; OUT=file: also into one file)
-	@$(STUDY) runs --profile $(PROFILE) $(WHERE) $(call option,budget,BUDGET) $(call option,out,OUT)
+runs: $(STAMP)  ## only the runs that are missing (BUDGET=25m: those that fit; OUT=file: also into one file; PART=A: of a campaign)
+	@$(STUDY) runs --profile $(PROFILE) $(WHERE) $(call option,budget,BUDGET) $(call option,out,OUT) $(call option,part,PART)
 
 merge: $(STAMP)  ## take runs made elsewhere into the store (FROM=file, folder or pattern)
 	@$(STUDY) merge $(call option,from,FROM)
@@ -42,7 +42,7 @@ notebooks: $(STAMP)  ## figures and pages from the runs there are, no training
 	@$(STUDY) notebooks --profile $(PROFILE)
 
 status: $(STAMP)  ## what there is, what is missing and how long that takes here, and what failed
-	@$(STUDY) status --profile $(PROFILE) $(call option,device,DEVICE)
+	@$(STUDY) status --profile $(PROFILE) $(call option,device,DEVICE) $(call option,part,PART)
 
 lab: $(STAMP)  ## JupyterLab, to read and change the notebooks (LAB="--no-browser --port 8888")
 	$(BIN)/jupyter lab $(LAB) notebooks

@@ -17,7 +17,7 @@ from typing import Any, NamedTuple
 
 from randsparse.config import SEMANTICS, RunConfig
 from randsparse.errors import StudyError
-from randsparse.records import Cut, Damage, Record, checked, comparable, parsed, stale
+from randsparse.records import Cut, Damage, Record, alike, checked, parsed, stale
 from randsparse.runs import CorruptRecord, Store
 
 PATTERNS = ("*.jsonl", "*.jsonl.gz")
@@ -186,8 +186,11 @@ def _take(record: Record, config: RunConfig, store: Store, merged: Merged) -> No
 
 
 def differences(one: Record, other: Record) -> tuple[str, ...]:
-    """Return the fields, such as "status" or "test.accuracy", in which two records differ; not cost and environment."""
-    return tuple(_differences(comparable(one), comparable(other)))
+    """Return the fields, such as "status" or "test.accuracy", in which two records differ.
+
+    Cost and environment do not count, nor do `records.MARKS` that one of them lacks.
+    """
+    return tuple(_differences(*alike(one, other)))
 
 
 def _differences(one: Any, other: Any, name: str = "") -> Iterator[str]:

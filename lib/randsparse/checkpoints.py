@@ -12,6 +12,9 @@ import torch
 from randsparse import files, methods
 from randsparse.config import RunConfig
 
+VERSION = 2
+"""Version of what a checkpoint holds; one of another version is trained over."""
+
 logger = logging.getLogger(__name__)
 
 
@@ -27,7 +30,7 @@ def save(state: dict[str, Any], config: RunConfig, folder: Path) -> None:
     """
     folder.mkdir(parents=True, exist_ok=True)
     content = io.BytesIO()
-    torch.save(state, content)
+    torch.save(state | {"version": VERSION}, content)
     files.write(path_of(config, folder), content.getvalue())
 
 
@@ -42,6 +45,9 @@ def load(config: RunConfig, folder: Path | None) -> dict[str, Any] | None:
         state = torch.load(path_of(config, folder), weights_only=True, map_location="cpu")
     except Exception as error:  # torch raises many kinds for a damaged file
         logger.warning("checkpoint %s is unreadable (%s): training starts anew", path_of(config, folder), error)
+        return None
+    if state.get("version") != VERSION:
+        logger.warning("checkpoint %s is of another version: training starts anew", path_of(config, folder))
         return None
     beyond = config.method in methods.DYNAMIC and state["epoch"] > config.last_epoch
     return None if beyond else state

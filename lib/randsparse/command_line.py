@@ -8,11 +8,15 @@ import sys
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from randsparse import parameters, status
 from randsparse.errors import StudyError, unknown
 from randsparse.notebooks import data_folder, results_folder, worker_count
 from randsparse.study import Study
+
+if TYPE_CHECKING:
+    from randsparse.campaign import Campaign
 
 
 def make_all(study: Study) -> None:
@@ -25,9 +29,36 @@ def make_all(study: Study) -> None:
 
 
 def make_runs(study: Study) -> None:
-    """Train the runs of all notebooks that the store does not have, or those that fit into the budget."""
-    if study.prepare(list(study.parameters)):
+    """Train the runs of all notebooks, or of a campaign, that the store does not have, or that fit into the budget."""
+    if asked := _campaign(study):
+        from randsparse import campaign_runs
+
+        if campaign_runs.train(study, asked):
+            study.say("all runs of this campaign are in the store")
+    elif study.prepare(list(study.parameters)):
         study.say("all runs of this profile are in the store")
+
+
+def show_status(study: Study) -> None:
+    """Say how far runs and evaluations are, how long the rest takes here, what failed, and what is current."""
+    if asked := _campaign(study):
+        from randsparse import campaign_runs
+
+        campaign_runs.show(study, asked)
+    else:
+        status.show(study)
+
+
+def _campaign(study: Study) -> Campaign | None:
+    """Return the campaign that the study's profile is, or the parts of it that were asked for; None if it is none."""
+    from randsparse import campaign
+
+    found = campaign.load(study.profile, study.root)
+    if study.part is None:
+        return found
+    if found is None:
+        raise StudyError(f"--part is of no use to the profile {study.profile}: it is for a campaign")
+    return found.of(part.strip() for part in study.part.split(","))
 
 
 def merge(study: Study) -> int:
@@ -64,13 +95,15 @@ COMMANDS: dict[str, Callable[[Study], int | None]] = {
     "runs": make_runs,
     "notebooks": make_notebooks,
     "html": look,
-    "status": status.show,
+    "status": show_status,
     "merge": merge,
 }
+OF_CAMPAIGNS = ("runs", "status", "merge")
+"""The commands for a profile that is a campaign, and has no notebooks."""
 OPTIONS = {
     "all": ("cluster", "device"),
-    "runs": ("cluster", "device", "budget", "out"),
-    "status": ("device",),
+    "runs": ("cluster", "device", "budget", "out", "part"),
+    "status": ("device", "part"),
     "merge": ("source",),
 }
 """The options of a command that not all have."""
@@ -107,6 +140,7 @@ def _options(arguments: list[str]) -> argparse.Namespace:
     parser.add_argument("--device", help="cpu (the default) or cuda")
     parser.add_argument("--budget", metavar="TIME", help="start no run that would not end within it, such as 25m")
     parser.add_argument("--out", metavar="FILE", type=Path, help="also write each finished record to this one file")
+    parser.add_argument("--part", metavar="NAMES", help="of a campaign: only these parts, separated by commas")
     parser.add_argument("--from", metavar="PATH", dest="source", help="what to merge: a file, folder or pattern")
     return parser.parse_args(arguments)
 
@@ -119,10 +153,14 @@ def _study(options: argparse.Namespace, started: float) -> Study:
     root = parameters.find_root()
     if options.profile not in parameters.profiles(root):
         parameters.overrides("", options.profile, root)
+    if options.command not in OF_CAMPAIGNS and parameters.is_campaign(options.profile, root):
+        raise StudyError(
+            f"the profile {options.profile} is a campaign and has no notebooks: use {', '.join(OF_CAMPAIGNS)}"
+        )
     os.environ.update({"RANDSPARSE_WORKERS": options.workers} if options.workers else {})
     results = (options.results or results_folder(root)).resolve()
     data_dir = (options.data_dir or data_folder(root)).resolve()
-    chosen = {name: getattr(options, name) for name in ("cluster", "device", "budget", "out", "source")}
+    chosen = {name: getattr(options, name) for name in ("cluster", "device", "budget", "out", "part", "source")}
     for name, value in chosen.items():
         if value and name not in OPTIONS.get(options.command, ()):
             commands = " or ".join(command for command, names in OPTIONS.items() if name in names)

@@ -7,6 +7,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from randsparse.data import Dataset, normalize
+from randsparse.records import packed
 
 ECE_BINS = 15
 
@@ -28,6 +29,11 @@ def loss_and_accuracy(outputs: Tensor, labels: Tensor) -> tuple[float, float]:
     """Return the mean cross-entropy in nats and the accuracy as a fraction, over the whole set at once."""
     accuracy = (outputs.argmax(1) == labels).double().mean()
     return F.cross_entropy(outputs, labels).item(), accuracy.item()
+
+
+def correctness(outputs: Tensor, labels: Tensor) -> str:
+    """Return which of N images the logits (N, classes) classify correctly, as `records.correct` reads it back."""
+    return packed((outputs.argmax(1) == labels).cpu().numpy())
 
 
 def metrics(outputs: Tensor, labels: Tensor) -> dict[str, float]:

@@ -13,6 +13,8 @@ from pathlib import Path
 from randsparse.errors import StudyError, unknown
 
 DEFAULT_PROFILE = "digits"
+CAMPAIGN = "campaign.yaml"
+"""The file that makes a profile a campaign."""
 _SCALARS = {"bool": (bool,), "int": (int,), "float": (int, float), "str": (str,)}
 
 
@@ -124,6 +126,11 @@ def profiles(root: Path | None = None) -> list[str]:
     folder = (root or find_root()) / "notebooks" / "profiles"
     others = sorted(path.name for path in folder.glob("*") if path.is_dir() and path.name != DEFAULT_PROFILE)
     return [DEFAULT_PROFILE, *others]
+
+
+def is_campaign(profile: str, root: Path | None = None) -> bool:
+    """Return whether a profile is a campaign (`campaign`), and not parameters of notebooks."""
+    return ((root or find_root()) / "notebooks" / "profiles" / profile / CAMPAIGN).is_file()
 
 
 def overrides(name: str, profile: str, root: Path | None = None) -> dict[str, object]:

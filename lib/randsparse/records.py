@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import base64
 import json
 from collections.abc import Iterable
 from functools import cache
 from typing import TYPE_CHECKING, Any
+
+import numpy as np
 
 from randsparse import methods
 from randsparse.config import DEFAULTS, SCHEMA, SEMANTICS, RunConfig, key_of
@@ -23,6 +26,13 @@ METRICS = ("accuracy", "nll", "brier", "ece")
 DENSITIES = ("asked", "realised", "effective")
 COSTS = ("seconds", "images_per_second", "flops", "sparse_flops")
 CURVE = ("epoch", "lr", "train_loss", "val_loss", "val_accuracy")
+
+MARKS = {"curve": ("val_correct", "ema_val_accuracy", "ema_val_correct"), "test": ("correct",)}
+"""What records may have beside: records of earlier versions lack it, and a shorter curve has less of it.
+
+`val_correct` and `correct` say which images of the validation and test part are classified correctly (`correct` reads
+them); `ema_` stands for the moving average of the network (`averaging`).
+"""
 
 OPTIONAL = tuple(name for name, default in DEFAULTS.items() if default is None)
 NUMBERS = (
@@ -102,6 +112,56 @@ def stale(record: Record) -> bool:
 def comparable(record: Record) -> Record:
     """Return `record` without cost and environment: what two runs of one config have in common."""
     return {name: value for name, value in record.items() if name not in ("cost", "environment")}
+
+
+def alike(one: Record, other: Record) -> tuple[Record, Record]:
+    """Return what is `comparable` of two records, without those `MARKS` that one of them lacks."""
+    both = comparable(one), comparable(other)
+    lacking = {
+        name
+        for part, names in MARKS.items()
+        for name in names
+        for record in both
+        if any(name not in point for point in _points(record, part))
+    }
+
+    def kept(value: Any) -> Any:
+        return {name: each for name, each in value.items() if name not in lacking} if value else value
+
+    return tuple(
+        {**record, "curve": [kept(point) for point in record["curve"]], "test": kept(record["test"])}
+        for record in both
+    )
+
+
+def _points(record: Record, part: str) -> list[dict[str, Any]]:
+    return record["curve"] if part == "curve" else [record["test"] or {}]
+
+
+def packed(correct: np.ndarray) -> str:
+    """Return bools (N,) as the text "N:bits", with one bit per image in base64, the first image in the highest bit."""
+    return f"{len(correct)}:{base64.b64encode(np.packbits(correct).tobytes()).decode()}"
+
+
+def correct(record: Record, epoch: int | None = None, averaged: bool = False) -> np.ndarray | None:
+    """Return which images the run classified correctly, bools (N,), in the order of the dataset's part.
+
+    Args:
+        epoch: validation images after this epoch (from 1); None: test images at the end.
+        averaged: by the moving average of the network, which is not tested at the end.
+
+    None where the record does not say: it was made by an earlier version, or the run ended before.
+    """
+    name = "ema_val_correct" if averaged else "val_correct"
+    if epoch is None:
+        value = None if averaged else (record["test"] or {}).get("correct")
+    else:
+        value = record["curve"][epoch - 1].get(name) if 1 <= epoch <= len(record["curve"]) else None
+    if value is None:
+        return None
+    images, _, text = value.partition(":")
+    bits = np.frombuffer(base64.b64decode(text), dtype=np.uint8)
+    return np.unpackbits(bits, count=int(images)).astype(bool)
 
 
 def shortened(longer: Record, config: RunConfig) -> Record | None:

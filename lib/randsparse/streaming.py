@@ -8,7 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from torch.nn.parallel import DistributedDataParallel
 from tqdm import tqdm
 
@@ -87,6 +87,8 @@ class StreamedTrainer(Trainer):
     that of the batch, so that neither what a run is nor its batch-norm statistics depend on the number of processes.
     """
 
+    measures_images = False  # running statistics are those of a process until the end of an epoch, and images are many
+
     def __init__(
         self,
         config: RunConfig,
@@ -130,15 +132,16 @@ class StreamedTrainer(Trainer):
         return losses
 
     @torch.no_grad()
-    def evaluated(self, part: str) -> tuple[Tensor, Tensor]:
-        self.model.eval()
+    def evaluated(self, part: str, model: nn.Module | None = None) -> tuple[Tensor, Tensor]:
+        model = model or self.model
+        model.eval()
         place = (self.device, self.processes, EVALUATION_BATCH, self.loaders)
 
         def own_share() -> Tensor:
             outputs = [torch.empty(0, self.dataset.classes, dtype=torch.float64, device=self.device)]
             for images in image_folders.evaluation_batches(self.dataset, part, *place):
                 with autocast(self.device, self.precision):
-                    outputs.append(self.model(images.to(input_dtype(self.precision))).double())
+                    outputs.append(model(images.to(input_dtype(self.precision))).double())
             return torch.cat(outputs)
 
         labels = self.dataset.parts[part].labels.to(self.device)

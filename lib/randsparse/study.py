@@ -15,7 +15,7 @@ from randsparse import freshness, parameters, status
 from randsparse.errors import StudyError
 
 if TYPE_CHECKING:
-    from randsparse.budget import Estimator
+    from randsparse.budget import Budget, Estimator
     from randsparse.config import RunConfig
     from randsparse.runs import Store
 
@@ -28,6 +28,7 @@ class Study:
         workers, cluster, device: as `sweep.sweep` has them.
         budget: the time that the command may take, such as 25m, since it was `started`.
         out: a file to which each record that is trained is also written.
+        part: the parts of a campaign that the command is for, separated by commas; None for all.
         source: the bundles to merge: a file, a folder or a pattern.
     """
 
@@ -42,6 +43,7 @@ class Study:
     budget: str | None = None
     out: Path | None = None
     source: str | None = None
+    part: str | None = None
     started: float = field(default_factory=time.monotonic)
 
     @property
@@ -107,18 +109,12 @@ class Study:
         missing = self.needed(names, self.store)
         if not missing:
             return True
-        from randsparse import budget
         from randsparse.sweep import sweep
 
-        spent = None
-        if self.budget:
-            seconds = budget.parse_duration(self.budget) - (time.monotonic() - self.started)
-            spent = budget.Budget(seconds, self.estimator)
-        finished = self._bundle() if self.out else None
+        spent, finished = self.spending(), self.bundling()
         self.say(status.announcement(self, missing))
         plan = functools.partial(self.needed, names)
-        where = {"workers": self.workers, "cluster": self.cluster, "device": self.device}
-        sweep(plan, self.store, data_dir=self.data_dir, budget=spent, finished=finished, **where)
+        sweep(plan, self.store, data_dir=self.data_dir, budget=spent, finished=finished, **self.where)
         left = self.needed(names, self.store) if spent else []
         if left:
             rest = status.time_of(self, left) or "time unknown"
@@ -132,9 +128,29 @@ class Study:
 
         return Estimator(self.store.costs(), self.device or "cpu")
 
-    def _bundle(self) -> Callable[[dict], None]:
-        """Return what adds a record to the file `out`; raises StudyError if it cannot be written, before training."""
+    @property
+    def where(self) -> dict[str, object]:
+        """Where runs are trained, as `sweep.sweep` takes it."""
+        return {"workers": self.workers, "cluster": self.cluster, "device": self.device}
+
+    def spending(self) -> Budget | None:
+        """Return what is left of the budget, None without one."""
+        from randsparse import budget
+
+        if not self.budget:
+            return None
+        seconds = budget.parse_duration(self.budget) - (time.monotonic() - self.started)
+        return budget.Budget(seconds, self.estimator)
+
+    def bundling(self) -> Callable[[dict], None] | None:
+        """Return what adds a record to the file `out`, None without one.
+
+        Raises StudyError if it cannot be written, before training.
+        """
         from randsparse.bundles import Bundle
+
+        if not self.out:
+            return None
 
         bundle = Bundle(self.out)
         bundle.check()

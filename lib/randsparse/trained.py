@@ -16,7 +16,7 @@ from randsparse import locks, models, networks, sources, training, weights
 from randsparse.config import RunConfig
 from randsparse.errors import StudyError
 from randsparse.evaluation import input_dtype
-from randsparse.records import SEMANTICS, Record, checked, comparable
+from randsparse.records import SEMANTICS, Record, alike, checked
 from randsparse.runs import Store
 from randsparse.sweep import LOCK, sweep
 from randsparse.weights import WITHOUT_WEIGHTS
@@ -122,7 +122,7 @@ def _keep(record: Record, store: Store, unchecked: Store) -> None:
     before = store.get(config)
     if before is None:
         store.put(record)
-    elif not _agree(comparable(record), comparable({"semantics": SEMANTICS, **before})):
+    elif not _agree(*alike(record, {"semantics": SEMANTICS, **before})):
         raise StudyError(_difference(record, before))
     if record["status"] not in WITHOUT_WEIGHTS:
         target = weights.path_of(config, store.root)

@@ -14,11 +14,12 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from randsparse import checkpoints, flops, heap, lanes, networks, programs, weights
+from randsparse.averaging import MovingAverage
 from randsparse.capture import Captured
 from randsparse.config import SCHEMA, SEMANTICS, RunConfig
 from randsparse.data import Batches, Dataset, load
 from randsparse.errors import StudyError
-from randsparse.evaluation import autocast, input_dtype, logits, loss_and_accuracy, metrics
+from randsparse.evaluation import autocast, correctness, input_dtype, logits, loss_and_accuracy, metrics
 from randsparse.machine import environment
 from randsparse.mask_methods import changing_mask
 from randsparse.optimization import GroupedNorms, Masking, learning_rate, make_optimizer
@@ -103,7 +104,13 @@ class Trainer:
 
     Args:
         configs: one run, or up to `programs.LANES` that `programs.together` says can share a program.
+
+    Attributes:
+        measures_images: whether the curve says which images are classified correctly, and how accurate the moving
+            average of the network is. Training is the same without.
     """
+
+    measures_images = True
 
     def __init__(self, configs: Sequence[RunConfig], dataset: Dataset, device: str = "cpu") -> None:
         heap.keep_freed()
@@ -131,6 +138,8 @@ class Trainer:
         self.network: nn.Module = self.model  # what computes the outputs in training
         self.norms = GroupedNorms(self.model)
         self.dynamics = changing_mask(config, nets[0], self)
+        averaged = self.measures_images and self.dynamics is None  # an average of changing masks has no mask
+        self.average = MovingAverage(self.model) if averaged else None
         self.update = Captured(self.step) if self.device.type == "cuda" else self.step
         self.epoch, self.seconds = 0, 0.0
         self.curves: list[list[dict[str, float]]] = [[] for _ in configs]
@@ -152,19 +161,33 @@ class Trainer:
         for step, (images, labels) in enumerate(self.batches.epoch(self.epoch), start=self.epoch * steps):
             self.set_learning_rate(learning_rate(self.config, step, steps))
             total = total + self.advance(step, images, labels)
+            if self.average:
+                self.average.update()
         train_losses = self.shared(total / steps).tolist()
         self.seconds += time.perf_counter() - started
         outputs, labels = self.evaluated("val")
         self.epoch += 1
         rate = learning_rate(self.config, self.epoch * steps - 1, steps)
-        outputs = self.of_runs(outputs)
-        rows = zip(self.curves, self.diverged, train_losses, outputs, strict=False)  # spare lanes have no curve
-        for curve, diverged, train_loss, output in rows:
+        outputs, more = self.of_runs(outputs), self.more_of_validation(outputs, labels)
+        rows = zip(self.curves, self.diverged, train_losses, outputs, more, strict=False)  # spare lanes have no curve
+        for curve, diverged, train_loss, output, measured in rows:
             if diverged:
                 continue
             val_loss, val_accuracy = loss_and_accuracy(output, labels)
             point = {"train_loss": train_loss, "val_loss": val_loss, "val_accuracy": val_accuracy}
-            curve.append({"epoch": self.epoch, "lr": rate, **point})
+            curve.append({"epoch": self.epoch, "lr": rate, **point, **measured})
+
+    def more_of_validation(self, outputs: Tensor, labels: Tensor) -> list[dict[str, Any]]:
+        """Return `records.MARKS` of each run's curve after this epoch, {} where not measured, from its logits."""
+        if not self.measures_images:
+            return [{} for _ in self.configs]
+        found: list[dict[str, Any]] = [{"val_correct": correctness(each, labels)} for each in self.of_runs(outputs)]
+        if self.average:
+            averaged, _ = self.evaluated("val", self.average.model)
+            for point, output in zip(found, self.of_runs(averaged), strict=True):
+                point["ema_val_accuracy"] = loss_and_accuracy(output, labels)[1]
+                point["ema_val_correct"] = correctness(output, labels)
+        return found
 
     def set_learning_rate(self, rate: float) -> None:
         """Set the rate of the next step, in place where it is a tensor that a captured step reads."""
@@ -227,10 +250,14 @@ class Trainer:
         """Return the losses of an epoch, over all processes that train this run."""
         return losses
 
-    def evaluated(self, part: str) -> tuple[Tensor, Tensor]:
-        """Return the model's logits of the images of a part ("val" or "test"), and their labels."""
+    def evaluated(self, part: str, model: nn.Module | None = None) -> tuple[Tensor, Tensor]:
+        """Return the logits of the images of a part ("val" or "test"), and their labels.
+
+        Args:
+            model: the network that computes them, by default the one that is trained.
+        """
         images, labels = (getattr(self.dataset, f"{part}_{kind}") for kind in "xy")
-        return logits(self.model, images, self.dataset, self.precision), labels
+        return logits(model or self.model, images, self.dataset, self.precision), labels
 
     def of_runs(self, outputs: Tensor) -> list[Tensor]:
         """Return the logits of each run, (N, classes), from those of the model."""
@@ -239,6 +266,7 @@ class Trainer:
     def states(self) -> list[dict[str, Any]]:
         """Return all that the rest of each trajectory depends on; order and augmentation follow from the epoch."""
         whole = {"model": self.model.state_dict(), "optimizer": self.optimizer.state_dict()}
+        whole |= {"average": self.average.model.state_dict()} if self.average else {}
         parts = [lanes.lane_state(whole, lane) for lane in range(len(self.configs))] if self.batched else [whole]
         if self.dynamics:
             parts = [part | {"dynamics": self.dynamics.state()} for part in parts]
@@ -256,6 +284,9 @@ class Trainer:
         self.model.load_state_dict(first["model"])
         self.optimizer.load_state_dict(first["optimizer"])
         self.epoch, self.seconds = states[0]["epoch"], sum(state["seconds"] for state in states)
+        if self.average:
+            self.average.model.load_state_dict(first["average"])
+            self.average.steps = self.epoch * len(self.batches)
         self.curves = [list(state["curve"]) for state in states]
 
     def records(self) -> list[Record]:
@@ -274,6 +305,7 @@ class Trainer:
             status, reason = "diverged", f"loss not finite in epoch {len(curve)}"
         elif output is not None:
             status, test = "done", metrics(output, labels)
+            test |= {"correct": correctness(output, labels)} if self.measures_images else {}
         return {
             "schema": SCHEMA,
             "semantics": SEMANTICS,
