@@ -35,7 +35,7 @@ env: $(STAMP)  ## only the environment, in .venv
 runs: $(STAMP)  ## only the runs that are missing (BUDGET=25m: those that fit; OUT=file: also into one file; PART=A: of a campaign)
 	@$(STUDY) runs --profile $(PROFILE) $(WHERE) $(call option,budget,BUDGET) $(call option,out,OUT) $(call option,part,PART)
 
-merge: $(STAMP)  ## take runs made elsewhere into the store (FROM=file, folder or pattern)
+merge: $(STAMP)  ## take runs made elsewhere into the store (FROM=file, another folder of results, or pattern)
 	@$(STUDY) merge $(call option,from,FROM)
 
 notebooks: $(STAMP)  ## figures and pages from the runs there are, no training

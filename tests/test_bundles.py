@@ -328,3 +328,33 @@ def test_a_stored_record_of_another_schema_version_stays(store, path):
 def test_a_read_only_store_takes_nothing(store, path):
     with pytest.raises(StudyError, match="read-only"):
         merge(filled(path, BASE), Store(store.root, read_only=True))
+
+
+def test_another_folder_of_results_is_merged_with_its_evaluations(store, tmp_path):
+    from randsparse import evaluations
+    from randsparse.evaluations.calibration import Calibration
+
+    other = Store(tmp_path / "elsewhere")
+    for config in CONFIGS[:3]:
+        other.put(record_of(config))
+    evaluations.save(CONFIGS[0], Calibration(), {"ece": 0.1}, environment(), other)
+    evaluations.save(CONFIGS[1], Calibration(), {"ece": 0.2}, environment(), other)
+    store.put(record_of(CONFIGS[0], reason="other"))
+    evaluations.save(CONFIGS[1], Calibration(), {"ece": 0.3}, environment(), store)
+    before = contents(store)
+    (other.root / "runs" / "digits" / "cut.json").write_text("{")
+    (other.root / "evaluations" / "digits" / "cut.json").write_text("[]")
+    merged = merge(other.root, store)
+    name = f"{CONFIGS[0].key}-{Calibration().key}"
+    assert sorted(merged.added) == sorted([CONFIGS[1].key, CONFIGS[2].key, name])
+    assert {tuple(conflict) for conflict in merged.conflicts} == {
+        (CONFIGS[0].key, ("reason",)), (name.replace(CONFIGS[0].key, CONFIGS[1].key), ("values",)),
+    }  # fmt: skip
+    assert [line.path.name for line in merged.damaged] == ["cut.json", "cut.json"]
+    assert before.items() <= contents(store).items()
+    found = evaluations.load([CONFIGS[0]], [Calibration()], store)
+    assert found[CONFIGS[0], Calibration()]["values"] == {"ece": 0.1}
+    again = merge(other.root, store)
+    assert again.added == [] and len(again.present) == 3 and len(again.conflicts) == 2
+    with pytest.raises(StudyError, match="is the folder of results that records are to be merged into"):
+        merge(store.root, store)

@@ -1,4 +1,4 @@
-"""Bundles: many records in one file, one JSON line each, which bring runs home from another machine."""
+"""Bringing records home: from bundles, files of one JSON line per record, and from other folders of results."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from randsparse import evaluations
 from randsparse.config import SEMANTICS, RunConfig
 from randsparse.errors import StudyError
 from randsparse.records import Cut, Damage, Record, alike, checked, parsed, stale
@@ -140,11 +141,11 @@ class Merged:
 
 
 def merge(paths: str | Path | Iterable[str | Path], store: Store) -> Merged:
-    """Take the records of bundles into `store` and return what became of each; nothing stored is overwritten.
+    """Take records from elsewhere into `store` and return what became of each; nothing stored is overwritten.
 
     Args:
-        paths: a bundle, a folder of bundles (*.jsonl, *.jsonl.gz), a pattern such as "home/*.jsonl", or several of
-            these.
+        paths: a bundle, a folder of bundles (*.jsonl, *.jsonl.gz), a folder of results (which has a folder `runs`), a
+            pattern such as "home/*.jsonl", or several of these. Of a folder of results, evaluations are taken, too.
 
     A stored record is replaced only if its run had failed and the new one did not; one of the same key that differs in
     more than cost and environment is a conflict. Merging again, also after a kill, changes nothing more. Raises
@@ -152,6 +153,9 @@ def merge(paths: str | Path | Iterable[str | Path], store: Store) -> Merged:
     """
     merged = Merged()
     for path in _bundles([paths] if isinstance(paths, str | Path) else paths):
+        if path.is_dir():
+            _merge_folder(path, store, merged)
+            continue
         lines, known = 0, False
         for number, content in _lines(path):
             lines += 1
@@ -166,6 +170,36 @@ def merge(paths: str | Path | Iterable[str | Path], store: Store) -> Merged:
         if lines and not known:
             raise StudyError(f"{path} is no bundle of records: {merged.damaged[-1].why}")
     return merged
+
+
+def _merge_folder(folder: Path, store: Store, merged: Merged) -> None:
+    """Take the runs and evaluations of another folder of results; files that are no records stay where they are."""
+    if folder.resolve() == store.root.resolve():
+        raise StudyError(f"{folder} is the folder of results that records are to be merged into: name another one")
+    for path in sorted(folder.glob("runs/*/*.json")):
+        try:
+            record, config = _record(_content(path))
+        except Damage as damage:
+            merged.damaged.append(BadLine(path, 1, str(damage)))
+        else:
+            _take(record, config, store, merged)
+    for path in sorted(folder.glob("evaluations/*/*.json")):
+        try:
+            added, fields = evaluations.merge(_content(path), store)
+        except (StudyError, ValueError) as error:
+            merged.damaged.append(BadLine(path, 1, str(error)))
+            continue
+        if fields:
+            merged.conflicts.append(Conflict(path.stem, fields))
+        else:
+            (merged.added if added else merged.present).append(path.stem)
+
+
+def _content(path: Path) -> bytes:
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise StudyError(f"cannot read record {path}: {error.strerror}") from error
 
 
 def _take(record: Record, config: RunConfig, store: Store, merged: Merged) -> None:
@@ -240,10 +274,12 @@ def _bundles(paths: Iterable[str | Path]) -> list[Path]:
     """Return the files that `paths` mean, each once; raises StudyError for one that means none."""
     found: list[Path] = []
     for path in map(Path, paths):
-        if path.is_dir():
+        if (path / "runs").is_dir():
+            files = [path]
+        elif path.is_dir():
             files = sorted({file for pattern in PATTERNS for file in path.glob(pattern) if file.is_file()})
             if not files:
-                raise StudyError(f"the folder {path} has no bundles ({' or '.join(PATTERNS)})")
+                raise StudyError(f"the folder {path} has no bundles ({' or '.join(PATTERNS)}) and no folder runs")
         else:
             files = [path] if path.exists() else [Path(name) for name in sorted(glob.glob(str(path)))]
             if not files:

@@ -4,7 +4,8 @@ A profile whose folder has a file `campaign.yaml` is a campaign instead of param
 parts, and each part names its cells in their order. A cell is one of two kinds:
 
 - *rates*: runs from which a learning rate is chosen on validation data;
-- *networks*: networks x orders of the training data, every run trained to its end with a rate that was chosen before.
+- *networks*: networks x orders of the training data, every run trained to its end with a rate that was chosen before,
+  or with one that a published recipe has.
 
 A network is a mask seed and an init seed, which are equal; an order is a data seed. Each cell has seeds of its own.
 """
@@ -82,7 +83,7 @@ class Networks:
 
     Attributes:
         point: their config, but for learning rate and seeds.
-        rates: the cell that chooses their learning rate.
+        rates: the cell that chooses their learning rate, or that rate.
         networks, orders: how many there are of each.
         crossed: whether each network is trained in every order; else network i in order i modulo `orders` alone.
         evaluated: how many networks (the first ones) are evaluated beyond accuracy, network i in order i mod `orders`.
@@ -91,7 +92,7 @@ class Networks:
     part: str
     name: str
     point: RunConfig
-    rates: Rates
+    rates: Rates | float
     first_seed: int
     networks: int
     orders: int
@@ -100,16 +101,16 @@ class Networks:
 
     def wanted(self, store: Store) -> list[RunConfig]:
         """Return the runs, order by order; [] as long as their learning rate is not known."""
-        rate = self.rates.chosen(store)
+        rate = self._rate(store)
         return [] if rate is None else self._runs(rate)
 
     def planned(self, store: Store) -> list[RunConfig]:
         """Return the runs; as long as their learning rate is not known, with the first one of the grid instead."""
-        return self._runs(self.rates.chosen(store) or self.rates.values[0])
+        return self._runs(self._rate(store) or self.rates.values[0])
 
     def to_evaluate(self, store: Store) -> list[RunConfig]:
         """Return the runs to be evaluated beyond accuracy; [] as long as their learning rate is not known."""
-        rate = self.rates.chosen(store)
+        rate = self._rate(store)
         if rate is None:
             return []
         return [self.run(rate, network, network % self.orders) for network in range(self.evaluated)]
@@ -117,6 +118,9 @@ class Networks:
     def run(self, rate: float, network: int, order: int) -> RunConfig:
         """Return one run; networks and orders count from 0."""
         return _seeded(self.point.replace(lr=rate), self.first_seed + network, self.first_seed + ORDER_SEEDS + order)
+
+    def _rate(self, store: Store) -> float | None:
+        return self.rates.chosen(store) if isinstance(self.rates, Rates) else self.rates
 
     def _runs(self, rate: float) -> list[RunConfig]:
         pairs = ((network, order) for order in range(self.orders) for network in range(self.networks))
@@ -145,7 +149,7 @@ class Campaign:
             if part not in self.parts:
                 raise unknown("part", part, self.parts)
         asked = [cell for cell in self.cells if cell.part in parts]
-        needed = {cell.rates for cell in asked if isinstance(cell, Networks)}
+        needed = [cell.rates for cell in asked if isinstance(cell, Networks)]
         kept = tuple(cell for cell in self.cells if cell in asked or cell in needed)
         return Campaign(kept, self.evaluations_of)
 
@@ -213,8 +217,11 @@ def _cell(part: str, name: str, values: Any, recipe: Mapping[str, Any], before: 
     values = _mapping("a cell", values, (*DEFAULTS, *_NUMBERS, "rates", "rate_of", "crossed"))
     if name in [cell.name for cell in before]:
         raise StudyError("two cells have this name")
-    for field in ("lr", "mask_seed", "init_seed", "data_seed"):
-        require(field not in values, field, values.get(field), "left to the cell, which has rates and seeds of its own")
+    for field in ("mask_seed", "init_seed", "data_seed"):
+        require(field not in values, field, values.get(field), "left to the cell, which has seeds of its own")
+    ways = [name for name in ("rates", "rate_of", "lr") if name in values]
+    if len(ways) != 1:
+        raise StudyError("a cell must have one of rates (to choose from), rate_of (a cell that chooses) and lr (fixed)")
     point = RunConfig(**recipe | {field: value for field, value in values.items() if field in DEFAULTS})
     numbers = {field: _number(field, values, default) for field, default in _NUMBERS.items()}
     first = numbers["first_seed"]
@@ -225,14 +232,15 @@ def _cell(part: str, name: str, values: Any, recipe: Mapping[str, Any], before: 
         seeds = tuple(range(first, first + numbers["seeds"]))
         return Rates(part, name, point, tuple(map(float, rates)), seeds)
     known = {cell.name: cell for cell in before if isinstance(cell, Rates)}
-    if values.get("rate_of") not in known:
-        raise unknown("rate_of (a cell before this one that has rates)", values.get("rate_of"), known)
+    if "rate_of" in values and values["rate_of"] not in known:
+        raise unknown("rate_of (a cell before this one that has rates)", values["rate_of"], known)
+    rate = known[values["rate_of"]] if "rate_of" in values else point.lr
     networks, orders, evaluated = (numbers[field] for field in ("networks", "orders", "evaluated"))
     require(networks <= ORDER_SEEDS, "networks", networks, f"at most {ORDER_SEEDS}")
     require(evaluated <= networks, "evaluated", evaluated, f"at most the number of networks ({networks})")
     crossed = values.get("crossed", True)
     require(isinstance(crossed, bool), "crossed", crossed, "true or false")
-    return Networks(part, name, point, known[values["rate_of"]], first, networks, orders, crossed, evaluated)
+    return Networks(part, name, point, rate, first, networks, orders, crossed, evaluated)
 
 
 _NUMBERS = {"first_seed": None, "networks": 1, "orders": 1, "seeds": 1, "evaluated": 0}

@@ -141,7 +141,8 @@ def _options(arguments: list[str]) -> argparse.Namespace:
     parser.add_argument("--budget", metavar="TIME", help="start no run that would not end within it, such as 25m")
     parser.add_argument("--out", metavar="FILE", type=Path, help="also write each finished record to this one file")
     parser.add_argument("--part", metavar="NAMES", help="of a campaign: only these parts, separated by commas")
-    parser.add_argument("--from", metavar="PATH", dest="source", help="what to merge: a file, folder or pattern")
+    what = "what to merge: a file, another folder of results, or a pattern"
+    parser.add_argument("--from", metavar="PATH", dest="source", help=what)
     return parser.parse_args(arguments)
 
 

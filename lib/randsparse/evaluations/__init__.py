@@ -148,11 +148,6 @@ def save(config: RunConfig, evaluation: Evaluation, values: dict[str, Any], envi
 
     Raises StudyError if the store is read-only or the folder cannot be written.
     """
-    if store.read_only:
-        raise StudyError(f"the store {store.root} was opened read-only: use read_only=False to evaluate runs")
-    path = path_of(config, evaluation, store)
-    if not path.parent.is_dir():
-        check_folder(path.parent)
     record = {
         "schema": SCHEMA,
         "key": evaluation.key,
@@ -162,7 +157,41 @@ def save(config: RunConfig, evaluation: Evaluation, values: dict[str, Any], envi
         "values": values,
         "environment": environment,
     }
+    _write(path_of(config, evaluation, store), record, store)
+
+
+def _write(path: Path, record: Record, store: Store) -> None:
+    if store.read_only:
+        raise StudyError(f"the store {store.root} was opened read-only: use read_only=False to evaluate runs")
+    if not path.parent.is_dir():
+        check_folder(path.parent)
     write(path, (json.dumps(plain(record), sort_keys=True, indent=1, allow_nan=False) + "\n").encode())
+
+
+def merge(content: bytes, store: Store) -> tuple[bool, tuple[str, ...]]:
+    """Take the record of an evaluation from another folder of results, unless `store` has it.
+
+    Returns:
+        Whether it was added, and the fields in which it differs from the stored one, which is kept; the environment
+        does not count.
+
+    Raises StudyError for what is no record of an evaluation, or one of another version.
+    """
+    try:
+        record = json.loads(content)
+        config = RunConfig.from_dict(record["config"])
+        whole = set(FIELDS) <= set(record) and isinstance(record["values"], dict) and record["schema"] == SCHEMA
+    except (ValueError, TypeError, KeyError, RecursionError):
+        raise StudyError("no record of an evaluation") from None
+    if not whole or (record["run"], record["key"]) != (config.key, _key(record["evaluation"])):
+        raise StudyError("no record of an evaluation of this version: its key, run and config do not fit together")
+    path = store.root / "evaluations" / config.dataset / f"{config.key}-{record['key']}.json"
+    if path.exists():
+        stored = json.loads(path.read_bytes())
+        differing = {name for name in FIELDS if stored.get(name) != record[name]} - {"environment"}
+        return False, tuple(sorted(differing))
+    _write(path, record, store)
+    return True, ()
 
 
 def frame(runs: Iterable[RunConfig], evaluations: Iterable[Evaluation], store: Store) -> pd.DataFrame:
