@@ -7,7 +7,7 @@ import nbformat
 import pytest
 import torch
 
-from randsparse.config import RunConfig
+from randsparse.runs.config import RunConfig
 
 torch.set_num_threads(1)
 REPOSITORY = Path(__file__).resolve().parents[1]

@@ -6,10 +6,14 @@ import pytest
 import torch
 from torch import nn
 
-from randsparse import architectures, extensions, models, networks, paths, sources
-from randsparse.config import RunConfig
+from randsparse import extensions
+from randsparse.data import catalogue
 from randsparse.errors import StudyError
 from randsparse.extensions import MODELS, VARIABLE, Model
+from randsparse.networks import registry, residual
+from randsparse.runs.config import RunConfig
+from randsparse.sparsity import paths
+from randsparse.training import network
 
 
 class Small(nn.Module):
@@ -41,17 +45,17 @@ def small(monkeypatch):
 
 
 def test_layers_and_positions_are_those_of_a_pass(small):
-    assert architectures.layers("small", 10, 1, 8) == {
+    assert registry.layers("small", 10, 1, 8) == {
         "stem": ((6, 1, 3, 3), 16),
         "block": ((6, 6, 3, 3), 16),
         "classifier": ((10, 6), 1),
     }
-    net = networks.create(small, *sources.shape("digits"))
+    net = network.create(small, *catalogue.shape("digits"))
     assert net.mask.nnz == round(0.5 * net.mask.size) and 0 < net.density["effective"] <= 0.5
 
 
 def test_initial_weights_depend_on_the_seed_alone(small):
-    first, again = (networks.create(small, 10, 1, 8).model.state_dict() for _ in range(2))
+    first, again = (network.create(small, 10, 1, 8).model.state_dict() for _ in range(2))
     assert all(torch.equal(value, again[name]) for name, value in first.items())
     assert (first["stem.bias"] == 0).all() and (first["norm.weight"] == 1).all()
 
@@ -71,13 +75,13 @@ def test_what_needs_the_studys_own_networks_is_refused(small, changes, says):
 
 def test_there_are_no_narrower_ones(small):
     with pytest.raises(StudyError, match="small has no groups of convolutions"):
-        networks.create(small.replace(method="small-dense"), 10, 1, 8)
+        network.create(small.replace(method="small-dense"), 10, 1, 8)
 
 
 def test_parameters_that_nothing_would_draw_are_refused():
     model = nn.Sequential(nn.Linear(3, 3), nn.PReLU())
     with pytest.raises(StudyError, match="parameter 1.weight is of a PReLU, which is not initialised"):
-        models.initialize(model, seed=0)
+        residual.initialize(model, seed=0)
 
 
 def test_modules_of_the_environment_are_imported_where_a_name_is_unknown(monkeypatch, tmp_path):
@@ -93,7 +97,7 @@ def test_modules_of_the_environment_are_imported_where_a_name_is_unknown(monkeyp
     try:
         assert RunConfig(dataset="mine", model="my-net").key
     finally:
-        sources.TABLES.pop("mine", None)
+        catalogue.TABLES.pop("mine", None)
         MODELS.pop("my-net", None)
         sys.modules.pop("of_mine", None)
 

@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from conftest import REPOSITORY
-from randsparse import parameters
+from randsparse.study import parameters
 
 README = (REPOSITORY / "README.md").read_text()
 MAKEFILE = (REPOSITORY / "Makefile").read_text()

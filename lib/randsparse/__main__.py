@@ -2,7 +2,7 @@
 
 import sys
 
-from randsparse.command_line import main
+from randsparse.study.command_line import main
 
 if __name__ == "__main__":
     sys.exit(main())

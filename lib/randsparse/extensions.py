@@ -13,8 +13,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from randsparse.dimensions import Layers
 from randsparse.errors import StudyError
+from randsparse.networks.architecture import Layers
 
 if TYPE_CHECKING:
     from torch import nn
@@ -63,7 +63,7 @@ def layers(name: str, classes: int, channels: int, size: int, sample: tuple[int,
     """Return what `architectures.layers` says of a network of MODELS, by a pass of one sample without numbers."""
     import torch
 
-    from randsparse.models import maskable
+    from randsparse.networks.residual import maskable
 
     found: Layers = {}
 

@@ -9,10 +9,10 @@ from typing import Any
 import joblib
 
 from randsparse.bench.steps import quartiles, seconds
-from randsparse.config import RunConfig
-from randsparse.runs import Store
-from randsparse.search import population
-from randsparse.sweep import sweep
+from randsparse.comparison.search import population
+from randsparse.runs.config import RunConfig
+from randsparse.runs.store import Store
+from randsparse.sweeps.sweep import sweep
 
 SIZE = 32
 

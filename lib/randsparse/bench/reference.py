@@ -14,8 +14,9 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 from torch.utils.data import DataLoader, Dataset
 
-from randsparse import data, networks
-from randsparse.config import RunConfig
+from randsparse.data import dataset as data
+from randsparse.runs.config import RunConfig
+from randsparse.training import network as networks
 
 
 class Pictures(Dataset):

@@ -9,9 +9,9 @@ from typing import Any
 
 import torch
 
-from randsparse.config import RunConfig
-from randsparse.data import PARTS, Dataset
-from randsparse.training import Trainer
+from randsparse.data.dataset import PARTS, Dataset
+from randsparse.runs.config import RunConfig
+from randsparse.training.trainer import Trainer
 
 NODE_SPARSITIES = (0.2, 0.4, 0.6, 0.8, 0.9)
 

@@ -12,14 +12,14 @@ from typing import Any, NamedTuple
 import joblib
 import torch
 
-from randsparse import flops
 from randsparse.bench import reference
-from randsparse.bench.machine import Processes, matmul_rate, wait_for
 from randsparse.bench.steps import quartiles, random_images
-from randsparse.config import RunConfig
-from randsparse.data import Dataset
-from randsparse.programs import LANES
-from randsparse.training import Trainer
+from randsparse.bench.timing import Processes, matmul_rate, wait_for
+from randsparse.data.dataset import Dataset
+from randsparse.runs import flops
+from randsparse.runs.config import RunConfig
+from randsparse.training.engines.programs import LANES
+from randsparse.training.trainer import Trainer
 
 
 class Way(NamedTuple):

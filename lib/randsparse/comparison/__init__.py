@@ -1,0 +1,1 @@
+"""Comparisons: arms, searches, statistics, verdicts and the marks of charts."""

@@ -1,0 +1,169 @@
+"""What a notebook compares: arms of single runs, searches and learning rates whose next runs depend on the store."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+from randsparse.comparison import search
+from randsparse.runs.config import DEFAULTS, RunConfig
+from randsparse.runs.store import Record, Store
+
+Parameters = Mapping[str, Any]
+
+DENSE, RANDOM, SEARCHED = "dense", "random", "searched"
+"""Arms: the dense network, static random masks, and the network that a search found."""
+SMALL_PARENT, SMALL_OWN = "small dense (parent's scale)", "small dense (own scale)"
+
+
+@dataclass(frozen=True)
+class Arm:
+    """One run of a comparison and what it stands for; replicates of one arm differ in all three seeds."""
+
+    arm: str
+    structure: str
+    sparsity: float
+    replicate: int
+    config: RunConfig
+
+
+@dataclass(frozen=True)
+class Search:
+    """One independent population of a comparison, and the rounds that weed it out."""
+
+    structure: str
+    sparsity: float
+    replicate: int
+    candidates: tuple[RunConfig, ...]
+    rounds: search.Rounds
+
+    @property
+    def early_epochs(self) -> int:
+        """The epoch at which the last candidates are weeded out."""
+        return self.rounds[-1][0]
+
+
+@dataclass(frozen=True)
+class Tuning:
+    """A learning rate that is chosen on validation data, and the arms that are trained with it.
+
+    Attributes:
+        trials: runs that differ in learning rate and seeds.
+        arms: those of the comparison, with a learning rate that does not count.
+    """
+
+    sparsity: float
+    trials: tuple[RunConfig, ...]
+    arms: tuple[Arm, ...]
+
+    def chosen(self, store: Store) -> float | None:
+        """Return the rate with the highest mean validation accuracy at the end, the lowest if several; None too early.
+
+        A rate of which a run diverged or failed is not chosen unless that holds for all.
+        """
+        records = store.load(self.trials)
+        if len(records) < len(set(self.trials)):
+            return None
+        by_rate: dict[float, list[float]] = {}
+        for trial in self.trials:
+            by_rate.setdefault(trial.lr, []).append(_final_accuracy(records[trial.key]))
+        return max(sorted(by_rate), key=lambda lr: sum(by_rate[lr]) / len(by_rate[lr]))
+
+    def tuned(self, store: Store) -> list[Arm]:
+        """Return the arms with the chosen learning rate; [] as long as it is not known."""
+        lr = self.chosen(store)
+        return [] if lr is None else [replace(arm, config=arm.config.replace(lr=lr)) for arm in self.arms]
+
+
+@dataclass(frozen=True)
+class Infeasible:
+    """A point that a structure or rule cannot reach, and why."""
+
+    arm: str
+    structure: str
+    sparsity: float
+    reason: str
+    model: str = ""
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """All arms, searches, learning rates to choose and infeasible points of a notebook."""
+
+    arms: tuple[Arm, ...]
+    searches: tuple[Search, ...]
+    infeasible: tuple[Infeasible, ...]
+    tunings: tuple[Tuning, ...] = ()
+
+    def singles(self, store: Store) -> list[Arm]:
+        """Return the arms that are single runs, as far as their learning rates are known."""
+        return [*self.arms, *(arm for each in self.tunings for arm in each.tuned(store))]
+
+    def needed(self, store: Store) -> list[RunConfig]:
+        """Return the runs that are missing now; those of a later stage of a search follow when this one is stored."""
+        wanted = self._unsearched(store)
+        for each in self.searches:
+            wanted += search.needed(each.candidates, each.rounds, store)
+        return [config for config in longest(wanted) if not store.has(config)]
+
+    def used(self, store: Store) -> list[RunConfig]:
+        """Return every run of the comparison that the store has, candidates as far as they were trained."""
+        wanted = self._unsearched(store)
+        for each in self.searches:
+            wanted += [config.replace(stop_epoch=epoch) for config in each.candidates for epoch, _ in each.rounds]
+            wanted += each.candidates
+        return [config for config in dict.fromkeys(wanted) if store.has(config)]
+
+    def finished(self, store: Store) -> list[Arm]:
+        """Return all arms, with the network that each finished search chose as arm "searched"."""
+        return [*self.singles(store), *(found(each, store) for each in self.searches)]
+
+    def after(self, early_epochs: int) -> Comparison:
+        """Return the comparison with those searches only that chose after `early_epochs` epochs."""
+        searches = tuple(each for each in self.searches if each.early_epochs == early_epochs)
+        return replace(self, searches=searches)
+
+    def _unsearched(self, store: Store) -> list[RunConfig]:
+        return [config for each in self.tunings for config in each.trials] + [arm.config for arm in self.singles(store)]
+
+    @property
+    def unreachable(self) -> list[tuple[str, float, str]]:
+        """The infeasible points as charts take them: structure, sparsity, arm."""
+        return [(point.structure, point.sparsity, point.arm) for point in self.infeasible]
+
+
+def base_config(parameters: Parameters) -> RunConfig:
+    """Return the config made of those parameters that are fields of RunConfig."""
+    return RunConfig(**{name: value for name, value in parameters.items() if name in DEFAULTS})
+
+
+def replicates(name: str, structure: str, sparsity: float, config: RunConfig, seeds: int) -> list[Arm]:
+    """Return the runs of an arm, which differ in all three seeds."""
+    return [
+        Arm(name, structure, sparsity, seed, config.replace(mask_seed=seed, init_seed=seed, data_seed=seed))
+        for seed in range(seeds)
+    ]
+
+
+def longest(configs: Iterable[RunConfig]) -> list[RunConfig]:
+    """Return one config a trajectory, the one that trains longest: its curve answers for the others."""
+    found: dict[RunConfig, RunConfig] = {}
+    for config in configs:
+        known = found.get(config.trajectory)
+        if known is None or (known.stop_epoch and config.last_epoch > known.last_epoch) or not config.stop_epoch:
+            found[config.trajectory] = config
+    return list(found.values())
+
+
+def found(each: Search, store: Store) -> Arm:
+    """Return the network that a finished search found: of its survivors the fittest on validation at the end."""
+    survivors = list(search.outcome(each.candidates, each.rounds, store).survivors)
+    records = [store.get(config) for config in survivors]
+    best = search.weed_out(survivors, records, survivors[0].epochs, 1)[0]
+    return Arm(SEARCHED, each.structure, each.sparsity, each.replicate, best)
+
+
+def _final_accuracy(record: Record) -> float:
+    """Return validation accuracy at the end of a run, and -1 if it has none."""
+    return record["curve"][-1]["val_accuracy"] if record["status"] == "done" else -1.0

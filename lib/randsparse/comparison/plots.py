@@ -1,0 +1,324 @@
+"""One style, one colour a method, and figures that are saved with their data and their provenance."""
+
+from __future__ import annotations
+
+import functools
+import hashlib
+import io
+import json
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import matplotlib as mpl
+import matplotlib.pyplot as plt
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.ticker import FixedLocator, NullLocator
+
+from randsparse.comparison import stats
+from randsparse.errors import StudyError, unknown
+from randsparse.files import check_folder, write
+from randsparse.runs.config import DEFAULTS, RunConfig
+from randsparse.runs.store import Record, comparable
+
+if TYPE_CHECKING:
+    from IPython.display import Markdown
+
+STYLE: dict[str, Any] = {
+    "font.family": "DejaVu Sans",  # comes with matplotlib: the same letters on every machine
+    "font.size": 9,
+    "axes.titlesize": 10,
+    "axes.labelsize": 9,
+    "legend.fontsize": 8.5,
+    "legend.frameon": False,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.grid": True,
+    "axes.axisbelow": True,
+    "grid.color": "#e6e6e6",
+    "grid.linewidth": 0.6,
+    "lines.linewidth": 1.2,
+    "lines.markersize": 5,
+    "errorbar.capsize": 2.5,
+    "figure.dpi": 100,
+    "savefig.dpi": 200,
+    "svg.hashsalt": "randsparse",  # otherwise the ids in an SVG are new each time
+    "svg.fonttype": "path",
+}
+
+PALETTE: dict[str, str] = {  # Okabe & Ito 2008: told apart by colour-blind readers
+    "dense": "#000000",
+    "random": "#0072B2",
+    "searched": "#D55E00",
+    "small dense (parent's scale)": "#009E73",
+    "small dense (own scale)": "#CC79A7",
+    "small dense (equal FLOPs)": "#E69F00",
+    "candidate": "#8C8C8C",
+    "set": "#44AA99",  # methods whose mask changes: Tol's muted colours
+    "rigl": "#882255",
+    "granet": "#CC6677",
+    "gmp": "#332288",
+    "imp": "#117733",
+    "str": "#999933",
+    "edge-popup": "#661100",
+}
+MARKERS: dict[str, str] = {
+    "dense": "s",
+    "random": "o",
+    "searched": "^",
+    "small dense (parent's scale)": "D",
+    "small dense (own scale)": "v",
+    "small dense (equal FLOPs)": "<",
+    "candidate": ".",
+    "set": "P",
+    "rigl": "*",
+    "granet": "X",
+    "gmp": "p",
+    "imp": "h",
+    "str": ">",
+    "edge-popup": "d",
+}
+STRUCTURES = {"weight": "Weights removed one by one", "node": "Whole nodes removed"}
+REMOVED = {"weight": "weights", "node": "nodes in each layer"}
+
+
+def use_style() -> None:
+    """Set the style for all that matplotlib draws from here on; the study's own charts have it anyway."""
+    mpl.rcParams.update(STYLE)
+
+
+def styled(draw: Callable[..., Figure]) -> Callable[..., Figure]:
+    """Let a function draw in the study's style, whatever style its caller has."""
+
+    @functools.wraps(draw)
+    def wrapper(*args: Any, **kwargs: Any) -> Figure:
+        with mpl.rc_context():
+            mpl.rcdefaults()
+            use_style()
+            return draw(*args, **kwargs)
+
+    return wrapper
+
+
+@dataclass(frozen=True)
+class Provenance:
+    """Where a figure comes from: profile, hashes of parameters and records, how many runs, which seeds."""
+
+    profile: str
+    parameters: str
+    records: str
+    runs: int
+    seeds: str
+
+    @classmethod
+    def of(cls, profile: str, parameters: Mapping[str, Any], records: Iterable[Record]) -> Provenance:
+        """Return the provenance of a figure that shows `records`.
+
+        Neither the order of the records nor their cost and environment matter, and runs of one trajectory (a
+        candidate and what became of it) count once.
+        """
+        records = list(records)
+        runs = {RunConfig.from_dict(record["config"]).trajectory for record in records}
+        shown = {record["key"]: comparable(record) for record in records}
+        seeds = sorted({getattr(run, name) for run in runs for name in DEFAULTS if name.endswith("_seed")} - {None})
+        return cls(profile, _digest(parameters), _digest(shown), len(runs), _ranges(seeds))
+
+    def __str__(self) -> str:
+        seeds = f" · seeds {self.seeds}" if self.seeds else ""
+        runs = f"{self.runs} run{'s' if self.runs > 1 else ''} {self.records}" if self.runs else "no runs"
+        return f"{self.profile} · parameters {self.parameters} · {runs}{seeds}"
+
+
+def _digest(value: Any) -> str:
+    return hashlib.sha256(json.dumps(value, sort_keys=True, default=str).encode()).hexdigest()[:8]
+
+
+def _ranges(numbers: Sequence[int]) -> str:
+    """Return sorted numbers in short: 0–2, 1000–1007; where that is still long, the ends and how many."""
+    parts: list[list[int]] = []
+    for number in numbers:
+        if parts and number == parts[-1][1] + 1:
+            parts[-1][1] = number
+        else:
+            parts.append([number, number])
+    texts = [str(low) if low == high else f"{low}–{high}" for low, high in parts]
+    return ", ".join(texts) if len(texts) <= 5 else f"{numbers[0]}–{numbers[-1]} ({len(numbers)} of them)"
+
+
+@styled
+def save(figure: Figure, name: str, folder: Path | str, data: pd.DataFrame,
+         provenance: Provenance) -> Figure:
+    """Write <name>.svg, <name>.png and <name>.csv, the figure's data, and return the figure.
+
+    The provenance stands small below the figure and in the metadata of both pictures. The same figure and
+    data give the same bytes. Raises StudyError where the folder cannot be written.
+    """
+    folder = Path(folder)
+    _sign(figure, str(provenance))
+    described = {"Title": name, "Description": str(provenance)}
+    quiet = {"svg": {"Date": None, "Creator": None}, "png": {"Software": None}}
+    check_folder(folder)
+    for kind, metadata in quiet.items():
+        picture = io.BytesIO()
+        figure.savefig(picture, format=kind, metadata=described | metadata)
+        write(folder / f"{name}.{kind}", picture.getvalue())
+    write(folder / f"{name}.csv", data.to_csv(index=False, lineterminator="\n").encode())
+    return figure
+
+
+def _sign(figure: Figure, text: str) -> None:
+    """Put the provenance in a strip below the figure that the layout leaves free, replacing an older one."""
+    for old in [each for each in figure.texts if each.get_gid() == "provenance"]:
+        old.remove()
+    height = 0.17 / figure.get_figheight()
+    if (layout := figure.get_layout_engine()) is not None and "rect" in layout.get():
+        layout.set(rect=(0, height, 1, 1 - height))
+    small = {"fontsize": 5.5, "color": "#777777", "gid": "provenance"}
+    figure.text(0.995, 0.2 * height, text, ha="right", va="bottom", **small)
+
+
+def caption(text: str) -> Markdown:
+    """Return a figure's caption for a notebook to show; it says what the error bars are, and n."""
+    from IPython.display import Markdown
+
+    return Markdown(f"**Figure.** {text}")
+
+
+def panels(titles: Sequence[str], columns: int = 2, width: float = 4.2, height: float = 3.3,
+           **shared: Any) -> tuple[Figure, list[Axes]]:
+    """Return a figure with one panel a title, row by row, "" leaving a gap; `shared` goes to plt.subplots.
+
+    pyplot forgets the figure at once: a notebook shows it where it is the value of a cell, and only there.
+    """
+    if not titles:
+        raise StudyError("there is nothing to draw: the runs that this figure shows are missing")
+    columns = min(columns, len(titles))
+    rows = -(-len(titles) // columns)
+    size = (max(width * columns, 5.2), height * rows + 0.45)
+    figure, axes = plt.subplots(rows, columns, figsize=size, layout="constrained", squeeze=False, **shared)
+    plt.close(figure)
+    places = [*titles, *[""] * (axes.size - len(titles))]
+    for ax, title in zip(axes.flat, places, strict=True):
+        ax.set_title(title) if title else ax.remove()
+    for above, below in zip(axes.flat, places[columns:], strict=False):
+        if not below:  # nothing there has the ticks of a shared axis
+            above.tick_params(axis="x", labelbottom=True)
+    return figure, [ax for ax, title in zip(axes.flat, places, strict=True) if title]
+
+
+def even_columns(panels: int, most: int = 3) -> int:
+    """Return how many columns give rows that are as full as can be, as few rows as with `most`: 2 for 4 panels."""
+    return -(-panels // -(-panels // most)) if panels else 1
+
+
+def need(frame: pd.DataFrame, *columns: str) -> None:
+    """Raise StudyError unless the frame has rows, these columns, and arms that have a colour."""
+    for column in columns:
+        if column not in frame.columns:
+            raise unknown("column", column, frame.columns)
+    for arm in frame["arm"].unique() if "arm" in columns else ():
+        if arm not in PALETTE:
+            raise unknown("arm", arm, PALETTE)
+    if frame.empty:
+        raise StudyError("there is nothing to draw: the runs that this figure shows are missing")
+
+
+def ordered(values: Iterable[Any], order: Iterable[Any]) -> list[Any]:
+    """Return the distinct values, those of `order` first and in that order."""
+    order, present = list(order), sorted(set(values))
+    return [each for each in order if each in present] + [each for each in present if each not in order]
+
+
+def percent(ax: Axes, label: str) -> None:
+    """Show fractions on the y axis as percent, with a label unless that is empty."""
+    ax.yaxis.set_major_formatter(percent_text)
+    ax.set_ylabel(label and f"{label} (%)")
+
+
+def percent_text(fraction: float, _: int = 0) -> str:
+    """Return a fraction in percent, without the sign: 0.999 is 99.9."""
+    return f"{round(100 * fraction, 6):.4g}".replace("-", "−")
+
+
+def to_axis(sparsity: Any) -> Any:
+    """Return where a sparsity stands: linear in the logarithm of density, one unit for each halving of it."""
+    return -np.log2(np.maximum(1 - np.asarray(sparsity, dtype=float), 1e-12))
+
+
+def from_axis(position: Any) -> Any:
+    """Return the sparsity that stands at `position`; the inverse of `to_axis`."""
+    return 1 - np.exp2(-np.asarray(position, dtype=float))
+
+
+def sparsity_axis(ax: Axes, sparsities: Iterable[float], of: str = "weights") -> None:
+    """Space the x axis by the logarithm of density, so that 90, 95 and 98 % have room, with ticks in percent.
+
+    Args:
+        of: what a sparsity is a share of.
+
+    A tick that would stand on the one before it is left out.
+    """
+    values = sorted(set(sparsities))
+    ends = to_axis([values[0], values[-1]])
+    span = max(float(ends[1] - ends[0]), 1)
+    room = 0.06 * span
+    ticks = values[:1]
+    for value in values:
+        if to_axis(value) - to_axis(ticks[-1]) > 0.04 * span:
+            ticks.append(value)
+    ax.set_xscale("function", functions=(to_axis, from_axis))
+    ax.set_xlim(*from_axis([ends[0] - room, ends[1] + room]))
+    ax.xaxis.set_major_locator(FixedLocator(ticks))
+    ax.xaxis.set_minor_locator(NullLocator())
+    ax.xaxis.set_major_formatter(percent_text)
+    ax.set_xlabel(f"Sparsity (% of {of}; log-density axis)")
+
+
+def count_text(counts: Iterable[int]) -> str:
+    """Return "n = 3", or "n = 3–5" where groups differ in size."""
+    low, high = min(counts := list(counts)), max(counts)
+    return f"n = {low}" if low == high else f"n = {low}–{high}"
+
+
+def band(ax: Axes, frame: pd.DataFrame, x: str, y: str, hue: str = "arm",
+         colours: Mapping[Any, Any] = PALETTE, points: bool = True, counted: bool = True) -> pd.DataFrame:
+    """Draw mean lines with 95 % t intervals as bands, one a value of `hue`; return what was drawn.
+
+    Runs without a value of y are left out (their number is in the column missing); n stands in the legend.
+    """
+    drawn = stats.summary(frame, [hue, x], y)
+    for name in ordered(frame[hue], colours):
+        rows = drawn[(drawn[hue] == name) & (drawn["n"] > 0)]
+        if rows.empty:
+            continue
+        label = f"{name} ({count_text(rows['n'])})" if counted else str(name)
+        ax.plot(rows[x], rows["mean"], color=colours[name], label=label)
+        ax.fill_between(rows[x], rows["low"], rows["high"], color=colours[name], alpha=0.18, linewidth=0)
+        if points:
+            own = frame[frame[hue] == name].sort_values([x, y])
+            ax.scatter(own[x], own[y], s=6, color=colours[name], alpha=0.5, linewidths=0)
+    return drawn
+
+
+def legend(figure: Figure) -> None:
+    """Put one legend above all panels, an entry a label, in the order of first appearance."""
+    entries: dict[str, Any] = {}
+    for ax in figure.axes:
+        for handle, label in zip(*ax.get_legend_handles_labels(), strict=True):
+            entries.setdefault(label, handle)
+    if entries:
+        labels = list(entries)
+        figure.legend(entries.values(), labels, loc="outside upper center", ncols=_columns(labels, figure))
+
+
+def _columns(labels: list[str], figure: Figure) -> int:
+    """Return how many columns of a legend fit the figure's width, at 0.068 inch a letter."""
+    for columns in range(len(labels), 1, -1):
+        longest = [max(map(len, column)) for column in np.array_split(labels, columns)]
+        if sum(0.6 + 0.068 * length for length in longest) < figure.get_figwidth():
+            return columns
+    return 1

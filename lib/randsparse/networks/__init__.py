@@ -1,0 +1,1 @@
+"""Networks: names, shapes and modules."""

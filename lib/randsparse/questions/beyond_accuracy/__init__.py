@@ -1,0 +1,1 @@
+"""Notebook 06: calibration, other images, corruptions and attacks."""

@@ -1,0 +1,122 @@
+"""The attacks of `adversarial`, carried out on a network."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from randsparse.questions.beyond_accuracy.adversarial import Adversarial
+from randsparse.runs.evaluations import Subject
+from randsparse.seeds import generator
+from randsparse.training.metrics import autocast, input_dtype, loss_and_accuracy
+
+BATCH = 250
+"""Images attacked at once: a constant, as random starts are drawn by the batch."""
+
+
+def measure(subject: Subject, attack: Adversarial) -> dict[str, Any]:
+    """Return the values of `attack`; see `Adversarial`."""
+    images, labels = subject.dataset.test_x[: attack.images] / 255, subject.dataset.test_y[: attack.images]
+    network = OfPixels(subject.model, subject.dataset.mean, subject.dataset.std, subject.precision).eval()
+    network.to(subject.device)
+    values: dict[str, Any] = {"count": len(labels)}
+    for name, batch in (("clean_", images), ("", attacked(network, images, labels, attack))):
+        loss, accuracy = loss_and_accuracy(_outputs(network, batch), labels)
+        values |= {f"{name}accuracy": accuracy, f"{name}loss": loss}
+    return values
+
+
+class OfPixels(nn.Module):
+    """A network of pixels in 0..1, of one that takes normalised images: logits (N, classes), at least float32."""
+
+    def __init__(
+        self, model: nn.Module, mean: tuple[float, ...], std: tuple[float, ...], precision: torch.dtype = torch.float32
+    ) -> None:
+        super().__init__()
+        self.model, self.precision = model, precision
+        for name, values in (("mean", mean), ("std", std)):
+            self.register_buffer(name, torch.tensor(values, dtype=input_dtype(precision)).view(1, -1, 1, 1))
+
+    def forward(self, images: Tensor) -> Tensor:
+        images = (images.to(self.mean.dtype) - self.mean) / self.std
+        with autocast(images.device, self.precision):
+            outputs = self.model(images.contiguous(memory_format=torch.channels_last))
+        return outputs.to(self.mean.dtype)
+
+
+def attacked(network: nn.Module, images: Tensor, labels: Tensor, attack: Adversarial) -> Tensor:
+    """Return images that differ from `images` by at most attack.epsilon / 255 in each value, and lie in 0..1.
+
+    Args:
+        network: takes pixels in 0..1, in evaluation mode; the gradients of its parameters are left as they were.
+        images: float32 (N, C, H, W) in 0..1, on the network's device.
+        labels: (N,), from which the attack leads away.
+    """
+    epsilon = attack.epsilon / 255
+    if epsilon == 0:
+        return images
+    if attack.attack == "noise":
+        signs = torch.randint(2, images.shape, generator=generator("attack", attack.seed, "noise")) * 2 - 1
+        changed = images + epsilon * signs.to(images.device)
+    else:
+        from art.attacks import evasion
+
+        estimator = _estimator(network, images, labels)
+        if attack.attack == "fgsm":
+            method = evasion.FastGradientMethod(estimator, eps=epsilon, batch_size=BATCH)
+        else:
+            method = evasion.ProjectedGradientDescentPyTorch(
+                estimator, eps=epsilon, eps_step=min(1.0, 2.5 / attack.steps) * epsilon, max_iter=attack.steps,
+                num_random_init=attack.restarts, batch_size=BATCH, verbose=False,
+            )  # fmt: skip
+        with _without_gradients(network), _starts(attack.seed):
+            made = method.generate(images.cpu().numpy(), labels.cpu().numpy())
+        changed = torch.from_numpy(made).to(images.device)
+    return changed.clamp(images - epsilon, images + epsilon).clamp(0, 1)  # as rounding may leave either
+
+
+def _estimator(network: nn.Module, images: Tensor, labels: Tensor) -> Any:
+    """Return the network as the attacks take it; their loss is the mean cross-entropy."""
+    from art.estimators.classification import PyTorchClassifier
+
+    with torch.no_grad():
+        classes = network(images[:1]).shape[1]
+    device = "cpu" if images.device.type == "cpu" else "gpu"
+    shape = tuple(images.shape[1:])
+    return PyTorchClassifier(network, nn.CrossEntropyLoss(), shape, classes, clip_values=(0.0, 1.0), device_type=device)
+
+
+@torch.no_grad()
+def _outputs(network: nn.Module, images: Tensor) -> Tensor:
+    return torch.cat([network(batch).double() for batch in images.split(2 * BATCH)])
+
+
+@contextlib.contextmanager
+def _without_gradients(network: nn.Module) -> Iterator[None]:
+    """Ask for no gradients of parameters: attacks need those of images alone."""
+    wanted = [parameter for parameter in network.parameters() if parameter.requires_grad]
+    for parameter in wanted:
+        parameter.requires_grad_(False)
+    try:
+        yield
+    finally:
+        for parameter in wanted:
+            parameter.requires_grad_(True)
+
+
+@contextlib.contextmanager
+def _starts(seed: int) -> Iterator[None]:
+    """Draw numbers of this seed from NumPy's global generator, as the attacks do, and leave that and torch's alone."""
+    import numpy as np
+
+    before = np.random.get_state()
+    np.random.seed(generator("attack", seed, "starts").initial_seed() % 2**32)
+    try:
+        with torch.random.fork_rng(devices=[]):
+            yield
+    finally:
+        np.random.set_state(before)

@@ -1,0 +1,1 @@
+"""Notebook 12: random masks on a table and on text."""

@@ -1,0 +1,1 @@
+"""Notebook 05: which density should each layer have?"""

@@ -1,0 +1,1 @@
+"""Notebook 04: does a larger network lose less to a random mask?"""

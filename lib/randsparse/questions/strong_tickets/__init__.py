@@ -1,0 +1,1 @@
+"""Notebook 09: networks inside random networks whose weights are never trained."""

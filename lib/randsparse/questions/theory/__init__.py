@@ -1,0 +1,1 @@
+"""Notebook 07: why a random mask contains what one needs."""

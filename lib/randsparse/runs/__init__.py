@@ -1,0 +1,1 @@
+"""Runs: what determines one, its record, and the store of records."""

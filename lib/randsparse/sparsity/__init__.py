@@ -1,0 +1,1 @@
+"""Masks: which weights there are, and which of them are of use."""

@@ -1,0 +1,1 @@
+"""The study: profiles, notebooks, pages and the command line."""

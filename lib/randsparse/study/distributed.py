@@ -1,0 +1,162 @@
+"""Train the runs of a recipe file: `python -m randsparse.study.distributed FILE`, or with torchrun by several."""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import itertools
+import os
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from randsparse import files
+from randsparse.data import catalogue
+from randsparse.errors import StudyError, unknown
+from randsparse.runs import feasibility
+from randsparse.runs.config import RunConfig
+from randsparse.runs.store import Record, Store
+from randsparse.study.notebook import data_folder, results_folder
+from randsparse.study.parameters import find_root
+from randsparse.sweeps import locks
+from randsparse.sweeps.sweep import LOCK
+from randsparse.training.engines import streamed
+from randsparse.training.engines.processes import Processes, joined
+
+SEEDS = ("mask_seed", "init_seed", "data_seed")
+DEVICES = ("cpu", "cuda")
+
+
+def read(path: str | Path) -> list[RunConfig]:
+    """Return the runs that a recipe file lists, each once, in its order.
+
+    It is YAML with `recipe`, the fields of RunConfig that all runs share, and `runs`, a list of fields; a list among
+    these (but the one of milestones) stands for each of its values, and `seed` for all three seeds.
+
+    Raises StudyError for a file that is not that, for an impossible run, and for one of a dataset that is no folder.
+    """
+    import yaml
+
+    try:
+        content = yaml.safe_load(Path(path).read_text(encoding="utf-8"))
+    except OSError as error:
+        raise StudyError(f"recipe {path} cannot be read: {error.strerror}") from error
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise StudyError(f"recipe {path} is no YAML: {' '.join(str(error).split())}") from None
+    content = content if isinstance(content, dict) else {}
+    blocks, shared = content.get("runs"), content.get("recipe") or {}
+    listed = isinstance(blocks, list) and blocks
+    if not listed or not all(isinstance(each, dict) for each in (shared, *blocks)):
+        raise StudyError(f"recipe {path} needs `runs`, a list of fields of runs; `recipe` has those that they share")
+    if odd := content.keys() - {"recipe", "runs"}:
+        raise unknown("part of a recipe", min(odd, key=str), ("recipe", "runs"))
+    configs = [_config(values) for block in blocks for values in _each({**shared, **block})]
+    for config in configs:
+        if not catalogue.folder(config.dataset):
+            raise StudyError(f"recipe {path}: {config.dataset} is no folder of images; its runs are those of notebooks")
+        if reason := feasibility.infeasible(config, *catalogue.shape(config.dataset)):
+            raise StudyError(f"recipe {path}: {reason}")
+    return list(dict.fromkeys(configs))
+
+
+def _each(block: dict[str, Any]) -> list[dict[str, Any]]:
+    """Return every combination of the values of a block."""
+    choices = [value if isinstance(value, list) and name != "milestones" else [value] for name, value in block.items()]
+    return [dict(zip(block, values, strict=True)) for values in itertools.product(*choices)]
+
+
+def _config(values: dict[str, Any]) -> RunConfig:
+    seeds = dict.fromkeys(SEEDS, values["seed"]) if "seed" in values else {}
+    return RunConfig.from_dict(seeds | {name: value for name, value in values.items() if name != "seed"})
+
+
+def train(
+    configs: Sequence[RunConfig],
+    store: Store,
+    processes: Processes,
+    **options: Any,
+) -> list[Record]:
+    """Train the runs that the store lacks, one after another, each by all processes; return the new records.
+
+    The first process keeps the lock of the store, checkpoints below it, final weights and records; each is on disk
+    when its run is finished, and the same call goes on with what is missing. `options` are those of `streaming.train`.
+
+    Raises StudyError in all processes: the results cannot be written, or as `streaming.train`.
+    """
+    checkpoints = store.root / "checkpoints"
+    with contextlib.ExitStack() as stack:
+
+        def prepare() -> list[RunConfig]:
+            store.check_writable(*(config.dataset for config in configs))
+            files.check_folder(checkpoints)
+            stack.enter_context(locks.only_one(store.root / LOCK))
+            files.clean(checkpoints)
+            have = store.load(configs)
+            return [config for config in configs if config.key not in have]
+
+        return [
+            streamed.train(
+                config,
+                checkpoint_dir=checkpoints,
+                weights_root=store.root,
+                processes=processes,
+                finished=store.put,
+                **options,
+            )
+            for config in processes.first_does(prepare)
+        ]
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Train a recipe; an error that the user can mend is one line on stderr, and exit status 2."""
+    options = _options(arguments)
+    first = os.environ.get("LOCAL_RANK", "0") == "0"
+    try:
+        with joined(options.device) as (processes, device):
+            first = processes.first
+            return _train(options, processes, device)
+    except StudyError as error:
+        if first:
+            print(f"randsparse: {error}", file=sys.stderr)  # noqa: T201
+        return 2
+    except KeyboardInterrupt:
+        if first:
+            print("randsparse: stopped; the same command goes on where this one was", file=sys.stderr)  # noqa: T201
+        return 130
+
+
+def _train(options: argparse.Namespace, processes: Processes, device: str) -> int:
+    configs = read(options.recipe)
+    root = find_root()
+    store = Store((options.results or results_folder(root)).resolve())
+    records = train(
+        configs,
+        store,
+        processes,
+        data_dir=(options.data_dir or data_folder(root)).resolve(),
+        device=device,
+        loaders=options.loaders,
+        progress=not options.quiet,
+    )
+    if processes.first:
+        there = store.load(configs)
+        counts = {status: [each["status"] for each in there.values()].count(status) for status in ("done", "diverged")}
+        print(f"{len(records)} runs trained, {len(there)} of {len(configs)} in {store.root}: "  # noqa: T201
+              f"{counts['done']} done, {counts['diverged']} diverged")  # fmt: skip
+    return 0
+
+
+def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
+    parser = argparse.ArgumentParser("randsparse.study.distributed", description=__doc__)
+    parser.add_argument("recipe", metavar="FILE", type=Path, help="which runs, such as recipes/imagenet.yaml")
+    parser.add_argument("--data-dir", type=Path, help="folder of datasets (DATA_DIR, or data/)")
+    parser.add_argument("--results", type=Path, help="folder of results (RANDSPARSE_RESULTS, or results/)")
+    parser.add_argument("--device", choices=DEVICES, help="cuda where there is a GPU, else cpu, unless given")
+    parser.add_argument("--loaders", type=int, help="processes that read images, for each that trains (its cores)")
+    parser.add_argument("--quiet", action="store_true", help="show no progress")
+    return parser.parse_args(arguments)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,147 @@
+"""Executing a notebook by papermill, so that the same results give the same executed copy, byte for byte."""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import os
+import re
+import shutil
+import sys
+import warnings
+from pathlib import Path
+
+import nbformat
+from jupyter_client.kernelspec import KernelSpec
+from jupyter_client.manager import AsyncKernelManager
+
+from randsparse.errors import StudyError
+from randsparse.study import parameters
+from randsparse.study.notebook import outputs, writing
+
+_ESCAPES = re.compile(r"\x1b\[[0-9;]*m")
+
+
+class _ThisPython(AsyncKernelManager):
+    """Starts the kernel with the Python that runs this, whatever kernels the user has installed."""
+
+    @property
+    def kernel_spec(self) -> KernelSpec:
+        argv = [sys.executable, "-m", "ipykernel_launcher", "-f", "{connection_file}", "--log-level=50"]
+        return KernelSpec(argv=argv, display_name="Python 3 (ipykernel)", language="python", env={})
+
+
+def execute(name: str, profile: str, root: Path, results: Path, data_dir: Path) -> Path:
+    """Execute a notebook with a profile's parameters into results/<profile>/notebooks; return the copy.
+
+    Raises StudyError if a cell fails: an earlier copy stays as it was, and for an error that is not the
+    user's the failed copy, with the whole traceback, lies beside it.
+    """
+    import papermill
+
+    folder = results / profile
+    target, staging = folder / "notebooks" / f"{name}.ipynb", folder / ".staging" / name
+    failed = target.with_suffix(".failed.ipynb")
+    changes = parameters.overrides(name, profile, root)
+    os.environ.update(kernel_environment(root, results, data_dir), RANDSPARSE_STAGING=str(staging))
+    logging.getLogger("papermill").setLevel(logging.ERROR)
+    shutil.rmtree(staging, ignore_errors=True)
+    with writing(target.parent), writing(staging), warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        try:
+            notebook = papermill.execute_notebook(
+                root / "notebooks" / f"{name}.ipynb",
+                failed,
+                changes,
+                kernel_name="python3",
+                language="python",
+                kernel_manager_class=_ThisPython,
+                progress_bar=False,
+                cwd=root / "notebooks",
+                request_save_on_cell_execute=False,
+            )
+        except papermill.PapermillExecutionError as error:
+            raise _one_line(name, error, failed) from None
+        finally:
+            del os.environ["RANDSPARSE_STAGING"]
+        normalise(notebook, root, results)
+        nbformat.write(notebook, staging / target.name)
+        _publish(name, staging, folder)
+        failed.unlink(missing_ok=True)
+    return target
+
+
+def _publish(name: str, staging: Path, folder: Path) -> None:
+    """Move what an execution made into the profile's folder in place of what the last one made."""
+    fresh = {path: folder / path.relative_to(staging) for path in staging.glob("*/*") if path.is_file()}
+    fresh[staging / f"{name}.ipynb"] = folder / "notebooks" / f"{name}.ipynb"
+    for target in set(outputs(name, folder)) - set(fresh.values()):
+        target.unlink()
+    for path, target in fresh.items():
+        target.parent.mkdir(parents=True, exist_ok=True)
+        os.replace(path, target)
+    shutil.rmtree(staging)
+    with contextlib.suppress(OSError):
+        staging.parent.rmdir()
+
+
+def kernel_environment(root: Path, results: Path, data_dir: Path) -> dict[str, str]:
+    """Return what tells a notebook's kernel where the library, results and datasets are."""
+    paths = [str(root / "lib"), *filter(None, [os.environ.get("PYTHONPATH")])]
+    return {
+        "RANDSPARSE_RESULTS": str(results),
+        "DATA_DIR": str(data_dir),
+        "PYTHONPATH": os.pathsep.join(dict.fromkeys(os.pathsep.join(paths).split(os.pathsep))),
+        "PYTHONHASHSEED": "0",
+        "MPLBACKEND": "agg",
+    }
+
+
+def _one_line(name: str, error: Exception, failed: Path) -> StudyError:
+    """Return a failed cell's error in one line; the failed copy keeps the stack, where that helps."""
+    first = (_ESCAPES.sub("", str(error.evalue)).strip().splitlines() or [""])[0]
+    if len(error.traceback) == 1:  # a StudyError renders without its stack
+        failed.unlink(missing_ok=True)
+        return StudyError(f"notebook {name}: {first}")
+    return StudyError(f"notebook {name}, cell {error.exec_count}: {error.ename}: {first}; see {failed}")
+
+
+def normalise(notebook: nbformat.NotebookNode, root: Path, results: Path) -> None:
+    """Remove from an executed notebook what the next execution would change: times, ids, paths, bars."""
+    notebook.metadata.pop("papermill", None)
+    notebook.metadata.pop("widgets", None)
+    notebook.metadata.get("language_info", {}).pop("version", None)
+    count = 0
+    for index, cell in enumerate(notebook.cells):
+        injected = "injected-parameters" in cell.metadata.get("tags", [])
+        cell.id = "injected-parameters" if injected else cell.get("id") or f"cell-{index}"
+        for key in ("papermill", "execution"):
+            cell.metadata.pop(key, None)
+        if cell.cell_type == "code":
+            count += bool(cell.source.strip())
+            cell.execution_count = count if cell.source.strip() else None
+            kept = [output for output in cell.outputs if not _passing(output)]
+            cell.outputs = [_normal(output, count, root, results) for output in kept]
+
+
+def _passing(output: nbformat.NotebookNode) -> bool:
+    """Return whether an output is of the moment: a progress bar, or what went to stderr."""
+    widget = "application/vnd.jupyter.widget-view+json" in output.get("data", {})
+    return widget or output.get("name") == "stderr"
+
+
+def _normal(output: nbformat.NotebookNode, count: int, root: Path, results: Path) -> nbformat.NotebookNode:
+    if "execution_count" in output:
+        output.execution_count = count
+    if "text" in output:
+        output.text = _without_paths(output.text, root, results)
+    for kind, content in output.get("data", {}).items():
+        if isinstance(content, str) and not kind.startswith("image/"):
+            output.data[kind] = _without_paths(content, root, results)
+    return output
+
+
+def _without_paths(text: str, root: Path, results: Path) -> str:
+    for folder, name in ((results, "results"), (root, "."), (Path(sys.prefix), ".venv"), (Path.home(), "~")):
+        text = re.sub(rf"{re.escape(str(folder))}(?=[/\\]|\b)", name, text)
+    return text

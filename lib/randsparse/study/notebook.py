@@ -1,0 +1,272 @@
+"""What a notebook of the study needs: its parameters, its runs, and places for its figures and tables.
+
+A notebook opens itself in its first cell after the parameters, and does everything else through what it gets:
+
+    from randsparse.notebooks import Notebook
+
+    notebook = Notebook.open("03_sparsity_vs_accuracy", globals())
+
+    runs = notebook.sweep()  # DataFrame, one row a run; trains what the store does not have
+    evaluated = notebook.evaluate()  # the same with its evaluations: one row an arm, replicate and evaluation
+    notebook.comparison, notebook.store  # for experiments.comparison_frame and the like
+    notebook.figure(figure, "accuracy", data, caption="...")  # saves SVG, PNG and CSV, and shows it
+    notebook.table(table, "differences")  # saves CSV, and returns it for the cell to show
+    notebook.verdicts(verdicts)  # the same, for the overview and the index
+"""
+
+from __future__ import annotations
+
+import functools
+import os
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from randsparse.errors import StudyError
+from randsparse.study import parameters as declared
+
+if TYPE_CHECKING:
+    import pandas
+    from IPython.display import HTML, Image, Markdown
+    from matplotlib.figure import Figure
+
+    from randsparse.comparison.design import Comparison
+    from randsparse.comparison.plots import Provenance
+    from randsparse.runs.config import RunConfig
+    from randsparse.runs.evaluations import Evaluation
+    from randsparse.runs.store import Store
+
+VERDICT_COLUMNS = ("claim", "verdict")
+WIDTH = 820
+"""How wide figures are shown, in pixels of the page."""
+
+
+def results_folder(root: Path) -> Path:
+    """Return where results are: RANDSPARSE_RESULTS (a relative one is below `root`), or the study's results/."""
+    return (root / (os.environ.get("RANDSPARSE_RESULTS") or "results")).resolve()
+
+
+def data_folder(root: Path) -> Path:
+    """Return where datasets are or go: DATA_DIR (a relative one is below `root`), or the study's data/."""
+    return (root / (os.environ.get("DATA_DIR") or "data")).resolve()
+
+
+def worker_count() -> int | None:
+    """Return how many runs train side by side: RANDSPARSE_WORKERS, or None for one for each core."""
+    count = os.environ.get("RANDSPARSE_WORKERS") or None
+    if count is not None and not (count.isdigit() and int(count) > 0):
+        raise StudyError(f"workers {count!r}: give a whole number from 1 up")
+    return int(count) if count else None
+
+
+@dataclass
+class Notebook:
+    """One notebook with the parameters that it runs with.
+
+    Attributes:
+        name: the name of its file, without .ipynb.
+        profile: the profile whose results these are, or "custom" if a parameter differs from the profile's.
+        parameters: the value of each parameter.
+        root: the folder of the study; `results` and `data_dir` are those of results and datasets.
+        configs: the runs that it shows, once `sweep` has run, and `records` their records (and those of evaluations).
+    """
+
+    name: str
+    profile: str
+    parameters: dict[str, object]
+    root: Path
+    results: Path
+    data_dir: Path
+    configs: list[RunConfig] = field(default_factory=list, repr=False)
+    records: list[dict] = field(default_factory=list, repr=False)
+
+    @classmethod
+    def open(cls, name: str, namespace: Mapping[str, object], root: Path | None = None) -> Notebook:
+        """Check the parameters that a notebook runs with, make its first plan, and return it.
+
+        Args:
+            name: the name of the notebook's file, without .ipynb.
+            namespace: the notebook's `globals()` after its parameters cell and papermill's.
+            root: the folder of the study, found from the current folder by default.
+
+        Raises StudyError before anything runs: for a parameter that the notebook does not have, a value
+        of the wrong type, and what the plan's configurations and evaluations refuse (a sparsity of 1, an unknown
+        rule, a budget below 0).
+        """
+        root = root or declared.find_root()
+        own = declared.read(name, root)
+        given = [*own, *declared.injected(list(namespace.get("In", [])))]
+        values = declared.check(own, {key: namespace[key] for key in given if key in namespace})
+        profile = str(values["profile"])
+        if values != declared.profile_parameters(name, profile, root):
+            profile = "custom"
+        notebook = cls(name, profile, values, root, results_folder(root), data_folder(root))
+        notebook.evaluations()
+        notebook.plan()
+        return notebook
+
+    @functools.cached_property
+    def store(self) -> Store:
+        """The store of all runs, which all notebooks and profiles share."""
+        from randsparse.runs.store import Store
+
+        return Store(self.results)
+
+    @property
+    def folder(self) -> Path:
+        """Where its figures and tables go; changed parameters never overwrite what belongs to a profile.
+
+        While the study executes a notebook that is a folder of the moment, RANDSPARSE_STAGING: what the last
+        execution left is replaced when this one has come to its end.
+        """
+        return Path(os.environ.get("RANDSPARSE_STAGING") or self.results / self.profile)
+
+    @functools.cached_property
+    def comparison(self) -> Comparison:
+        """The comparison that the notebook shows: its arms, searches and infeasible points."""
+        from randsparse.questions.experiments import compared
+
+        return compared(self.name, self.parameters)
+
+    def evaluations(self) -> list[Evaluation]:
+        """What the notebook measures of its runs; [] for most notebooks."""
+        from randsparse.questions.beyond_accuracy import plan as plans
+
+        return plans.wanted(self.name, self.parameters)
+
+    def plan(self) -> list[RunConfig]:
+        """Return the runs that the notebook needs next; [] when the store has them all."""
+        from randsparse.questions import experiments
+
+        return experiments.plan(self.name, self.parameters, self.store)
+
+    def sweep(self) -> pandas.DataFrame:
+        """Train the runs that the store does not have; return the frame of all that the notebook shows.
+
+        It has one row a run; `experiments.comparison_frame(notebook.comparison, notebook.store)` and its
+        neighbours give the rows their arms.
+        """
+        from randsparse.questions import experiments
+        from randsparse.sweeps.sweep import sweep
+
+        plan = functools.partial(experiments.plan, self.name, self.parameters)
+        sweep(plan, self.store, workers=worker_count(), data_dir=self.data_dir)
+        self.configs = experiments.used(self.name, self.parameters, self.store)
+        self.records = list(self.store.load(self.configs).values())
+        return self.store.frame(self.configs)
+
+    def evaluate(self) -> pandas.DataFrame:
+        """Train and measure what the store does not have; return `evaluations.frames.results` of the comparison.
+
+        Runs that are to be measured are trained first, once, since they keep their weights; then all others, as by
+        `sweep`. Raises as `measuring.evaluate`; for an evaluation that is not possible before anything is trained.
+        """
+        from randsparse.questions.beyond_accuracy import frames
+        from randsparse.questions.beyond_accuracy import plan as plans
+        from randsparse.sweeps import measuring
+
+        wanted = self.evaluations()
+
+        def measure() -> list[dict]:
+            runs, where = plans.runs(self.name, self.parameters, self.store), {"data_dir": self.data_dir}
+            return measuring.evaluate(runs, wanted, self.store, workers=worker_count(), **where)
+
+        measure()
+        self.sweep()
+        self.records += [{**each, "key": f"{each['run']}-{each['key']}"} for each in measure()]
+        return frames.results(self.comparison, wanted, self.store)
+
+    def provenance(self, records: list[dict] | None = None) -> Provenance:
+        """Return what a figure says of its origin; `records` are those it shows, by default all."""
+        from randsparse.comparison.plots import Provenance
+
+        return Provenance.of(self.profile, self.parameters, self.records if records is None else records)
+
+    def figure(
+        self,
+        figure: Figure,
+        name: str,
+        data: pandas.DataFrame,
+        *,
+        caption: str,
+        records: list[dict] | None = None,
+    ) -> None:
+        """Save a figure and its data as <notebook>_<name>.svg, .png and .csv, close it and show it.
+
+        The caption says what the error bars are, n, and numbers that the cell computed.
+        """
+        import matplotlib.pyplot as plt
+        from IPython.display import Image, display
+
+        from randsparse.comparison import plots
+
+        folder, stem = self.folder / "figures", f"{self.name}_{name}"
+        with writing(folder):
+            plots.save(figure, stem, folder, data, self.provenance(records))
+        plt.close(figure)
+        display(Image(data=(folder / f"{stem}.png").read_bytes(), format="png", width=WIDTH, alt=name))
+        display(plots.caption(caption))
+
+    def table(self, frame: pandas.DataFrame, name: str) -> HTML:
+        """Save a table as <notebook>_<name>.csv and return it for the cell to show, four digits of each number."""
+        from IPython.display import HTML
+
+        path = self.folder / "tables" / f"{self.name}_{name}.csv"
+        with writing(path.parent):
+            frame.to_csv(path.with_suffix(".tmp"), index=False, lineterminator="\n")
+            os.replace(path.with_suffix(".tmp"), path)
+        return HTML(frame.to_html(index=False, border=0, na_rep="", float_format="{:.4g}".format))
+
+    def verdicts(self, frame: pandas.DataFrame) -> HTML:
+        """Save and return the verdicts, one row a claim: columns claim, verdict, and what tells why."""
+        missing = [column for column in VERDICT_COLUMNS if column not in frame.columns]
+        if missing:
+            raise StudyError(f"the verdicts of {self.name} have no column {', '.join(missing)}")
+        return self.table(frame, "verdicts")
+
+    def saved_figure(self, notebook: str, name: str) -> Image | Markdown:
+        """Return a figure that another notebook of this profile has saved, or a line that says it is not made yet."""
+        from IPython.display import Image, Markdown
+
+        path = self.results / self.profile / "figures" / f"{notebook}_{name}.png"
+        if not path.is_file():
+            return Markdown(f"*The figure {name} of notebook {notebook} is not made yet.*")
+        return Image(data=path.read_bytes(), format="png", width=WIDTH, alt=name)
+
+    def all_verdicts(self) -> pandas.DataFrame:
+        """Return the verdicts that the notebooks of this profile have saved, with a first column notebook."""
+        return read_verdicts(self.results / self.profile)
+
+
+def read_verdicts(folder: Path) -> pandas.DataFrame:
+    """Return the verdicts of all notebooks of a profile's folder, in order, with a first column notebook."""
+    import pandas
+
+    paths = sorted((folder / "tables").glob("*_verdicts.csv"))
+    frames = [pandas.read_csv(path).assign(notebook=path.stem.removesuffix("_verdicts")) for path in paths]
+    if not frames:
+        return pandas.DataFrame(columns=["notebook", *VERDICT_COLUMNS])
+    whole = pandas.concat(frames, ignore_index=True)
+    return whole[["notebook", *whole.columns.drop("notebook")]]
+
+
+def outputs(name: str, folder: Path) -> list[Path]:
+    """Return what a notebook has left in a profile's folder: its executed copy, figures and tables."""
+    copy = folder / "notebooks" / f"{name}.ipynb"
+    made = [path for kind in ("figures", "tables") for path in (folder / kind).glob(f"{name}_*")]
+    return [copy, *sorted(made)] if copy.is_file() else sorted(made)
+
+
+@contextmanager
+def writing(folder: Path) -> Iterator[None]:
+    """Make a folder to write to; a failure to write there is one line that names it."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        yield
+    except OSError as error:
+        raise StudyError(
+            f"cannot write to {folder}: {error.strerror or error}; make it writable, or name another folder "
+            "for results (make RESULTS=..., or the environment's RANDSPARSE_RESULTS)"
+        ) from None

@@ -1,0 +1,170 @@
+"""The parameters of a notebook: read from its source, changed by a profile, checked before anything runs."""
+
+from __future__ import annotations
+
+import ast
+import io
+import json
+import tokenize
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from randsparse.errors import StudyError, unknown
+
+DEFAULT_PROFILE = "digits"
+CAMPAIGN = "campaign.yaml"
+"""The file that makes a profile a campaign."""
+_SCALARS = {"bool": (bool,), "int": (int,), "float": (int, float), "str": (str,)}
+
+
+@dataclass(frozen=True)
+class Parameter:
+    """One line of a parameters cell: `name: type = value  # comment`."""
+
+    name: str
+    type: str
+    value: object
+    comment: str
+
+
+def find_root(start: Path | None = None) -> Path:
+    """Return the folder of the study: the nearest one above `start` (the current folder) that has notebooks.
+
+    Without one, it is the checkout that this library lies in.
+    """
+    start = (start or Path.cwd()).resolve()
+    for folder in (start, *start.parents):
+        if (folder / "notebooks").is_dir() and (folder / "pyproject.toml").is_file():
+            return folder
+    return Path(__file__).resolve().parents[3]
+
+
+def read(name: str, root: Path | None = None) -> dict[str, Parameter]:
+    """Return the parameters that notebook `name` declares, in their order, without executing it.
+
+    Raises StudyError if there is no such notebook, or its parameters cell is not typed literals only.
+    """
+    folder = (root or find_root()) / "notebooks"
+    path = folder / f"{name}.ipynb"
+    if not path.is_file():
+        raise unknown("notebook", name, sorted(found.stem for found in folder.glob("*.ipynb")))
+    cells = json.loads(path.read_text(encoding="utf-8"))["cells"]
+    tagged = [cell for cell in cells if "parameters" in cell["metadata"].get("tags", [])]
+    if len(tagged) != 1:
+        raise StudyError(f"{path.name} has {len(tagged)} cells tagged 'parameters': it must have one")
+    parameters = _declared("".join(tagged[0]["source"]), path.name)
+    if "profile" not in parameters:
+        raise StudyError(f'{path.name}: its parameters cell must declare profile: str = "{DEFAULT_PROFILE}"')
+    return parameters
+
+
+def _declared(source: str, where: str) -> dict[str, Parameter]:
+    """Return the parameters of the source of one parameters cell."""
+    tokens = tokenize.generate_tokens(io.StringIO(source).readline)
+    comments = {t.start[0]: t.string.lstrip("# ") for t in tokens if t.type == tokenize.COMMENT}
+    parameters = {}
+    for line in ast.parse(source).body:
+        if not (isinstance(line, ast.AnnAssign) and isinstance(line.target, ast.Name) and line.value):
+            raise StudyError(
+                f"{where}: `{ast.unparse(line)}` in the parameters cell: write name: type = value  # comment"
+            )
+        name, hint = line.target.id, ast.unparse(line.annotation)
+        try:
+            value = ast.literal_eval(line.value)
+        except ValueError:
+            raise StudyError(f"{where}: {name} = {ast.unparse(line.value)} is not a literal") from None
+        if not fits(value, hint):
+            raise StudyError(f"{where}: parameter {name} is declared {hint} but is {value!r}")
+        parameters[name] = Parameter(name, hint, value, comments.get(line.end_lineno, ""))
+    return parameters
+
+
+def fits(value: object, hint: str) -> bool:
+    """Return whether a value has the type that a hint such as "list[float]" or "int | None" names.
+
+    An int is a float, True is neither; a tuple is a list.
+    """
+    return _fits(value, ast.parse(hint, mode="eval").body)
+
+
+def _fits(value: object, hint: ast.expr) -> bool:
+    if isinstance(hint, ast.BinOp):
+        return _fits(value, hint.left) or _fits(value, hint.right)
+    if isinstance(hint, ast.Constant):
+        return value is hint.value
+    if isinstance(hint, ast.Subscript) and isinstance(hint.value, ast.Name):
+        inner = hint.slice
+        if hint.value.id == "dict" and isinstance(inner, ast.Tuple):
+            key, item = inner.elts
+            return isinstance(value, dict) and all(_fits(k, key) and _fits(v, item) for k, v in value.items())
+        if hint.value.id == "list":
+            return isinstance(value, list | tuple) and all(_fits(item, inner) for item in value)
+    if isinstance(hint, ast.Name) and hint.id in _SCALARS:
+        return isinstance(value, _SCALARS[hint.id]) and (hint.id == "bool" or not isinstance(value, bool))
+    raise StudyError(f"unknown type {ast.unparse(hint)}: use bool, int, float, str, None, list[..], dict[..]")
+
+
+def check(parameters: Mapping[str, Parameter], values: Mapping[str, object]) -> dict[str, object]:
+    """Return the parameters of a notebook in declared order: `values`, and defaults for what is not given.
+
+    Raises StudyError for a name that is not declared and for a value of another type than the declared one.
+    """
+    for name in values:
+        if name not in parameters:
+            raise unknown("parameter", name, [f"{p.name} ({p.type})" for p in parameters.values()])
+    for name, value in values.items():
+        hint = parameters[name].type
+        if not fits(value, hint):
+            how = f'; use papermill -y "{name}: ...", as -p passes a string' if isinstance(value, str) else ""
+            raise StudyError(f"parameter {name} is {value!r} ({type(value).__name__}), not {hint}{how}")
+    return {name: values.get(name, parameter.value) for name, parameter in parameters.items()}
+
+
+def profiles(root: Path | None = None) -> list[str]:
+    """Return the names of all profiles, the default one first."""
+    folder = (root or find_root()) / "notebooks" / "profiles"
+    others = sorted(path.name for path in folder.glob("*") if path.is_dir() and path.name != DEFAULT_PROFILE)
+    return [DEFAULT_PROFILE, *others]
+
+
+def is_campaign(profile: str, root: Path | None = None) -> bool:
+    """Return whether a profile is a campaign (`campaign`), and not parameters of notebooks."""
+    return ((root or find_root()) / "notebooks" / "profiles" / profile / CAMPAIGN).is_file()
+
+
+def overrides(name: str, profile: str, root: Path | None = None) -> dict[str, object]:
+    """Return what a profile changes in notebook `name`, the profile's own name included."""
+    import yaml
+
+    root = root or find_root()
+    if profile not in profiles(root):
+        raise unknown("profile", profile, profiles(root))
+    path = root / "notebooks" / "profiles" / profile / f"{name}.yaml"
+    try:
+        changes = yaml.safe_load(path.read_text(encoding="utf-8")) if path.is_file() else None
+    except yaml.YAMLError as error:
+        raise StudyError(f"{path.relative_to(root)} is not YAML: {' '.join(str(error).split())}") from None
+    if not isinstance(changes or {}, dict):
+        raise StudyError(f"{path.relative_to(root)} must hold lines of `name: value`")
+    try:
+        check(read(name, root), changes or {})
+    except StudyError as error:
+        raise StudyError(f"{path.relative_to(root)}: {error}") from None
+    return {"profile": profile, **(changes or {})}
+
+
+def profile_parameters(name: str, profile: str, root: Path | None = None) -> dict[str, object]:
+    """Return the values that the parameters of notebook `name` have in a profile, in declared order."""
+    return check(read(name, root), overrides(name, profile, root))
+
+
+def injected(history: list[str]) -> list[str]:
+    """Return the names that papermill's injected cell sets, from the cells that IPython has run (its `In`).
+
+    Only the last such cell counts, so that a cell mended and run again in JupyterLab raises no false alarm.
+    """
+    cells = [source for source in history if source.split("\n", 1)[0].strip() == "# Parameters"]
+    lines = ast.parse(cells[-1]).body if cells else []
+    targets = [target for line in lines if isinstance(line, ast.Assign) for target in line.targets]
+    return [target.id for target in targets if isinstance(target, ast.Name)]

@@ -1,0 +1,210 @@
+"""One profile of the study: its parameters, runs, notebooks and pages, and how each is made."""
+
+from __future__ import annotations
+
+import concurrent.futures
+import functools
+import multiprocessing
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from randsparse.errors import StudyError
+from randsparse.study import freshness, parameters, status
+
+if TYPE_CHECKING:
+    from randsparse.runs.config import RunConfig
+    from randsparse.runs.store import Store
+    from randsparse.sweeps.budget import Budget, Estimator
+
+
+@dataclass(frozen=True)
+class Study:
+    """One profile of the study and where its parts are.
+
+    Attributes:
+        workers, cluster, device: as `sweep.sweep` has them.
+        budget: the time that the command may take, such as 25m, since it was `started`.
+        out: a file to which each record that is trained is also written.
+        part: the parts of a campaign that the command is for, separated by commas; None for all.
+        source: the bundles to merge: a file, a folder or a pattern.
+    """
+
+    profile: str
+    root: Path
+    results: Path
+    data_dir: Path
+    workers: int | None = None
+    say: Callable[[str], None] = print
+    cluster: str | None = None
+    device: str | None = None
+    budget: str | None = None
+    out: Path | None = None
+    source: str | None = None
+    part: str | None = None
+    started: float = field(default_factory=time.monotonic)
+
+    @property
+    def folder(self) -> Path:
+        """Where the profile's results are."""
+        return self.results / self.profile
+
+    @functools.cached_property
+    def store(self) -> Store:
+        """The store of all runs."""
+        from randsparse.runs.store import Store
+
+        return Store(self.results)
+
+    @functools.cached_property
+    def parameters(self) -> dict[str, dict[str, object]]:
+        """The parameters of each notebook in this profile, all of them checked."""
+        names = freshness.names(self.root)
+        return {name: parameters.profile_parameters(name, self.profile, self.root) for name in names}
+
+    def stale(self) -> list[str]:
+        """Return the notebooks whose outputs are missing, or made from other than what is there now."""
+        place = (self.profile, self.root, self.results)
+        return [name for name in self.parameters if not freshness.is_current(name, *place)]
+
+    def needed(self, names: Sequence[str], store: Store) -> list[RunConfig]:
+        """Return the runs that notebooks need next, each once: the plan of them all."""
+        from randsparse.questions import experiments
+
+        wanted = [config for name in names for config in experiments.plan(name, self.checked(name), store)]
+        return list(dict.fromkeys(wanted))
+
+    def checked(self, name: str) -> dict[str, object]:
+        """Return the parameters of a notebook; raises StudyError for those with which nothing can be evaluated."""
+        from randsparse.questions.beyond_accuracy import plan as plans
+
+        plans.wanted(name, self.parameters[name])
+        return self.parameters[name]
+
+    def shown(self, name: str) -> list[RunConfig]:
+        """Return the runs that a notebook shows and the store has."""
+        from randsparse.questions import experiments
+
+        return experiments.used(name, self.checked(name), self.store)
+
+    def prepare(self, names: Sequence[str]) -> bool:
+        """Train and evaluate what notebooks need; return whether all is there.
+
+        Runs that are evaluated are trained first, since they keep their weights. With a cluster, a budget or a file
+        for records they are trained like all others, and again here for their weights when there is no budget.
+        """
+        from randsparse.study import evaluating
+
+        if not (self.cluster or self.budget or self.out):
+            evaluating.evaluate(self, names)
+        return self.train(names) and evaluating.evaluate(self, names)
+
+    def train(self, names: Sequence[str]) -> bool:
+        """Train the runs that notebooks need, after saying how many and about how long; return whether all are there.
+
+        With a budget some may be left, and it says how many.
+        """
+        missing = self.needed(names, self.store)
+        if not missing:
+            return True
+        from randsparse.sweeps.sweep import sweep
+
+        spent, finished = self.spending(), self.bundling()
+        self.say(status.announcement(self, missing))
+        plan = functools.partial(self.needed, names)
+        sweep(plan, self.store, data_dir=self.data_dir, budget=spent, finished=finished, **self.where)
+        left = self.needed(names, self.store) if spent else []
+        if left:
+            rest = status.time_of(self, left) or "time unknown"
+            self.say(f"the time is up: {spent.finished} runs finished, {len(left)} are left, {rest}")
+        return not left
+
+    @functools.cached_property
+    def estimator(self) -> Estimator:
+        """What runs take on this machine, by the store."""
+        from randsparse.sweeps.budget import Estimator
+
+        return Estimator(self.store.costs(), self.device or "cpu")
+
+    @property
+    def where(self) -> dict[str, object]:
+        """Where runs are trained, as `sweep.sweep` takes it."""
+        return {"workers": self.workers, "cluster": self.cluster, "device": self.device}
+
+    def spending(self) -> Budget | None:
+        """Return what is left of the budget, None without one."""
+        from randsparse.sweeps import budget
+
+        if not self.budget:
+            return None
+        seconds = budget.parse_duration(self.budget) - (time.monotonic() - self.started)
+        return budget.Budget(seconds, self.estimator)
+
+    def bundling(self) -> Callable[[dict], None] | None:
+        """Return what adds a record to the file `out`, None without one.
+
+        Raises StudyError if it cannot be written, before training.
+        """
+        from randsparse.sweeps.merging import Bundle
+
+        if not self.out:
+            return None
+
+        bundle = Bundle(self.out)
+        bundle.check()
+        return bundle.append
+
+    def execute(self, names: Sequence[str]) -> None:
+        """Execute notebooks, two side by side, then the overview if they changed what it shows.
+
+        What each was made from is noted. All are tried; the first error is raised at the end.
+        """
+        self._execute([name for name in names if name != freshness.OVERVIEW])
+        self._execute([name for name in self.stale() if name == freshness.OVERVIEW])
+
+    def _execute(self, names: Sequence[str]) -> None:
+        errors = []
+        for name, error in self._executed(names) if names else ():
+            if error:
+                errors.append(error)
+                continue
+            freshness.remember(name, self.profile, self.root, self.results, self._files(name))
+            self.say(f"{name}: executed")
+        if errors:
+            raise errors[0]
+
+    def _executed(self, names: Sequence[str]) -> list[tuple[str, StudyError | None]]:
+        from randsparse.study.execution import execute
+
+        place = (self.profile, self.root, self.results, self.data_dir)
+        context = multiprocessing.get_context("spawn")
+        with concurrent.futures.ProcessPoolExecutor(min(2, len(names)), mp_context=context) as pool:
+            futures = {name: pool.submit(execute, name, *place) for name in names}
+            return [(name, _study_error(future)) for name, future in futures.items()]
+
+    def _files(self, name: str) -> list[Path]:
+        """Return the record files, of runs and evaluations, that what a notebook shows can have come from."""
+        from randsparse.questions.beyond_accuracy import plan as plans
+
+        paths = {path for config in self.shown(name) for path in self.store.paths(config)}
+        paths.update(plans.paths(name, self.parameters[name], self.store))
+        return sorted(path for path in paths if path.is_file())
+
+    def write_html(self) -> Path:
+        """Write the HTML pages unless they are current, and return their index."""
+        index = self.folder / "html" / "index.html"
+        if not index.is_file() or not freshness.pages_are_current(self.profile, self.results):
+            from randsparse.study.pages import write_pages
+
+            write_pages(self.profile, self.folder)
+            freshness.remember_pages(self.profile, self.results)
+        return index
+
+
+def _study_error(future: concurrent.futures.Future) -> StudyError | None:
+    error = future.exception()
+    if error is not None and not isinstance(error, StudyError):
+        raise error
+    return error

@@ -1,0 +1,167 @@
+"""The unit of work of a sweep: runs that are trained in one call, and what a worker does with them."""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import os
+import threading
+import time
+import traceback
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import NamedTuple
+
+import torch
+from threadpoolctl import threadpool_limits
+
+from randsparse.errors import StudyError
+from randsparse.runs.config import SCHEMA, RunConfig
+from randsparse.runs.store import COSTS, DENSITIES, Record
+from randsparse.sweeps import cluster
+from randsparse.training import trainer
+from randsparse.training.engines.programs import LANES, together
+
+Unit = tuple[RunConfig, ...]
+Train = Callable[..., Record]
+
+_NO_PLACE = {errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM}
+
+
+def units(configs: Iterable[RunConfig]) -> list[Unit]:
+    """Return the runs grouped into what is trained in one call: by the program that they share, or each by itself."""
+    groups: dict[RunConfig, list[RunConfig]] = {}
+    for config in configs:
+        groups.setdefault(together(config) or config, []).append(config)
+    return [tuple(group[i : i + LANES]) for group in groups.values() for i in range(0, len(group), LANES)]
+
+
+def train_unit(unit: Unit, train: Train, **options: object) -> list[Record]:
+    """Train the runs of a unit and return their records, in order; `options` are those of `training.train`."""
+    if isinstance(train, partial):
+        return train_unit(unit, train.func, **train.keywords, **options)
+    if train is trainer.train:
+        return trainer.train_together(unit, **options)
+    return [train(config, **options) for config in unit]
+
+
+class Outcome(NamedTuple):
+    """What became of a unit: its records, an error that concerns all runs, or how many workers died of it."""
+
+    unit: Unit
+    records: list[Record]
+    seconds: float = 0.0
+    error: StudyError | None = None
+    deaths: int = 0
+
+
+@dataclass(frozen=True)
+class Task:
+    """What a worker does: one unit, with one compute thread, that ends in records whatever happens.
+
+    `coordinator` is the process whose end is also the worker's, or None for a cluster's worker, which has its data
+    where its own DATA_DIR says and uses the folder of checkpoints only if its machine has it, too.
+    """
+
+    train: Train
+    data_dir: str | Path | None
+    checkpoints: Path
+    coordinator: int | None
+    device: str | None = None
+
+    def __call__(self, unit: Unit) -> Outcome:
+        started = time.perf_counter()
+        try:
+            self._check_worker()
+            with one_thread():
+                records = train_unit(unit, self.train, **self._options())
+        except StudyError as error:
+            return Outcome(unit, [], error=error)
+        except Exception as error:
+            if _has_no_place(error):
+                stopped = StudyError(f"run {unit[0].key} stopped: {error}; finished runs are stored")
+                return Outcome(unit, [], error=stopped)
+            if len(unit) > 1:  # one of them is to blame, and the others shall not be lost
+                return self._apart(unit)
+            records = [failure(unit[0], error, time.perf_counter() - started)]
+        return Outcome(unit, records, time.perf_counter() - started)
+
+    def _check_worker(self) -> None:
+        if self.coordinator is None:
+            cluster.check_worker()
+        else:
+            _end_with(self.coordinator)
+        if self.device == "cuda" and not torch.cuda.is_available():
+            raise StudyError("device 'cuda': no usable GPU here; use another machine, or device cpu")
+
+    def _options(self) -> dict[str, object]:
+        folder = self.checkpoints if self.checkpoints.is_dir() else None
+        data_dir = None if self.coordinator is None else self.data_dir
+        device = {"device": self.device} if self.device else {}
+        return {"data_dir": data_dir, "checkpoint_dir": folder, **device}
+
+    def _apart(self, unit: Unit) -> Outcome:
+        outcomes = [self((config,)) for config in unit]
+        errors = [outcome.error for outcome in outcomes if outcome.error]
+        records = [record for outcome in outcomes for record in outcome.records]
+        seconds = sum(outcome.seconds for outcome in outcomes)
+        return Outcome(unit, [] if errors else records, seconds, *errors[:1])
+
+
+@contextlib.contextmanager
+def one_thread() -> Iterator[None]:
+    """Compute with one thread: runs use cores better side by side, and their sums are in one order."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        with threadpool_limits(1):
+            yield
+    finally:
+        torch.set_num_threads(before)
+
+
+def failure(config: RunConfig, error: Exception, seconds: float) -> Record:
+    """Return the record of a run that ended with `error`."""
+    place = traceback.extract_tb(error.__traceback__)[-1]
+    text = " ".join(str(error).split())[:500]
+    return {
+        "schema": SCHEMA,
+        "key": config.key,
+        "config": config.to_dict(),
+        "status": "failed",
+        "reason": f"{type(error).__name__}: {text} ({Path(place.filename).name}, line {place.lineno})",
+        "curve": [],
+        "test": None,
+        "density": dict.fromkeys(DENSITIES) | {"asked": config.density, "layers": {}, "empty_layers": []},
+        "cost": dict.fromkeys(COSTS) | {"seconds": seconds, "epochs": 0},
+        "environment": trainer.environment(torch.device("cpu")),
+    }
+
+
+def _has_no_place(error: BaseException | None) -> bool:
+    """Return whether a disk that is full or must not be written is behind `error`."""
+    while error is not None:
+        if isinstance(error, OSError) and error.errno in _NO_PLACE:
+            return True
+        error = error.__cause__ or error.__context__
+    return False
+
+
+def _end_with(coordinator: int) -> None:
+    """Let this worker end when its coordinator is killed, lest two sweeps train the same run."""
+    if os.getpid() == coordinator:
+        return
+    name = "end with coordinator"
+    if os.getppid() != coordinator:  # it was killed before this unit began
+        os._exit(1)
+    if name in {thread.name for thread in threading.enumerate()}:
+        return
+
+    def watch() -> None:
+        while os.getppid() == coordinator:
+            time.sleep(0.5)
+        os._exit(1)
+
+    threading.Thread(target=watch, name=name, daemon=True).start()

@@ -1,1 +1,0 @@
-"""Why a random mask contains what one needs: probabilities, constructions, subset sums, and trained networks."""

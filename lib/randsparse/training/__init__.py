@@ -1,0 +1,1 @@
+"""Training: from a run to its record."""

@@ -1,0 +1,144 @@
+"""Several networks of one shape as one: every layer does the work of all of them in one operation.
+
+Small networks spend much of a training step on calls, not on arithmetic. K networks side by side in the channels, as
+groups of each convolution, need as many calls as one. The networks do not mix: a lane computes the same numbers, to
+the last bit, whatever the others are and wherever it stands, so that lanes can be put together anew at any time. That
+needs layers of multiples of 16 channels, where no vector register holds channels of two lanes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from randsparse.data.dataset import Batches, Dataset
+from randsparse.errors import StudyError
+from randsparse.sparsity.masks import Mask
+from randsparse.training.engines import strided
+from randsparse.training.engines.programs import LANES
+
+
+class LaneConv(nn.Module):
+    """LANES convolutions as one, with a group each: (N, LANES n_in, H, W) to (N, LANES n_out, H', W').
+
+    Images that are the same for all lanes, (N, n_in, H, W), are taken as well.
+    """
+
+    def __init__(self, convolutions: Sequence[nn.Conv2d]) -> None:
+        super().__init__()
+        self.weight = nn.Parameter(torch.cat([c.weight.detach() for c in convolutions]))
+        first = convolutions[0]
+        self.inputs, self.stride, self.padding = first.in_channels, first.stride[0], first.padding[0]
+
+    def forward(self, x: Tensor) -> Tensor:
+        if x.shape[1] == self.inputs:
+            x = x.repeat(1, LANES, 1, 1)
+        weight, kind = self.weight, x.device.type
+        if torch.is_autocast_enabled(kind):
+            x, weight = (tensor.to(torch.get_autocast_dtype(kind)) for tensor in (x, weight))
+        return strided.conv2d(x, weight, self.stride, self.padding, LANES)
+
+
+class LaneLinear(nn.Module):
+    """LANES linear layers as one: (N, LANES n_in) to (N, LANES, n_out)."""
+
+    def __init__(self, layers: Sequence[nn.Linear]) -> None:
+        super().__init__()
+        self.weight = nn.Parameter(torch.cat([layer.weight.detach() for layer in layers]))
+        self.bias = nn.Parameter(torch.cat([layer.bias.detach() for layer in layers]))
+
+    def forward(self, x: Tensor) -> Tensor:
+        by_lane = x.unflatten(1, (LANES, -1)).transpose(0, 1)
+        weight, bias = self.weight.unflatten(0, (LANES, -1)), self.bias.unflatten(0, (LANES, 1, -1))
+        return torch.baddbmm(bias, by_lane, weight.transpose(1, 2)).transpose(0, 1)
+
+
+def stack(models: Sequence[nn.Module]) -> nn.Module:
+    """Return LANES networks of one shape as one whose tensors are theirs, in order along the first dimension.
+
+    Names of parameters stay; the networks' own tensors are not used any more. Raises StudyError for more networks.
+    """
+    models = _fill(models)
+    whole = models[0]
+    for name, module in list(whole.named_modules()):
+        same = [model.get_submodule(name) for model in models]
+        if isinstance(module, nn.Conv2d):
+            lanes = LaneConv(same)
+        elif isinstance(module, nn.Linear):
+            lanes = LaneLinear(same)
+        elif isinstance(module, nn.BatchNorm2d):
+            lanes = nn.BatchNorm2d(LANES * module.num_features, module.eps, module.momentum)
+            lanes.load_state_dict(stack_state([norm.state_dict() for norm in same]))
+        else:
+            continue
+        parent, _, child = name.rpartition(".")
+        setattr(whole.get_submodule(parent), child, lanes)
+    return whole
+
+
+def stack_masks(masks: Sequence[Mask | None], shapes: Mapping[str, Sequence[int]]) -> Mask | None:
+    """Return the masks of networks as that of the stacked one; None where nothing is masked.
+
+    Args:
+        masks: one a network, None for a network without.
+        shapes: of all parameters of one network, by name.
+    """
+    masks = _fill(masks)
+    names = [name for name in shapes if any(mask and name in mask for mask in masks)]
+    if not names:
+        return None
+    all_kept = {name: torch.ones(tuple(shapes[name]), dtype=torch.bool) for name in names}
+    return Mask({name: torch.cat([(mask or {}).get(name, all_kept[name]) for mask in masks]) for name in names})
+
+
+def stack_state(states: Sequence[Any]) -> Any:
+    """Return the states (tensors in mappings and lists, as of torch) of networks as that of the stacked one."""
+    first, states = states[0], _fill(states)
+    if isinstance(first, Tensor):
+        return torch.cat(list(states)) if first.dim() else first
+    if isinstance(first, dict):
+        return {key: stack_state([state[key] for state in states]) for key in first}
+    if isinstance(first, list):
+        return [stack_state(list(items)) for items in zip(*states, strict=True)]
+    return first
+
+
+def lane_state(state: Any, lane: int) -> Any:
+    """Return one network's part of the state of the stacked one, as copies."""
+    if isinstance(state, Tensor):
+        return state.unflatten(0, (LANES, -1))[lane].clone() if state.dim() else state.clone()
+    if isinstance(state, dict):
+        return {key: lane_state(item, lane) for key, item in state.items()}
+    if isinstance(state, list):
+        return [lane_state(item, lane) for item in state]
+    return state
+
+
+class LaneBatches:
+    """The batches of several runs at once: images (N, LANES C, size, size) and labels (N, LANES)."""
+
+    def __init__(
+        self, dataset: Dataset, batch_size: int, data_seeds: Sequence[int], device: torch.device | str = "cpu"
+    ) -> None:
+        self.seeds = _fill(data_seeds)
+        self.streams = {seed: Batches(dataset, batch_size, seed, device) for seed in self.seeds}
+
+    def __len__(self) -> int:
+        return len(self.streams[self.seeds[0]])
+
+    def epoch(self, epoch: int) -> Iterator[tuple[Tensor, Tensor]]:
+        """Yield the batches of an epoch, as `Batches.epoch` of every run's own data seed gives them."""
+        for batches in zip(*(stream.epoch(epoch) for stream in self.streams.values()), strict=True):
+            of_seed = dict(zip(self.streams, batches, strict=True))
+            images = torch.cat([of_seed[seed][0] for seed in self.seeds], 1)
+            yield images, torch.stack([of_seed[seed][1] for seed in self.seeds], 1)
+
+
+def _fill(items: Sequence[Any]) -> list[Any]:
+    """Return the items, and the first one again in every spare lane."""
+    if not 1 <= len(items) <= LANES:
+        raise StudyError(f"{len(items)} networks do not fit into a program of {LANES} lanes")
+    return [*items, *[items[0]] * (LANES - len(items))]

@@ -1,0 +1,27 @@
+"""Which runs can be trained side by side in one program, by `lanes`."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from randsparse.errors import StudyError
+from randsparse.runs.config import DEFAULTS, RunConfig
+
+LANES = 8
+"""Networks in one program: always as many (spare lanes train a copy), as floating-point results depend on it."""
+
+_OWN = {"sparsity", "rule", "draw", "init_scale", "structure", "mask_seed", "init_seed", "data_seed"}
+
+
+def together(config: RunConfig) -> RunConfig | None:
+    """Return what runs that can share a program have in common, as a config; None for one that trains alone."""
+    if config.engine != "batched":
+        return None
+    return config.replace(**{name: DEFAULTS[name] for name in _OWN})
+
+
+def shared(configs: Sequence[RunConfig]) -> RunConfig:
+    """Return a config of the recipe that all runs share; raises StudyError if they cannot be trained in one program."""
+    if len(configs) > 1 and (together(configs[0]) is None or len(set(map(together, configs))) > 1):
+        raise StudyError('runs of one program differ in seeds and masks only, and their engine is "batched"')
+    return configs[0]

@@ -1,0 +1,64 @@
+"""Verdicts change when the data do."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from randsparse.comparison import stats, verdicts
+from randsparse.errors import StudyError
+
+
+def frame(effect: float, noise: float = 0.002, n: int = 6) -> pd.DataFrame:
+    random = np.random.default_rng(1)
+    rows = [
+        {"arm": arm, "structure": "node", "sparsity": sparsity, "test_accuracy": 0.9 + shift + random.normal(0, noise)}
+        for sparsity in (0.2, 0.8)
+        for arm, shift in (("searched", effect), ("random", 0.0))
+        for _ in range(n)
+    ]
+    return pd.DataFrame(rows)
+
+
+@pytest.mark.parametrize(
+    "effect, noise, expected, verdict",
+    [
+        (0.0, 0.002, "equivalent", "supported"),
+        (0.05, 0.002, "equivalent", "contradicted"),
+        (0.05, 0.002, "better", "supported"),
+        (-0.05, 0.002, "better", "contradicted"),
+        (0.0, 0.05, "equivalent", "inconclusive"),
+        (0.0, 0.05, "better", "inconclusive"),
+    ],
+)
+def test_a_planted_effect_decides(effect, noise, expected, verdict):
+    row = verdicts.row("a claim", stats.comparisons(frame(effect, noise), "searched", "random"), expected)
+    assert row["verdict"] == verdict
+    assert "n = 6" in row["evidence"]
+
+
+def test_one_point_against_the_claim_is_named():
+    data = frame(0.0)
+    data.loc[(data["sparsity"] == 0.8) & (data["arm"] == "searched"), "test_accuracy"] -= 0.05
+    row = verdicts.row("a claim", stats.comparisons(data, "searched", "random"), "equivalent")
+    assert row["verdict"] == "contradicted" and "worse at 80% (node)" in row["evidence"]
+
+
+def test_one_false_alarm_among_many_contradicts_nothing():
+    rows = pd.concat([stats.comparisons(frame(0.0), "searched", "random")] * 10, ignore_index=True)
+    rows.loc[0, ["verdict", "p_difference", "p_equivalence"]] = ["better", 0.03, 0.9]
+    assert verdicts.judge(rows, "equivalent") == "inconclusive"
+    rows.loc[0, "p_difference"] = 0.0001
+    assert verdicts.judge(rows, "equivalent") == "contradicted"
+
+
+def test_no_comparison_decides_nothing():
+    rows = stats.comparisons(frame(0.0), "searched", "random")
+    row = verdicts.row("a claim", rows[:0], "equivalent")
+    assert row["verdict"] == "inconclusive" and row["evidence"] == "no comparison"
+
+
+def test_columns_that_lack_are_named():
+    with pytest.raises(StudyError, match="no column n_baseline, p_difference"):
+        verdicts.row("a claim", pd.DataFrame(columns=["verdict", "mean", "n", "structure", "sparsity"]), "better")

@@ -1,0 +1,143 @@
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from randsparse.comparison import plots, stats
+from randsparse.errors import StudyError
+from randsparse.questions.experiments import score_mask
+from randsparse.questions.layerwise_density import charts as rule_charts
+from randsparse.questions.layerwise_density import frames
+from randsparse.questions.masks_and_densities.charts import RULE_COLOURS
+
+MEANS = {("dense", 0.0): 0.9, ("uniform", 0.5): 0.9, ("uniform", 0.995): 0.1, ("erk", 0.5): 0.89, ("erk", 0.995): 0.6,
+         ("uniform+", 0.5): 0.9}  # fmt: skip
+UNREACHABLE = [("weight", 0.995, "uniform+")]
+
+
+def runs(means, shares=None, n=3):
+    rows = [(arm, sparsity, mean + shift) for (arm, sparsity), mean in means.items()
+            for shift in 0.004 * np.linspace(-1, 1, n)]  # fmt: skip
+    frame = pd.DataFrame(rows, columns=["arm", "sparsity", "test_accuracy"]).assign(structure="weight")
+    frame["density_realised"] = 1 - frame["sparsity"]
+    share = 1.0 if shares is None else frame["arm"].map(shares) * frame["sparsity"].gt(0.9) + frame["sparsity"].le(0.9)
+    return frame.assign(density_effective=share * frame["density_realised"])
+
+
+def legend_texts(figure):
+    return [text.get_text() for text in figure.legends[0].get_texts()]
+
+
+def titles(figure):
+    return [ax.get_title() for ax in figure.axes]
+
+
+def test_every_rule_has_a_panel_with_the_others_behind_it():
+    frame = runs(MEANS)
+    figure = rule_charts.accuracy_by_rule(frame, UNREACHABLE)
+    assert titles(figure) == ["uniform", "uniform+", "erk"]
+    uniform, plus, _ = figure.axes
+    own = uniform.containers[0].lines[0]
+    assert own.get_color() == RULE_COLOURS["uniform"] and own.get_ydata() == pytest.approx([0.9, 0.1])
+    assert len(uniform.collections[-1].get_offsets()) == 6
+    behind = {line.get_label(): line for line in uniform.get_lines()}
+    assert behind["erk, in every panel"].get_ydata() == pytest.approx([0.89, 0.6])
+    assert behind["dense (n = 3)"].get_ydata() == pytest.approx([0.9, 0.9])
+    crosses = [[line for line in ax.get_lines() if line.get_marker() == "x"] for ax in (uniform, plus)]
+    assert [cross.get_xdata()[0] for cross in crosses[1]] == [0.995] and all(not len(c.get_xdata()) for c in crosses[0])
+    assert legend_texts(figure) == ["dense (n = 3)", "other rules", "erk, in every panel", "cannot be reached"]
+
+
+def test_the_error_axis_gives_both_ends_room():
+    ax = rule_charts.accuracy_by_rule(runs(MEANS | {("uniform", 0.9): 0.99})).axes[0]
+    at = ax.transAxes.inverted().transform(ax.transData.transform([[0.5, value] for value in (0.1, 0.5, 0.9, 0.99)]))
+    steps = np.diff(at[:, 1])
+    assert 0 < at[0, 1] < at[-1, 1] < 1 and steps.min() > 0.08
+    low, high = ax.get_ylim()
+    assert low < 0.1 and 0.99 < high <= 1.001
+    assert {0.9, 0.98} <= set(ax.get_yticks().round(6)) and ax.get_yticks().min() < 0.6
+
+
+@pytest.mark.parametrize("values", [[1.0], [0.0, 1.0], [0.0], [0.97, 0.98]])
+def test_any_accuracies_have_an_error_axis(values):
+    figure, (ax,) = plots.panels(["one"])
+    rule_charts.error_axis(ax, pd.Series(values))
+    figure.canvas.draw()
+    low, high = ax.get_ylim()
+    assert low < min(values) and max(values) <= high and len(ax.get_yticks())
+
+
+def test_runs_without_a_result_are_counted():
+    frame = runs(MEANS)
+    frame.loc[frame["arm"] == "erk", "test_accuracy"] = [np.nan, *frame.loc[frame["arm"] == "erk", "test_accuracy"][1:]]
+    erk = rule_charts.accuracy_by_rule(frame).axes[-1]
+    assert [text.get_text() for text in erk.texts] == ["1 run without a result"]
+
+
+def test_differences_stand_below_each_other_by_sparsity():
+    rows = frames.differences(runs(MEANS), [("uniform", "erk"), ("uniform+", "erk")], margin=0.02)
+    figure = rule_charts.differences_by_rule(rows, 0.02, UNREACHABLE)
+    assert titles(figure) == ["50 % of weights removed", "99.5 % of weights removed"]
+    half, sparse = figure.axes
+    assert [text.get_text() for text in half.get_yticklabels()] == ["uniform", "uniform+"]
+    assert [float(each.lines[0].get_xdata()[0]) for each in half.containers] == pytest.approx([0.01, 0.01])
+    assert [each.lines[0].get_marker() for each in sparse.containers] == ["v"]
+    assert [text.get_text() for text in sparse.texts] == ["cannot be reached"]
+    assert sparse.get_xlabel() == "rule − erk (points)" and sparse.get_xlim()[0] < -0.5
+    assert legend_texts(figure) == ["within ±2 points", "equivalent", "worse"]
+
+
+def test_accuracy_against_effective_density_leaves_out_where_it_is_one():
+    frame = runs(MEANS, {"uniform": 0.2, "erk": 0.8, "uniform+": 1.0, "dense": 1.0})
+    ranks = frames.effective_ranks(frame)
+    figure = rule_charts.accuracy_vs_effective(frame, ranks)
+    assert titles(figure) == ["99.5 % of weights removed\nρ = 1.00, n = 2"]
+    points = [each.lines[0].get_xydata() for each in figure.axes[0].containers if len(each.lines[0].get_xdata())]
+    assert np.concatenate(points) == pytest.approx(np.array([[0.2, -0.8], [0.8, -0.3]]))
+    same = rule_charts.accuracy_vs_effective(frame, ranks[ranks["sparsity"] == 0.5])
+    assert "ρ undefined" in same.axes[0].get_title()
+
+
+CRITERIA = ("synflow", "snip")
+MASKS = {("dense", 0.0): 0.95} | {
+    (arm, 0.9): mean
+    for name in CRITERIA
+    for arm, mean in ((name, 0.9), (score_mask(name), 0.9), (score_mask(name, new_init=True), 0.7))
+}
+
+
+def test_masks_stand_beside_what_is_left_of_them():
+    figure = rule_charts.accuracy_of_masks(runs(MASKS), CRITERIA)
+    ax = figure.axes[0]
+    assert [text.get_text() for text in ax.get_xticklabels()] == ["snip", "synflow"]
+    found = {(round(float(each.lines[0].get_xdata()[0]), 2), each.lines[0].get_markerfacecolor() == "white"):
+             float(each.lines[0].get_ydata()[0]) for each in ax.containers}  # fmt: skip
+    assert found == pytest.approx({(-0.22, False): 0.9, (0, True): 0.7, (0.22, False): 0.9, (0.78, False): 0.9,
+                                   (1, True): 0.7, (1.22, False): 0.9})  # fmt: skip
+    assert legend_texts(figure) == ["dense (n = 3)", "score mask", "score mask, other initial weights",
+                                    "shuffled in its layers"]  # fmt: skip
+
+
+@pytest.mark.parametrize("sparsities", [[0.9], [0.9, 0.98]])
+def test_tests_of_masks_have_a_panel_each_on_one_scale(sparsities):
+    means = {(arm, sparsity): mean for sparsity in sparsities for (arm, _), mean in MASKS.items() if arm != "dense"}
+    shuffled = frames.differences(runs(means), [(score_mask(name), name) for name in CRITERIA], 0.01)
+    redrawn = [(score_mask(name), score_mask(name, new_init=True)) for name in CRITERIA]
+    figure = rule_charts.mask_differences(shuffled, frames.differences(runs(means), redrawn, 0.01), 0.01)
+    left, right = figure.axes
+    names = [text.get_text() for text in left.get_yticklabels()]
+    assert names == (["snip", "synflow"] if len(sparsities) == 1 else
+                     [f"{name}, {level} %" for name in ("snip", "synflow") for level in (90, 98)])  # fmt: skip
+    assert left.get_xlim() == right.get_xlim() and right.get_xlim()[1] > 0.2
+    assert {each.lines[0].get_marker() for each in right.containers} == {"^"}
+    assert legend_texts(figure) == ["within ±1 point", "equivalent", "better"]
+
+
+def test_nothing_to_draw_is_one_clear_line():
+    with pytest.raises(StudyError, match="nothing to draw"):
+        rule_charts.accuracy_by_rule(runs(MEANS).iloc[:0])
+    with pytest.raises(StudyError, match="unknown density rule 'random'"):
+        rule_charts.accuracy_by_rule(runs({("random", 0.5): 0.5}))
+    with pytest.raises(StudyError, match="nothing to draw"):
+        rule_charts.differences_by_rule(stats.comparisons(runs(MEANS).iloc[:0]).assign(baseline="erk"), 0.01)

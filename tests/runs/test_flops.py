@@ -1,0 +1,50 @@
+"""FLOPs against torch's own counter, and networks of as many FLOPs as a mask leaves."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+from torch.utils.flop_counter import FlopCounterMode
+
+from randsparse.data import catalogue
+from randsparse.networks import residual
+from randsparse.runs import flops
+from randsparse.runs.config import RunConfig
+from randsparse.training import network as networks
+
+
+@pytest.mark.parametrize("model", ["wrn-10-2", "wrn-16-1", "resnet-20", "resnet-20-8"])
+@pytest.mark.parametrize("dataset", ["digits", "cifar10", "fashion-mnist"])
+def test_layers_have_the_flops_that_torch_counts(model, dataset):
+    network = residual.build(model, *catalogue.shape(dataset))
+    channels, size = catalogue.shape(dataset)[1:]
+    with FlopCounterMode(display=False) as counter, torch.no_grad():
+        network.eval()(torch.zeros(1, channels, size, size))
+    by_layer = flops.of_config(RunConfig(model=model, dataset=dataset))
+    assert sum(by_layer.values()) == counter.get_total_flops()
+    assert [f"{layer}.weight" for layer in by_layer] == list(residual.maskable(network))
+
+
+def test_kept_weights_have_their_share():
+    assert flops.on_kept_weights({"a": 100.0, "b": 10.0}, {"a.weight": 0.25}) == 35
+
+
+def test_a_masked_network_computes_all_and_a_compacted_one_less():
+    config = RunConfig(sparsity=0.5, structure="node")
+    dense, masked, compacted = (sum(flops.of_config(each).values())
+                                for each in (RunConfig(), config, config.replace(engine="compacted")))  # fmt: skip
+    assert masked == dense and compacted < 0.4 * dense
+
+
+@pytest.mark.parametrize(("model", "sparsity"), [("wrn-10-2", 0.5), ("wrn-10-2", 0.9), ("wrn-16-2", 0.8)])
+def test_the_narrow_network_has_nearly_the_flops_of_the_mask(model, sparsity):
+    config = RunConfig(model=model, sparsity=sparsity)
+    narrow = flops.narrow_at_equal_flops(config)
+    network = networks.create(config, *catalogue.shape("digits"))
+    wanted = flops.on_kept_weights(flops.of_config(config), network.mask.layer_densities)
+    assert narrow.method == "small-dense" and narrow.init_scale == "own"
+    assert sum(flops.of_config(narrow).values()) == pytest.approx(wanted, rel=0.15)  # of whole nodes
+
+
+def test_no_network_is_narrower_than_one_node_a_group():
+    assert flops.narrow_at_equal_flops(RunConfig(sparsity=0.9995, rule="uniform")) is None

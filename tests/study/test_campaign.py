@@ -1,0 +1,247 @@
+"""Campaigns: cells in order, rates chosen on validation, networks crossed with orders."""
+
+from __future__ import annotations
+
+import itertools
+
+import pytest
+
+from conftest import REPOSITORY
+from made_up import record_of
+from randsparse.errors import StudyError
+from randsparse.runs.config import RunConfig
+from randsparse.runs.store import Store
+from randsparse.study import campaign, campaign_runs, command_line
+from randsparse.study.campaign import Networks, Rates
+from randsparse.study.profile import Study
+
+CAMPAIGN = """\
+recipe: {dataset: digits, train_samples: 128, epochs: 2, batch_size: 64}
+parts:
+  A:
+    "rate": {rates: [0.1, 0.2, 0.4], seeds: 2, first_seed: 1000, sparsity: 0.5, structure: node}
+    "nodes": {rate_of: rate, networks: 4, orders: 2, first_seed: 2000, sparsity: 0.5, structure: node}
+  B:
+    "some": {rate_of: rate, networks: 4, orders: 2, crossed: false, first_seed: 3000, evaluated: 3}
+    "rate of B": {rates: [0.1, 0.2], first_seed: 4000}
+    "last": {rate_of: rate of B, networks: 2, first_seed: 5000}
+"""
+
+
+@pytest.fixture
+def write(root):
+    def written(text: str = CAMPAIGN) -> campaign.Campaign | None:
+        folder = root / "notebooks" / "profiles" / "mine"
+        folder.mkdir(exist_ok=True)
+        (folder / "campaign.yaml").write_text(text)
+        return campaign.load("mine", root)
+
+    return written
+
+
+@pytest.fixture
+def store(tmp_path) -> Store:
+    return Store(tmp_path / "results")
+
+
+def put(store: Store, configs, accuracy=lambda config: 0.5) -> None:
+    for config in configs:
+        record = record_of(config)
+        record["curve"][-1]["val_accuracy"] = accuracy(config)
+        store.put(record)
+
+
+def best_at(rate: float):
+    return lambda config: 0.9 if config.lr == rate else 0.5
+
+
+def test_cells_follow_in_order_and_wait_for_their_rates(write, store):
+    found = write()
+    first = found.needed(store)
+    assert [(c.lr, c.mask_seed, c.init_seed, c.data_seed) for c in first] == [
+        (lr, seed, seed, seed) for lr in (0.1, 0.2, 0.4) for seed in (1000, 1001)
+    ]
+    put(store, first, best_at(0.2))
+    second = found.needed(store)
+    nodes, some, rates = second[:8], second[8:12], second[12:]
+    assert {config.lr for config in nodes + some} == {0.2}
+    assert {(c.mask_seed, c.data_seed) for c in nodes} == set(itertools.product(range(2000, 2004), (2500, 2501)))
+    assert all(c.init_seed == c.mask_seed and (c.structure, c.sparsity) == ("node", 0.5) for c in nodes)
+    assert [(c.init_seed, c.data_seed) for c in sorted(some, key=lambda c: c.init_seed)] == [
+        (3000, 3500), (3001, 3501), (3002, 3500), (3003, 3501),
+    ]  # fmt: skip
+    assert [config.lr for config in rates] == [0.1, 0.2]
+    put(store, second, best_at(0.2))
+    assert [config.lr for config in found.needed(store)] == [0.4]  # .2 was the edge of that grid
+    put(store, found.needed(store))
+    assert [(c.init_seed, c.data_seed, c.lr) for c in found.needed(store)] == [(5000, 5500, 0.2), (5001, 5500, 0.2)]
+    put(store, found.needed(store))
+    assert found.needed(store) == []
+
+
+@pytest.mark.parametrize(
+    "best, grid",
+    [
+        (0.2, [0.1, 0.2, 0.4]),
+        (0.4, [0.1, 0.2, 0.4, 0.8]),
+        (0.1, [0.05, 0.1, 0.2, 0.4]),
+        (99, [0.1, 0.2, 0.4, 0.8, 1.6, 3.2]),  # each rate beyond the edge is better: the grid ends all the same
+    ],
+)
+def test_an_optimum_at_the_edge_extends_the_grid(write, store, best, grid):
+    rates = write().cells[0]
+    accuracy = best_at(best) if best < 99 else lambda config: config.lr / 10
+    while missing := [config for config in rates.wanted(store) if not store.has(config)]:
+        assert rates.chosen(store) is None
+        put(store, missing, accuracy)
+    assert sorted({config.lr for config in rates.wanted(store)}) == pytest.approx(grid)
+    assert rates.chosen(store) == pytest.approx(best if best < 99 else grid[-1])
+
+
+def test_a_fixed_rate_waits_for_no_other(write, store):
+    found = write(CAMPAIGN.replace("rate_of: rate of B", "lr: 0.3"))
+    assert [config.lr for config in found.cells[-1].wanted(store)] == [0.3, 0.3]
+    assert [cell.name for cell in found.of(["B"]).cells] == ["rate", "some", "rate of B", "last"]
+
+
+def test_a_part_brings_the_rates_that_it_needs(write, store):
+    found = write()
+    assert [cell.name for cell in found.of(["B"]).cells] == ["rate", "some", "rate of B", "last"]
+    assert [cell.name for cell in found.of(["A"]).cells] == ["rate", "nodes"]
+    with pytest.raises(StudyError, match="^unknown part 'C': choose one of A, B$"):
+        found.of(["A", "C"])
+
+
+def test_evaluated_networks_are_spread_over_the_orders(write, store):
+    found = write()
+    assert found.to_evaluate(store) == []
+    put(store, found.needed(store), best_at(0.2))
+    assert found.to_evaluate(store) == []  # they are not trained yet
+    put(store, found.needed(store))
+    assert [(c.init_seed, c.data_seed) for c in found.to_evaluate(store)] == [(3000, 3500), (3001, 3501), (3002, 3500)]
+
+
+@pytest.mark.parametrize(
+    "change, error",
+    [
+        (("first_seed: 3000", "first_seed: 2002"), "cells nodes and some share the seed 2002: give another first_seed"),
+        (("first_seed: 3000", "first_seed: 1500"), "cells nodes and some share the seed 2000"),
+        (("first_seed: 3000", "first_seed: 2500"), "cells nodes and some share the seed 2500"),
+        (("rate_of: rate of B", "rate_of: rat"), "part B, cell last: unknown rate_of .* 'rat': choose one of rate, "),
+        (("networks: 4", "networks: 0"), "networks=0 is not possible"),
+        (("networks: 4", "networks: true"), "networks=True is not possible"),
+        (("evaluated: 3", "evaluated: 5"), r"evaluated=5 is not possible: .* at most the number of networks \(4\)"),
+        (("crossed: false", "crossed: 3"), "crossed=3 is not possible"),
+        (("[0.1, 0.2]", "[0.2, 0.1]"), "rates=.* increasing numbers above 0"),
+        (("[0.1, 0.2]", "[]"), "rates=.* increasing numbers above 0"),
+        (("evaluated: 3", "evaluate: 3"), "unknown name in a cell 'evaluate'"),
+        (("evaluated: 3", "lr: 0.1"), "a cell must have one of rates"),
+        (("rate_of: rate, networks: 4, orders: 2, c", "networks: 4, orders: 2, c"), "must have one of rates"),
+        (("evaluated: 3", "data_seed: 1"), "data_seed=1 is not possible"),
+        (("evaluated: 3", "model: wrn"), "cell some: unknown model 'wrn'"),
+        (("epochs: 2", "epoch: 2"), "unknown name in recipe 'epoch'"),
+        (("recipe:", "evaluations_of: no\nrecipe:"), "unknown profile of evaluations_of False"),
+        ((', first_seed: 5000', ""), "cell last: first_seed=None is not possible"),
+        (("recipe:", "recipe: ["), "is not YAML"),
+        ((CAMPAIGN, ""), "the file must hold lines"),
+    ],
+)  # fmt: skip
+def test_a_wrong_file_is_one_line(write, change, error):
+    with pytest.raises(StudyError, match=f"^notebooks/profiles/mine/campaign.yaml:? .*{error}"):
+        write(CAMPAIGN.replace(*change))
+
+
+@pytest.fixture
+def study(root, write, store):
+    write()
+    said: list[str] = []
+    return Study("mine", root, store.root, root / "data", 1, said.append), said
+
+
+def test_it_is_trained_to_its_end_and_goes_on_where_it_was(study, monkeypatch):
+    study, said = study
+    found = campaign.load("mine", study.root)
+    trained: list[RunConfig] = []
+
+    def fake(configs, **options):
+        (config,) = configs
+        trained.append(config)
+        assert options["weights_root"] == study.store.root  # final weights are kept, so that runs can be evaluated
+        if len(trained) == 10:
+            raise KeyboardInterrupt
+        record = record_of(config)
+        record["curve"][-1]["val_accuracy"] = best_at(0.2)(config)
+        return [record]
+
+    monkeypatch.setattr("randsparse.training.trainer.train_together", fake)
+    with pytest.raises(KeyboardInterrupt):
+        campaign_runs.train(study, found)
+    assert campaign_runs.train(study, found) is True
+    interrupted = trained.pop(9)
+    assert len(set(trained)) == len(trained) == 6 + 8 + 4 + 3 + 2 and interrupted in trained
+    again = len(trained)
+    assert campaign_runs.train(study, found) is True and len(trained) == again
+
+
+def test_status_says_what_there_is_of_each_cell(study):
+    study, said = study
+    found = campaign.load("mine", study.root)
+    put(study.store, found.needed(study.store)[:5], best_at(0.2))
+    campaign_runs.show(study, found)
+    rows = [line.split("  ") for line in said]
+    numbers = [[part.strip() for part in row if part.strip()] for row in rows]
+    assert [(row[:5]) for row in numbers[1:]] == [
+        ["A", "rate", "5", "1", "0"],
+        ["A", "nodes", "0", "8", "0"],
+        ["B", "some", "0", "4", "0"],
+        ["B", "rate of B", "0", "2", "0"],
+        ["B", "last", "0", "2", "0"],
+        ["all", "5", "17", "0", numbers[-1][4]],
+    ]
+    assert all("unknown" in line for line in said[1:])  # no run of the store says how long it took
+    put(study.store, found.needed(study.store), best_at(0.2))
+    campaign_runs.show(study, found)
+    assert said[8].endswith("chosen: 0.2")
+
+
+def test_commands_for_notebooks_refuse_a_campaign(root, write, monkeypatch, capsys):
+    write()
+    monkeypatch.chdir(root)
+    for command in ("all", "notebooks", "html"):
+        assert command_line.main([command, "--profile", "mine"]) == 2
+        assert "is a campaign and has no notebooks: use runs, status, merge" in capsys.readouterr().err
+    assert command_line.main(["status", "--profile", "tiny", "--part", "A"]) == 2
+    assert "--part is of no use to the profile tiny" in capsys.readouterr().err
+
+
+def test_the_campaign_for_a_gpu_has_the_published_recipe(store):
+    found = campaign.load("cifar10", REPOSITORY)
+    published = [cell for cell in found.cells if cell.part == "D"]
+    assert [(cell.point.model, cell.point.sparsity) for cell in published] == [
+        (model, sparsity) for model in ("resnet-20", "resnet-56") for sparsity in (0.0, 0.5, 0.8, 0.9)
+    ]
+    for cell in published:
+        runs = cell.planned(store)
+        assert len({(c.mask_seed, c.init_seed, c.data_seed) for c in runs}) == 5 == len({c.data_seed for c in runs})
+        recipe = (cell.point.epochs, cell.point.batch_size, cell.point.schedule, cell.point.warmup_epochs)
+        assert recipe == (160, 128, "step", 0) and {run.lr for run in runs} == {0.1}
+    assert {cell.point.epochs for cell in found.cells if cell.part == "A"} == {60}
+
+
+@pytest.mark.parametrize("profile", ["campaign", "campaign-digits"])
+def test_the_campaigns_of_this_study_have_the_cells_that_were_fixed_beforehand(profile, store):
+    found = campaign.load(profile, REPOSITORY)
+    longer = {"campaign": "28", "campaign-digits": "17"}[profile]
+    crossed = [cell.name for cell in found.cells if isinstance(cell, Networks) and cell.crossed]
+    assert crossed == ["nodes 80 %", "dense", "nodes 40 %", "nodes 90 %", "nodes 60 %", "nodes 20 %"]
+    alone = [(cell.name, cell.point.epochs) for cell in found.cells if isinstance(cell, Networks) and not cell.crossed]
+    assert [name for name, _ in alone] == [
+        f"nodes 80 %, {longer} epochs", f"nodes 90 %, {longer} epochs", "small dense, nodes 80 %",
+        "ERK 80 %", "small dense, weights 80 %",
+    ]  # fmt: skip
+    assert [epochs for _, epochs in alone[:2]] == [int(longer)] * 2
+    for cell in found.cells:
+        runs = cell.planned(store)
+        assert len(set(runs)) == len(runs) == (6 if isinstance(cell, Rates) else cell.networks * (1 + cell.crossed))
+        sparsity = next((int(word) / 100 for word in cell.name.split() if word.isdigit() and word not in (longer,)), 0)
+        assert cell.point.sparsity == pytest.approx(sparsity)

@@ -1,0 +1,368 @@
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+import textwrap
+import time
+from dataclasses import replace
+from functools import partial
+
+import pytest
+
+from conftest import REPOSITORY, write_notebook
+from randsparse.errors import StudyError
+from randsparse.questions import experiments
+from randsparse.runs.config import RunConfig
+from randsparse.runs.store import Store
+from randsparse.study import command_line, freshness, parameters, status
+from randsparse.study.profile import Study
+from randsparse.sweeps import budget
+
+
+@pytest.fixture
+def said():
+    return []
+
+
+@pytest.fixture
+def small(root, said, monkeypatch):
+    """A study of two notebooks and an overview; to execute one is to copy it, and to save its code as its verdicts.
+
+    Real kernels run in the test of the whole study, and in those of `execution`.
+    """
+
+    def execute(self, names):
+        return [(name, copied(name, self)) for name in names]
+
+    def copied(name, made):
+        source = (root / "notebooks" / f"{name}.ipynb").read_text()
+        code = json.loads(source)["cells"][-1]["source"][0]
+        if code == "fail":
+            return StudyError(f"notebook {name}: no such thing")
+        for path, text in ((f"notebooks/{name}.ipynb", source), (f"tables/{name}_verdicts.csv", verdict(code))):
+            (made.folder / path).parent.mkdir(parents=True, exist_ok=True)
+            (made.folder / path).write_text(text)
+        return None
+
+    def verdict(code):
+        return f"claim,verdict\nso,{code.split()[0]}\n"
+
+    monkeypatch.setattr(Study, "_executed", execute)
+    for name in ("01_first", "02_second", "00_overview"):
+        write_notebook(root, name, "equivalent")
+    return Study("digits", root, root / "results", root / "data", 1, said.append)
+
+
+def record(config: RunConfig, seconds: float = 6.0) -> dict:
+    """A made-up record of a finished run."""
+    point = {"lr": 0.1, "train_loss": 1.0, "val_loss": 1.0, "val_accuracy": 0.5}
+    return {
+        "schema": 1,
+        "key": config.key,
+        "config": config.to_dict(),
+        "status": "done",
+        "reason": None,
+        "curve": [{"epoch": epoch + 1, **point} for epoch in range(config.epochs)],
+        "test": {"accuracy": 0.5, "nll": 1.0, "brier": 0.5, "ece": 0.1},
+        "density": {"asked": 1.0, "realised": 1.0, "effective": 1.0, "layers": {}, "empty_layers": []},
+        "cost": {
+            "seconds": seconds, "images_per_second": 1.0, "epochs": config.epochs, "images": 256 * config.epochs,
+            "flops": config.epochs * budget.training_flops(config), "sparse_flops": 1,
+        },
+        "environment": {"device": "cpu", "hardware": budget.here("cpu"), "threads": 1},
+    }
+
+
+def executions(root):
+    return {path.stem: path.stat().st_mtime_ns for path in (root / "results/digits/notebooks").iterdir()}
+
+
+def test_all_makes_what_is_stale_and_nothing_else(small, said, root):
+    command_line.make_all(small)
+    assert said[:-1] == ["01_first: executed", "02_second: executed", "00_overview: executed"]
+    assert said[-1] == f"Figures, tables and notebooks: open {small.folder / 'html' / 'index.html'} in a browser"
+
+    def files():
+        return {path: path.stat().st_mtime_ns for path in small.results.rglob("*") if path.is_file()}
+
+    before = files()
+    command_line.make_all(small)
+    assert files() == before and len(said) == 5
+
+    write_notebook(root, "02_second", "equivalent  # the same verdict")
+    command_line.make_all(small)
+    assert said[5:-1] == ["02_second: executed"]
+    write_notebook(root, "02_second", "better")
+    command_line.make_all(small)
+    assert said[7:-1] == ["02_second: executed", "00_overview: executed"]
+
+
+def test_an_error_in_one_notebook_keeps_the_others_and_their_state(small, said, root):
+    write_notebook(root, "02_second", "fail")
+    with pytest.raises(StudyError, match="^notebook 02_second: no such thing$"):
+        command_line.make_all(small)
+    assert said == ["01_first: executed"]
+    assert small.stale() == ["02_second", "00_overview"]
+
+
+def test_notebooks_are_not_executed_while_runs_are_missing(small, tiny, monkeypatch):
+    monkeypatch.setattr(experiments, "plan", lambda name, values, store: [tiny] if name == "01_first" else [])
+    with pytest.raises(StudyError, match="^1 runs are missing: train them with make runs PROFILE=digits$"):
+        command_line.make_notebooks(small)
+    assert not small.folder.exists()
+
+
+@pytest.fixture
+def made(root, tmp_path):
+    """One notebook's made-up outputs, and the function that tells whether they are current."""
+    shutil.rmtree(root / "lib")
+    (root / "lib" / "randsparse").mkdir(parents=True)
+    (root / "lib" / "randsparse" / "masks.py").write_text("x = 1\n")
+    write_notebook(root, "01_first")
+    results = root / "results"
+    for path in ("digits/notebooks/01_first.ipynb", "digits/figures/01_first_a.png", "runs/digits/abc.json"):
+        (results / path).parent.mkdir(parents=True, exist_ok=True)
+        (results / path).write_text(path)
+    freshness.remember("01_first", "digits", root, results, [results / "runs/digits/abc.json"])
+    return lambda: freshness.is_current("01_first", "digits", root, results)
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "notebooks/01_first.ipynb",
+        "notebooks/profiles/digits/01_first.yaml",
+        "lib/randsparse/masks.py",
+        "lib/randsparse/new.py",
+        "results/runs/digits/abc.json",
+        "results/digits/notebooks/01_first.ipynb",
+        "results/digits/figures/01_first_a.png",
+        "results/digits/figures/01_first_b.png",
+    ],
+)
+def test_outputs_are_stale_when_anything_they_were_made_from_changes(made, root, path):
+    assert made()
+    target = root / path
+    target.parent.mkdir(parents=True, exist_ok=True)
+    if path == "notebooks/01_first.ipynb":
+        write_notebook(root, "01_first", "print('more')")
+    else:
+        target.write_text("epochs: 9\n")
+    assert not made()
+
+
+def test_outputs_are_stale_when_they_or_their_records_are_gone_but_not_by_times(made, root):
+    for path in ("results/digits/figures/01_first_a.png", "results/runs/digits/abc.json"):
+        content = (root / path).read_text()
+        (root / path).unlink()
+        assert not made()
+        (root / path).write_text(content)
+        os.utime(root / path, (0, 0))
+        assert made()
+    (root / "results/runs/digits/other.json").write_text("a run that it does not show")
+    (root / "lib/randsparse/pages.py").write_text("how pages look\n")
+    assert made()
+    (root / "results/digits/state.json").write_text("{")
+    assert not made()
+
+
+@pytest.fixture
+def plans(tiny, monkeypatch):
+    """The runs that each notebook wants, all of the kind of `tiny`; the plan is what of them is missing."""
+    wanted = {"01_first": [tiny], "02_second": [tiny, tiny.replace(data_seed=1)], "00_overview": []}
+
+    def plan(name, values, store):
+        assert values["profile"] == "digits"
+        return [config for config in wanted[name] if not store.has(config)]
+
+    monkeypatch.setattr(experiments, "plan", plan)
+    monkeypatch.setattr(experiments, "used", lambda name, values, store: [c for c in wanted[name] if store.has(c)])
+    return wanted
+
+
+def afresh(made: Study, **changes) -> Study:
+    """The same study as a new command finds it."""
+    return replace(made, started=time.monotonic(), **changes)
+
+
+def test_the_plans_of_all_notebooks_are_one_and_are_announced(small, said, tiny, plans, monkeypatch):
+    assert small.needed(list(plans), small.store) == plans["02_second"]
+    trained = []
+    monkeypatch.setattr("randsparse.sweeps.sweep.sweep", lambda plan, store, **_: trained.extend(plan(store)))
+    assert small.train(list(plans))
+    assert trained == plans["02_second"] and said[0].startswith("2 runs to train; the bar tells")
+    small.store.put(record(tiny, seconds=600.0))
+    assert afresh(small).train(list(plans))
+    assert said[1] == f"1 runs to train, about {10 * budget.BESIDE:.0f} minutes"
+    assert afresh(small, cluster="tcp://there:1", workers=8).train(list(plans))
+    assert said[2] == f"1 runs to train, about {10 * budget.BESIDE:.0f} minutes on one worker"
+    small.store.put(record(tiny.replace(data_seed=1)))
+    assert afresh(small).train(list(plans)) and len(said) == 3
+
+
+@pytest.mark.parametrize(("minutes", "words"), [(0.2, "a minute"), (12.4, "12 minutes"), (150, "2.5 hours")])
+def test_durations_are_in_words(minutes, words):
+    assert budget.in_words(60 * minutes) == words
+
+
+def test_status_counts_runs_and_tells_what_is_stale_and_how_long_the_rest_takes(small, said, tiny, plans):
+    plans["02_second"] += [tiny.replace(data_seed=seed) for seed in (2, 3)]
+    status.show(small)
+    assert said[1].split()[:5] == ["01_first", "0", "1", "0", "unknown"]
+    assert said[2].split()[:5] == ["02_second", "0", "4", "0", "unknown"]
+    said.clear()
+    small.store.put(record(tiny, seconds=600.0))
+    small.store.put(record(tiny.replace(data_seed=1)) | {"status": "failed", "reason": "why"})
+    status.show(afresh(small))
+    assert said[0].split() == ["notebook", "have", "missing", "failed", "time", "left", "outputs"]
+    assert said[1].split() == ["01_first", "1", "0", "0", "-", "to", "be", "made"]
+    about = f"about {20 * budget.BESIDE:.0f} minutes"
+    assert said[2].split() == ["02_second", "2", "2", "1", *about.split(), "to", "be", "made"]
+    assert said[3].split()[:5] == ["00_overview", "0", "0", "0", "-"]
+    assert said[4].split() == ["all,", "each", "run", "once", "2", "2", "1", *about.split()] and len(said) == 5
+    plans["01_first"].append(tiny.replace(data_seed=9, epochs=4, stop_epoch=1))
+    status.show(afresh(small))
+    assert said[-1].startswith("a search is under way: its next stages")
+
+
+def train_fast(config, *, data_dir=None, checkpoint_dir=None, device=None):
+    return record(config, float(config.epochs))
+
+
+@pytest.fixture
+def fast(monkeypatch):
+    """A sweep of stand-ins for training, in this process."""
+    from randsparse.sweeps import sweep as sweeping
+
+    monkeypatch.setattr("randsparse.sweeps.sweep.sweep", partial(sweeping.sweep, train=train_fast, progress=False))
+
+
+def test_a_budget_ends_the_runs_that_do_not_fit_and_says_what_is_left(small, said, tiny, plans, fast, tmp_path):
+    longer = tiny.replace(epochs=2000)
+    plans["02_second"] += [longer]
+    small.store.put(record(tiny.replace(data_seed=5), 2.0))
+    out = tmp_path / "home" / "runs.jsonl"
+    command_line.make_runs(afresh(small, budget="30s", out=out))
+    assert said[0] == f"3 runs to train, about {(2000 + 4) * budget.BESIDE / 60:.0f} minutes"
+    assert said[1].startswith("the time is up: 2 runs finished, 1 are left, about") and len(said) == 2
+    assert small.needed(list(plans), small.store) == [longer]
+    elsewhere = afresh(small, results=tmp_path / "elsewhere", source=str(out))
+    assert not command_line.merge(elsewhere) and said[2].startswith("added: 2")
+    assert elsewhere.store.digest(plans["01_first"]) == small.store.digest(plans["01_first"])
+    command_line.make_runs(afresh(small, budget="3h"))
+    assert said[-1] == "all runs of this profile are in the store"
+
+
+def test_merging_tells_of_conflicts_by_its_exit_status(small, said, tiny, plans, fast, tmp_path):
+    command_line.make_runs(afresh(small, out=tmp_path / "runs.jsonl"))
+    here = afresh(small, results=tmp_path / "here", source=str(tmp_path / "runs.jsonl"))
+    other = record(tiny)
+    here.store.put(other | {"test": other["test"] | {"accuracy": 0.25}})
+    assert command_line.merge(here) == 1 and "conflict" in said[-1]
+    assert here.store.get(tiny)["test"]["accuracy"] == 0.25 and here.store.has(tiny.replace(data_seed=1))
+    (tmp_path / "runs.jsonl").open("a").write("{half")
+    assert command_line.merge(afresh(here, results=tmp_path / "third")) == 1
+
+
+def test_a_file_that_cannot_be_written_is_an_error_before_training(small, said, plans, fast, tmp_path):
+    with pytest.raises(StudyError, match="^cannot write the bundle .*"):
+        command_line.make_runs(afresh(small, out=tmp_path))
+    assert small.store.records() == []
+
+
+def run(*arguments, cwd, **environment):
+    environment = {**os.environ, "PYTHONPATH": str(REPOSITORY / "lib"), **environment}
+    command = [sys.executable, "-m", "randsparse", *arguments]
+    return subprocess.run(command, cwd=cwd, env=environment, capture_output=True, text=True)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["all", "--profile", "nope"], "unknown profile 'nope': choose one of digits, tiny"),
+        (["runs", "--budget", "25"], "budget '25': give a number above 0 and its unit, s, m or h, such as 25m"),
+        (["runs", "--device", "gpu"], "unknown device 'gpu': choose one of cpu, cuda"),
+        (["all", "--budget", "25m"], "--budget is of no use to all: use runs"),
+        (["runs", "--from", "there"], "--from is of no use to runs: use merge"),
+        (["notebooks", "--device", "cuda"], "--device is of no use to notebooks: use all or runs or status"),
+        (["merge"], "merge: say where the records are, with make merge FROM=path, or --from path"),
+        (["all", "--workers", "zero"], "workers 'zero': give a whole number from 1 up"),
+        (["all"], "notebooks/profiles/digits/01_first.yaml: unknown parameter 'epoch': choose one of"),
+    ],
+)
+def test_an_error_of_the_user_is_one_line_and_a_non_zero_exit(root, arguments, message):
+    write_notebook(root, "01_first")
+    (root / "notebooks/profiles/digits").mkdir()
+    (root / "notebooks/profiles/digits/01_first.yaml").write_text("epoch: 1\n")
+    done = run(*arguments, cwd=root)
+    assert done.returncode == 2 and done.stdout == ""
+    assert done.stderr.startswith(f"randsparse: {message}") and done.stderr.count("\n") == 1
+    assert not (root / "results").exists()
+
+
+def test_plans_and_status_need_no_torch(tmp_path):
+    """Its import takes longer than all the rest of them."""
+    shown = """
+        import sys
+        from pathlib import Path
+        from randsparse import command_line, experiments, freshness, parameters
+        from randsparse.evaluations import plans
+        from randsparse.runs import Store
+
+        store, root, needed = Store(sys.argv[2]), Path(sys.argv[1]), 0
+        for name in freshness.names(root):
+            values = parameters.profile_parameters(name, "digits", root)
+            needed += len(experiments.plan(name, values, store)) + len(plans.missing(name, values, store))
+        assert command_line.main(["status", "--profile", "digits", "--results", sys.argv[2]]) == 0
+        assert needed and "torch" not in sys.modules
+    """
+    command = [sys.executable, "-c", textwrap.dedent(shown), str(REPOSITORY), str(tmp_path / "results")]
+    environment = {**os.environ, "PYTHONPATH": str(REPOSITORY / "lib")}
+    done = subprocess.run(command, cwd=REPOSITORY, env=environment, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+
+
+def test_a_record_of_another_schema_version_is_one_line_and_stays(tmp_path):
+    name = "02_random_search"
+    store = Store(tmp_path)
+    config = experiments.plan(name, parameters.profile_parameters(name, "tiny", REPOSITORY), store)[0]
+    store.put(record(config))
+    path = store.path(config)
+    path.write_text(path.read_text().replace('"schema": 1', '"schema": 9'))
+    content = path.read_bytes()
+    for command in ("runs", "status"):
+        done = run(command, "--profile", "tiny", "--results", str(tmp_path), cwd=REPOSITORY)
+        assert done.returncode == 2 and done.stdout == "" and done.stderr.count("\n") == 1
+        assert done.stderr.startswith(f"randsparse: record {path} has schema version 9 and this library reads 1")
+    assert path.read_bytes() == content and store.keys == [config.key]
+
+
+def test_the_whole_study_at_tiny_size_from_nothing_to_pages(tmp_path):
+    """Trains for real: every notebook of this repository, then again, which trains and executes nothing."""
+    names = [path.stem for path in (REPOSITORY / "notebooks").glob("[0-9]*.ipynb")]
+    done = run("all", "--profile", "tiny", "--results", str(tmp_path), cwd=REPOSITORY)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.splitlines()[-1].endswith("tiny/html/index.html in a browser")
+    folder = tmp_path / "tiny"
+    for name in names:
+        executed = (folder / "notebooks" / f"{name}.ipynb").read_text()
+        assert str(REPOSITORY) not in executed and str(tmp_path) not in executed
+        assert (folder / "html" / f"{name}.html").is_file()
+    before = {path: path.stat().st_mtime_ns for path in tmp_path.rglob("*") if path.is_file()}
+    again = run("all", "--profile", "tiny", "--results", str(tmp_path), cwd=REPOSITORY)
+    assert again.returncode == 0 and len(again.stdout.splitlines()) == 1
+    assert {path: path.stat().st_mtime_ns for path in tmp_path.rglob("*") if path.is_file()} == before
+    assert set(json.loads((folder / "state.json").read_text())) == {*names, "html"}
+
+
+def test_a_corrupt_record_is_set_aside_and_named(small, tiny, monkeypatch):
+    monkeypatch.setattr(experiments, "plan", lambda name, values, store: [] if store.has(tiny) else [tiny])
+    store = Store(small.results)
+    store.put(record(tiny))
+    store.path(tiny).write_text("{")
+    with pytest.raises(StudyError, match=f"{tiny.key}.json.*run the same command again"):
+        command_line.make_all(small)
+    assert small.needed(["01_first"], small.store) == [tiny]
