@@ -41,14 +41,14 @@ merge: $(STAMP)  ## take runs made elsewhere into the store (FROM=file, another 
 notebooks: $(STAMP)  ## figures and pages from the runs there are, no training
 	@$(STUDY) notebooks --profile $(PROFILE)
 
-status: $(STAMP)  ## what there is, what is missing and how long that takes here, and what failed
-	@$(STUDY) status --profile $(PROFILE) $(call option,device,DEVICE) $(call option,part,PART)
+status: $(STAMP)  ## what there is, what is missing and how long that takes here, and what failed (WHY=1: why outputs are to be made)
+	@$(STUDY) status --profile $(PROFILE) $(call option,device,DEVICE) $(call option,part,PART) $(if $(WHY),--why)
 
 lab: $(STAMP)  ## JupyterLab, to read and change the notebooks (LAB="--no-browser --port 8888")
 	$(BIN)/jupyter lab $(LAB) notebooks
 
 bench: $(STAMP)  ## what masking costs, and how fast training is
-	@$(STUDY) bench
+	@$(STUDY) bench $(call option,device,DEVICE)
 
 test: lint  ## lint, unit tests, and the notebooks at a tiny size
 	$(BIN)/python -m pytest

@@ -88,7 +88,7 @@ def test_modules_of_the_environment_are_imported_where_a_name_is_unknown(monkeyp
     (tmp_path / "of_mine.py").write_text(
         "import numpy as np\n"
         "from randsparse.extensions import MODELS, Model\n"
-        "from randsparse.tables import TABLES, Table\n"
+        "from randsparse.data.tables import TABLES, Table\n"
         "TABLES['mine'] = Table(lambda data_dir: (np.eye(9), np.arange(9) % 3), 3, 9, 9, 3, 3)\n"
         "MODELS['my-net'] = Model(None, takes=('table',))\n"
     )

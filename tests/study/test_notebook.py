@@ -111,7 +111,8 @@ def test_there_are_no_verdicts_before_there_are_any(tmp_path):
 CELLS = (
     "import sys\nfrom tqdm.auto import tqdm\nfor _ in tqdm(range(3)): pass\n"
     "print(sys.prefix, file=sys.stderr)\nprint('in', __import__('os').getcwd())",
-    "from randsparse.notebooks import Notebook\nnotebook = Notebook.open('01_first', globals())\nnotebook.parameters",
+    "from randsparse.study.notebook import Notebook\nnotebook = Notebook.open('01_first', globals())\n"
+    "notebook.parameters",
     "import pandas\nnotebook.table(pandas.DataFrame({'a': sparsities}), 'a')",
 )
 

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -116,11 +117,13 @@ def test_notebooks_are_not_executed_while_runs_are_missing(small, tiny, monkeypa
 
 
 @pytest.fixture
-def made(root, tmp_path):
+def made(root, monkeypatch):
     """One notebook's made-up outputs, and the function that tells whether they are current."""
     shutil.rmtree(root / "lib")
-    (root / "lib" / "randsparse").mkdir(parents=True)
-    (root / "lib" / "randsparse" / "masks.py").write_text("x = 1\n")
+    for path in ("sparsity/masks.py", "questions/first/charts.py", "questions/second/charts.py"):
+        (root / "lib" / "randsparse" / path).parent.mkdir(parents=True, exist_ok=True)
+        (root / "lib" / "randsparse" / path).write_text("x = 1\n")
+    monkeypatch.setitem(freshness.ROOMS, "01_first", "first")
     write_notebook(root, "01_first")
     results = root / "results"
     for path in ("digits/notebooks/01_first.ipynb", "digits/figures/01_first_a.png", "runs/digits/abc.json"):
@@ -135,8 +138,11 @@ def made(root, tmp_path):
     [
         "notebooks/01_first.ipynb",
         "notebooks/profiles/digits/01_first.yaml",
-        "lib/randsparse/masks.py",
-        "lib/randsparse/new.py",
+        "lib/randsparse/sparsity/masks.py",
+        "lib/randsparse/comparison/new.py",
+        "lib/randsparse/study/notebook.py",
+        "lib/randsparse/questions/first/charts.py",
+        "lib/randsparse/questions/first/new.py",
         "results/runs/digits/abc.json",
         "results/digits/notebooks/01_first.ipynb",
         "results/digits/figures/01_first_a.png",
@@ -163,10 +169,61 @@ def test_outputs_are_stale_when_they_or_their_records_are_gone_but_not_by_times(
         os.utime(root / path, (0, 0))
         assert made()
     (root / "results/runs/digits/other.json").write_text("a run that it does not show")
-    (root / "lib/randsparse/pages.py").write_text("how pages look\n")
+    for path in ("study/pages.py", "sweeps/pool.py", "training/trainer.py", "questions/second/charts.py"):
+        target = root / "lib" / "randsparse" / path
+        target.parent.mkdir(parents=True, exist_ok=True)
+        target.write_text("what other notebooks are made with, and what only the records depend on\n")
     assert made()
     (root / "results/digits/state.json").write_text("{")
     assert not made()
+
+
+def test_a_renamed_chart_makes_its_notebook_stale_and_no_other(made, root):
+    charts = root / "lib/randsparse/questions/first/charts.py"
+    charts.rename(charts.with_name("status.py"))
+    assert not made()
+    charts.with_name("status.py").rename(charts)
+    assert made()
+    other = root / "lib/randsparse/questions/second/charts.py"
+    other.rename(other.with_name("figures.py"))
+    assert made()
+
+
+def test_it_is_said_why_a_notebook_is_stale(made, root, said):
+    def reasons():
+        return freshness.why_stale("01_first", "digits", root, root / "results")
+
+    assert reasons() == []
+    (root / "notebooks/profiles/digits").mkdir(exist_ok=True)
+    (root / "notebooks/profiles/digits/01_first.yaml").write_text("epochs: 9\n")
+    (root / "lib/randsparse/sparsity/masks.py").write_text("x = 2\n")
+    (root / "lib/randsparse/questions/first/new.py").write_text("x = 2\n")
+    (root / "results/runs/digits/abc.json").unlink()
+    (root / "results/digits/figures/01_first_a.png").write_text("by hand")
+    assert reasons() == [
+        "parameter epochs was 3 and is 9",
+        "the library's questions/first/new.py is new",
+        "the library's sparsity/masks.py has changed",
+        "record runs/digits/abc.json is missing",
+        "its output figures/01_first_a.png has changed",
+    ]
+    study = Study("digits", root, root / "results", root / "data", 1, said.append, why=True)
+    status.show(study)
+    assert said[-1] == f"01_first is to be made anew: {'; '.join(reasons())}"
+    (root / "results/digits/state.json").unlink()
+    assert reasons() == ["it was never made here"]
+
+
+def test_every_notebook_of_the_study_has_the_room_of_its_question():
+    questions = REPOSITORY / "lib/randsparse/questions"
+    rooms = {path.name for path in questions.iterdir() if (path / "__init__.py").is_file()}
+    notebooks = set(freshness.names(REPOSITORY)) - {freshness.OVERVIEW}
+    assert freshness.ROOMS.keys() == notebooks and set(freshness.ROOMS.values()) == rooms
+    for name in notebooks:
+        source = json.loads((REPOSITORY / "notebooks" / f"{name}.ipynb").read_text())
+        text = "".join(line for cell in source["cells"] if cell["cell_type"] == "code" for line in cell["source"])
+        imported = set(re.findall(r"^from randsparse\.questions\.(\w+) import", text, flags=re.MULTILINE))
+        assert imported <= {freshness.ROOMS[name]}, name
 
 
 @pytest.fixture
@@ -308,9 +365,10 @@ def test_plans_and_status_need_no_torch(tmp_path):
     shown = """
         import sys
         from pathlib import Path
-        from randsparse import command_line, experiments, freshness, parameters
-        from randsparse.evaluations import plans
-        from randsparse.runs import Store
+        from randsparse.questions import experiments
+        from randsparse.questions.beyond_accuracy import plan as plans
+        from randsparse.runs.store import Store
+        from randsparse.study import command_line, freshness, parameters
 
         store, root, needed = Store(sys.argv[2]), Path(sys.argv[1]), 0
         for name in freshness.names(root):

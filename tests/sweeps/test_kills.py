@@ -24,7 +24,7 @@ KILLS = int(os.environ.get("RANDSPARSE_KILLS") or 4)
 PROGRAM = """
 import sys
 import test_kills
-from randsparse.runs import Store
+from randsparse.runs.store import Store
 test_kills.run(int(sys.argv[2]), Store(sys.argv[1]), workers=2)
 """
 

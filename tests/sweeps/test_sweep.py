@@ -191,7 +191,7 @@ def test_a_killed_sweep_goes_on_with_what_is_missing(tmp_path, store):
     program = """
 import sys
 import stand_ins
-from randsparse.runs import Store
+from randsparse.runs.store import Store
 stand_ins.run(stand_ins.CONFIGS, Store(sys.argv[1]), stand_ins.train_two, workers=2)
 """
     command = [sys.executable, "-c", program, str(store.root)]
@@ -219,7 +219,7 @@ def test_sweeps_of_one_store_wait_for_each_other_and_train_nothing_twice(tmp_pat
     program = """
 import sys
 import stand_ins
-from randsparse.runs import Store
+from randsparse.runs.store import Store
 print(len(stand_ins.run(stand_ins.CONFIGS, Store(sys.argv[1]), stand_ins.train_slowly, workers=int(sys.argv[2]))))
 """
     command = [sys.executable, "-c", program, str(store.root)]
@@ -284,8 +284,8 @@ import os, sys
 from pathlib import Path
 import stand_ins
 from randsparse.errors import StudyError
-from randsparse.runs import Store
-from randsparse.sweep import sweep
+from randsparse.runs.store import Store
+from randsparse.sweeps.sweep import sweep
 
 root, ballast = Path(sys.argv[1]), Path(sys.argv[1], "ballast")
 what = sys.argv[2]

@@ -13,7 +13,7 @@ from randsparse.training import memory
 
 PAGES = """
 import resource
-from randsparse import heap
+from randsparse.training import memory as heap
 KEEP
 for round in range(11):
     block = bytearray(2**26)

@@ -13,8 +13,6 @@ import torch
 
 from randsparse.bench import candidates, steps, throughput
 from randsparse.files import write
-from randsparse.study.notebook import results_folder
-from randsparse.study.parameters import find_root
 from randsparse.training.trainer import environment
 
 SETTINGS = (("wrn-10-1", 8, 128), ("wrn-10-1", 32, 128), ("wrn-16-1", 32, 128), ("wrn-22-2", 32, 128))
@@ -22,13 +20,13 @@ SETTINGS = (("wrn-10-1", 8, 128), ("wrn-10-1", 32, 128), ("wrn-16-1", 32, 128), 
 COMPACTED = ("wrn-16-2", 32, 128)
 
 
-def main(arguments: Sequence[str] = ()) -> None:
-    """Measure this machine, print a report and write results/bench/<device>.json."""
+def main(arguments: Sequence[str], results: Path) -> None:
+    """Measure this machine, print a report and write bench/<device>.json into the folder of results."""
     parser = argparse.ArgumentParser(prog="randsparse bench", description=main.__doc__)
     parser.add_argument("--seconds", type=float, default=2.0, help="of each measurement of a rate (%(default)s)")
     parser.add_argument("--rounds", type=int, default=3, help="how often all are measured in turn (%(default)s)")
     parser.add_argument("--steps", type=int, default=10, help="timed steps of each kind (%(default)s)")
-    parser.add_argument("--results", type=Path, default=results_folder(find_root()), help="folder of results")
+    parser.add_argument("--results", type=Path, default=results, help="folder of results")
     parser.add_argument("--device", choices=("cpu", "cuda"), default="cpu", help="what to measure (%(default)s)")
     options = parser.parse_args(arguments)
     torch.set_num_threads(1)

@@ -7,9 +7,7 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 from randsparse.runs import evaluation_tasks, evaluations
-from randsparse.study import evaluating
 from randsparse.study.campaign import Campaign, Rates
-from randsparse.study.status import announcement, time_of
 
 if TYPE_CHECKING:
     from randsparse.runs.evaluation_tasks import Unit
@@ -28,7 +26,7 @@ def train(study: Study, campaign: Campaign) -> bool:
     keep = {} if study.cluster else {"train": functools.partial(trainer.train, weights_root=study.store.root)}
     budget, finished = study.spending(), study.bundling()
     while missing := campaign.needed(study.store):
-        study.say(announcement(study, missing))
+        study.say(study.announcement(missing))
         sweep(missing, study.store, budget=budget, finished=finished, data_dir=study.data_dir, **study.where, **keep)
         if budget and campaign.needed(study.store):
             study.say(f"the time is up: {budget.finished} runs finished")
@@ -41,13 +39,10 @@ def evaluate(study: Study, campaign: Campaign) -> bool:
     """Make the evaluations that finished runs lack; return whether all are there. There are none within a budget."""
     if not (left := _to_measure(study, campaign)):
         return True
-    study.say(evaluating.left(study, left))
+    study.say(study.evaluations_left(left))
     if study.budget:
         return False
-    from randsparse.sweeps import measuring
-
-    where = {"workers": study.workers, "data_dir": study.data_dir, "device": study.device or "cpu"}
-    measuring.evaluate(campaign.to_evaluate(study.store), campaign.evaluations(study.root), study.store, **where)
+    study.measure(campaign.to_evaluate(study.store), campaign.evaluations(study.root))
     return True
 
 
@@ -71,11 +66,11 @@ def show(study: Study, campaign: Campaign) -> None:
     if wanted:
         there = len(evaluations.load(runs, wanted, store))
         left = _to_measure(study, campaign)
-        study.say(f"evaluations: {there} there" + (f", {evaluating.left(study, left)}" if left else ""))
+        study.say(f"evaluations: {there} there" + (f", {study.evaluations_left(left)}" if left else ""))
 
 
 def _rest(study: Study, missing: list, failed: int) -> str:
-    time = (time_of(study, missing) or "unknown") if missing else "-"
+    time = (study.time_of(missing) or "unknown") if missing else "-"
     return f"{len(missing):>9}{failed:>8}{time:>19}"
 
 

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from randsparse.errors import StudyError, unknown
-from randsparse.study import parameters, status
+from randsparse.study import parameters
 from randsparse.study.notebook import data_folder, results_folder, worker_count
 from randsparse.study.profile import Study
 
@@ -46,6 +46,8 @@ def show_status(study: Study) -> None:
 
         campaign_runs.show(study, asked)
     else:
+        from randsparse.study import status
+
         status.show(study)
 
 
@@ -77,9 +79,7 @@ def make_notebooks(study: Study) -> None:
     stale = study.stale()
     if missing := len(study.needed(stale, study.store)) if stale else 0:
         raise StudyError(f"{missing} runs are missing: train them with make runs PROFILE={study.profile}")
-    from randsparse.study import evaluating
-
-    if missing := sum(len(unit.evaluations) for name in stale for unit in evaluating.missing(study, name)):
+    if missing := sum(len(unit.evaluations) for name in stale for unit in study.evaluations_missing(name)):
         raise StudyError(f"{missing} evaluations are missing: make them with make runs PROFILE={study.profile}")
     study.execute(stale)
     look(study)
@@ -103,7 +103,7 @@ OF_CAMPAIGNS = ("runs", "status", "merge")
 OPTIONS = {
     "all": ("cluster", "device"),
     "runs": ("cluster", "device", "budget", "out", "part"),
-    "status": ("device", "part"),
+    "status": ("device", "part", "why"),
     "merge": ("source",),
 }
 """The options of a command that not all have."""
@@ -114,24 +114,42 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Carry out a command; an error that the user can mend is one line on stderr, and exit status 2."""
     started = time.monotonic()
     arguments = list(sys.argv[1:] if arguments is None else arguments)
+    first = os.environ.get("LOCAL_RANK", "0") == "0"  # of processes that torchrun started
     try:
-        if arguments[:1] == ["bench"]:
-            from randsparse import bench
-
-            return bench.main(arguments[1:]) or 0
+        if arguments[:1] and arguments[0] in OTHERS:
+            return OTHERS[arguments[0]](arguments[1:]) or 0
         options = _options(arguments)
         return COMMANDS[options.command](_study(options, started)) or 0
     except StudyError as error:
         print(f"randsparse: {error}", file=sys.stderr)  # noqa: T201
         return 2
     except KeyboardInterrupt:
-        print("randsparse: stopped; the same command goes on where this one was", file=sys.stderr)  # noqa: T201
+        if first:
+            print("randsparse: stopped; the same command goes on where this one was", file=sys.stderr)  # noqa: T201
         return 130
+
+
+def _bench(arguments: Sequence[str]) -> None:
+    """What masking costs, and how fast training is."""
+    from randsparse import bench
+
+    bench.main(arguments, results_folder(parameters.find_root()))
+
+
+def _recipe(arguments: Sequence[str]) -> int:
+    """Train the runs of a recipe file, by one process or by several."""
+    from randsparse.study import recipes
+
+    return recipes.main(arguments)
+
+
+OTHERS: dict[str, Callable[[Sequence[str]], int | None]] = {"bench": _bench, "recipe": _recipe}
+"""Commands with options of their own (--help says which)."""
 
 
 def _options(arguments: list[str]) -> argparse.Namespace:
     parser = argparse.ArgumentParser("randsparse", description=__doc__)
-    parser.add_argument("command", choices=[*COMMANDS, "bench"], help="; ".join(_help_lines()))
+    parser.add_argument("command", choices=[*COMMANDS, *OTHERS], help="; ".join(_help_lines()))
     parser.add_argument("--profile", default=parameters.DEFAULT_PROFILE, help="%(default)s unless given")
     parser.add_argument("--results", type=Path, help="folder of results (RANDSPARSE_RESULTS, or results/)")
     parser.add_argument("--data-dir", type=Path, help="folder of datasets (DATA_DIR, or data/)")
@@ -141,13 +159,15 @@ def _options(arguments: list[str]) -> argparse.Namespace:
     parser.add_argument("--budget", metavar="TIME", help="start no run that would not end within it, such as 25m")
     parser.add_argument("--out", metavar="FILE", type=Path, help="also write each finished record to this one file")
     parser.add_argument("--part", metavar="NAMES", help="of a campaign: only these parts, separated by commas")
+    parser.add_argument("--why", action="store_true", help="of status: why a notebook is to be made anew")
     what = "what to merge: a file, another folder of results, or a pattern"
     parser.add_argument("--from", metavar="PATH", dest="source", help=what)
     return parser.parse_args(arguments)
 
 
 def _help_lines() -> list[str]:
-    return [f"{name}: {(command.__doc__ or '').split('.')[0]}" for name, command in COMMANDS.items()]
+    commands = {**COMMANDS, **OTHERS}
+    return [f"{name}: {(command.__doc__ or '').split('.')[0]}" for name, command in commands.items()]
 
 
 def _study(options: argparse.Namespace, started: float) -> Study:
@@ -161,7 +181,7 @@ def _study(options: argparse.Namespace, started: float) -> Study:
     os.environ.update({"RANDSPARSE_WORKERS": options.workers} if options.workers else {})
     results = (options.results or results_folder(root)).resolve()
     data_dir = (options.data_dir or data_folder(root)).resolve()
-    chosen = {name: getattr(options, name) for name in ("cluster", "device", "budget", "out", "part", "source")}
+    chosen = {name: getattr(options, name) for name in ("cluster", "device", "budget", "out", "part", "why", "source")}
     for name, value in chosen.items():
         if value and name not in OPTIONS.get(options.command, ()):
             commands = " or ".join(command for command, names in OPTIONS.items() if name in names)

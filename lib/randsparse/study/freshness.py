@@ -1,21 +1,31 @@
-"""What is up to date, decided by content: state.json of a profile's results says what they were made from."""
+"""What is up to date, decided by content: state.json of a profile's results says what they were made from.
+
+A notebook depends on its source, its parameters, the records that it shows, and the part of the library that makes its
+figures and tables. The rest of the library, training among it, is answered for by the records.
+"""
 
 from __future__ import annotations
 
 import hashlib
 import json
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
+from typing import Any
 
+from randsparse.questions import ROOMS
 from randsparse.study import parameters
 from randsparse.study.notebook import outputs, writing
 
 OVERVIEW = "00_overview"
-_NO_INPUT = {
-    "study.py", "command_line.py", "__main__.py", "status.py", "pages.py", "freshness.py", "bench",
-    "budget.py", "bundles.py", "cluster.py", "locks.py", "studies.py",
-}  # fmt: skip
+SHARED = (
+    *("errors.py", "seeds.py", "files.py", "extensions.py", "sparsity", "data", "networks", "runs", "comparison"),
+    *("questions/__init__.py", "training/network.py"),
+    *("study/notebook.py", "study/parameters.py", "study/execution.py"),
+)
+"""Files and rooms of the library that every notebook is made with; each has the room of its question beside."""
+
+State = dict[str, Any]
 
 
 def names(root: Path) -> list[str]:
@@ -24,16 +34,33 @@ def names(root: Path) -> list[str]:
     return [name for name in found if name != OVERVIEW] + [name for name in found if name == OVERVIEW]
 
 
+def made_with(name: str, root: Path) -> list[Path]:
+    """Return the files of the library that a notebook is made with."""
+    library = root / "lib" / "randsparse"
+    parts = [*SHARED, *([f"questions/{ROOMS[name]}"] if name in ROOMS else [])]
+    files = [library / part for part in parts if part.endswith(".py")]
+    rooms = [library / part for part in parts if not part.endswith(".py")]
+    return [*files, *(path for room in rooms for path in room.rglob("*.py"))]
+
+
 def is_current(name: str, profile: str, root: Path, results: Path) -> bool:
     """Return whether a notebook's outputs are there, as it made them, from what it would be made from now."""
-    state = _load(results / profile).get(name)
-    return state is not None and state == _state(name, profile, root, results, state["runs"])
+    return not why_stale(name, profile, root, results)
 
 
-def remember(name: str, profile: str, root: Path, results: Path, runs: Iterable[Path]) -> None:
-    """Note what a notebook just executed was made from; `runs` are the files of the records it shows."""
+def why_stale(name: str, profile: str, root: Path, results: Path) -> list[str]:
+    """Return why a notebook is to be made anew, one reason per parameter or file that differs; [] if it is current."""
+    before = _load(results / profile).get(name)
+    if not isinstance(before, dict) or not isinstance(before.get("records"), dict):
+        return ["it was never made here" if before is None else "it was made by an earlier version"]
+    now = _state(name, profile, root, results, before["records"])
+    return list(_differences(before, now))
+
+
+def remember(name: str, profile: str, root: Path, results: Path, records: Iterable[Path]) -> None:
+    """Note what a notebook just executed was made from; `records` are the files of the records it shows."""
     folder = results / profile
-    paths = sorted(path.relative_to(results).as_posix() for path in runs)
+    paths = sorted(path.relative_to(results).as_posix() for path in records)
     states = _load(folder) | {name: _state(name, profile, root, results, paths)}
     _save(folder, states)
 
@@ -49,20 +76,53 @@ def remember_pages(profile: str, results: Path) -> None:
     _save(folder, _load(folder) | {"html": _pages_state(folder)})
 
 
-def _state(name: str, profile: str, root: Path, results: Path, runs: list[str]) -> dict[str, object]:
+KINDS = {
+    "notebook": "the notebook",
+    "parameters": "parameter",
+    "library": "the library's",
+    "other notebooks": "another notebook's",
+    "records": "record",
+    "outputs": "its output",
+}
+"""The parts of a state, and what one thing in each of them is called."""
+
+
+def _state(name: str, profile: str, root: Path, results: Path, records: Iterable[str]) -> State:
+    """Return what a notebook would be made from now: by part, the value of each parameter, the digest of each file."""
     folder = results / profile
-    library = [path for path in (root / "lib").rglob("*.py") if _NO_INPUT.isdisjoint(path.relative_to(root).parts)]
     others = [*(folder / "figures").glob("*"), *(folder / "tables").glob("*")] if name == OVERVIEW else []
     others = [path for path in others if not path.name.startswith(f"{name}_")]
     return {
-        "notebook": _digest([root / "notebooks" / f"{name}.ipynb"], root),
+        "notebook": _digests([root / "notebooks" / f"{name}.ipynb"], root),
         "parameters": parameters.profile_parameters(name, profile, root),
-        "library": _digest(library, root),
-        "other notebooks": _digest(others, folder),
-        "records": _digest([results / path for path in runs], results),
-        "outputs": _digest(outputs(name, folder), folder),
-        "runs": runs,
+        "library": _digests(made_with(name, root), root / "lib" / "randsparse"),
+        "other notebooks": _digests(others, folder),
+        "records": _digests([results / path for path in records], results),
+        "outputs": _digests(outputs(name, folder), folder),
     }
+
+
+def _differences(before: State, now: State) -> Iterator[str]:
+    for part, what in KINDS.items():
+        old, new = _mapping(before.get(part)), _mapping(now[part])
+        for each in sorted(old.keys() | new.keys()):
+            if old.get(each, _MISSING) != new.get(each, _MISSING):
+                yield f"{what} {each} {_change(part, old.get(each, _MISSING), new.get(each, _MISSING))}"
+
+
+_MISSING = "missing"
+
+
+def _change(part: str, old: Any, new: Any) -> str:
+    if part == "parameters":
+        return f"was {old!r} and is {new!r}"
+    if _MISSING in (old, new):
+        return "is missing" if new == _MISSING else "is new"
+    return "has changed"
+
+
+def _mapping(value: Any) -> Mapping[str, Any]:
+    return value if isinstance(value, dict) else {}
 
 
 def _pages_state(folder: Path) -> dict[str, str]:
@@ -75,13 +135,18 @@ def _pages_state(folder: Path) -> dict[str, str]:
     }
 
 
+def _digests(paths: Iterable[Path], base: Path) -> dict[str, str]:
+    """Return 16 hex digits of the content of each file, by its name below `base`; "missing" without one."""
+    found = {path.relative_to(base).as_posix(): path for path in paths}
+    return {
+        name: hashlib.sha256(path.read_bytes()).hexdigest()[:16] if path.is_file() else _MISSING
+        for name, path in sorted(found.items())
+    }
+
+
 def _digest(paths: Iterable[Path], base: Path) -> str:
     """Return 16 hex digits of the names and contents of files; one that is missing counts as such."""
-    whole = hashlib.sha256()
-    for path in sorted(paths):
-        content = path.read_bytes() if path.is_file() else b"missing"
-        whole.update(f"{path.relative_to(base).as_posix()}\0{hashlib.sha256(content).hexdigest()}\n".encode())
-    return whole.hexdigest()[:16]
+    return hashlib.sha256(json.dumps(_digests(paths, base)).encode()).hexdigest()[:16]
 
 
 def _load(folder: Path) -> dict[str, dict]:

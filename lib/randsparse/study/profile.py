@@ -12,10 +12,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from randsparse.errors import StudyError
-from randsparse.study import freshness, parameters, status
+from randsparse.questions.beyond_accuracy import plan as plans
+from randsparse.study import freshness, parameters
+from randsparse.training import weights
 
 if TYPE_CHECKING:
     from randsparse.runs.config import RunConfig
+    from randsparse.runs.evaluation_tasks import Unit
+    from randsparse.runs.evaluations import Evaluation
     from randsparse.runs.store import Store
     from randsparse.sweeps.budget import Budget, Estimator
 
@@ -29,6 +33,7 @@ class Study:
         budget: the time that the command may take, such as 25m, since it was `started`.
         out: a file to which each record that is trained is also written.
         part: the parts of a campaign that the command is for, separated by commas; None for all.
+        why: whether `status` says why a notebook is to be made anew.
         source: the bundles to merge: a file, a folder or a pattern.
     """
 
@@ -44,6 +49,7 @@ class Study:
     out: Path | None = None
     source: str | None = None
     part: str | None = None
+    why: bool = False
     started: float = field(default_factory=time.monotonic)
 
     @property
@@ -69,6 +75,10 @@ class Study:
         place = (self.profile, self.root, self.results)
         return [name for name in self.parameters if not freshness.is_current(name, *place)]
 
+    def why_stale(self, name: str) -> list[str]:
+        """Return why a notebook is to be made anew, one reason per parameter or file that differs."""
+        return freshness.why_stale(name, self.profile, self.root, self.results)
+
     def needed(self, names: Sequence[str], store: Store) -> list[RunConfig]:
         """Return the runs that notebooks need next, each once: the plan of them all."""
         from randsparse.questions import experiments
@@ -78,8 +88,6 @@ class Study:
 
     def checked(self, name: str) -> dict[str, object]:
         """Return the parameters of a notebook; raises StudyError for those with which nothing can be evaluated."""
-        from randsparse.questions.beyond_accuracy import plan as plans
-
         plans.wanted(name, self.parameters[name])
         return self.parameters[name]
 
@@ -95,11 +103,9 @@ class Study:
         Runs that are evaluated are trained first, since they keep their weights. With a cluster, a budget or a file
         for records they are trained like all others, and again here for their weights when there is no budget.
         """
-        from randsparse.study import evaluating
-
         if not (self.cluster or self.budget or self.out):
-            evaluating.evaluate(self, names)
-        return self.train(names) and evaluating.evaluate(self, names)
+            self.evaluate(names)
+        return self.train(names) and self.evaluate(names)
 
     def train(self, names: Sequence[str]) -> bool:
         """Train the runs that notebooks need, after saying how many and about how long; return whether all are there.
@@ -112,14 +118,73 @@ class Study:
         from randsparse.sweeps.sweep import sweep
 
         spent, finished = self.spending(), self.bundling()
-        self.say(status.announcement(self, missing))
+        self.say(self.announcement(missing))
         plan = functools.partial(self.needed, names)
         sweep(plan, self.store, data_dir=self.data_dir, budget=spent, finished=finished, **self.where)
         left = self.needed(names, self.store) if spent else []
         if left:
-            rest = status.time_of(self, left) or "time unknown"
+            rest = self.time_of(left) or "time unknown"
             self.say(f"the time is up: {spent.finished} runs finished, {len(left)} are left, {rest}")
         return not left
+
+    def announcement(self, missing: Sequence[RunConfig]) -> str:
+        """Return how many runs are to be trained now, and about how long that takes by runs like them in the store.
+
+        A search decides its next runs when these are in, so that there may be more later.
+        """
+        time = self.time_of(missing)
+        if time is None:
+            return f"{len(missing)} runs to train; the bar tells how long that takes, once the first is finished"
+        return f"{len(missing)} runs to train, {time}{' on one worker' if self.cluster else ''}"
+
+    def time_of(self, configs: Sequence[RunConfig]) -> str | None:
+        """Return about how long runs take here, in words (of a cluster, on one worker); None if that is unknown."""
+        import joblib
+
+        from randsparse.sweeps.budget import in_words
+
+        workers = 1 if self.cluster else self.workers or (1 if self.device == "cuda" else joblib.cpu_count())
+        seconds = self.estimator.makespan(configs, workers)
+        return None if seconds is None else f"about {in_words(seconds)}"
+
+    def evaluations_missing(self, name: str) -> list[Unit]:
+        """Return the evaluations of a notebook that the store does not have."""
+        return plans.missing(name, self.parameters[name], self.store)
+
+    def evaluate(self, names: Sequence[str]) -> bool:
+        """Make the evaluations that notebooks lack, after saying how many; return whether all are there.
+
+        A budget is for runs alone: it says what is left.
+        """
+        complete = True
+        for name in names:
+            if not (units := self.evaluations_missing(name)):
+                continue
+            if self.budget:
+                self.say(f"{name}: {self.evaluations_left(units)}, by the same command without a budget")
+                complete = False
+                continue
+            self.say(f"{name}: {self.evaluations_left(units)}")
+            values = self.parameters[name]
+            self.measure(plans.runs(name, values, self.store), plans.wanted(name, values))
+        return complete
+
+    def measure(self, runs: Sequence[RunConfig], wanted: Sequence[Evaluation]) -> None:
+        """Make the evaluations of runs that the store lacks, after training those that have no weights."""
+        from randsparse.sweeps import measuring
+
+        where = {"data_dir": self.data_dir, "device": self.device or "cpu"}
+        measuring.evaluate(runs, wanted, self.store, workers=self.workers, **where)
+
+    def evaluations_left(self, units: Sequence[Unit]) -> str:
+        """Return how many evaluations are to be made, and for how many runs' weights one has to train."""
+        runs = dict.fromkeys(unit.run for unit in units)
+        bare = [run for run in runs if not weights.has(run, self.store.root)]
+        count = sum(len(unit.evaluations) for unit in units)
+        text = f"{count} evaluations to be made of {len(runs)} runs"
+        if not bare:
+            return text
+        return f"{text}; {len(bare)} are trained for their weights ({self.time_of(bare) or 'time unknown'})"
 
     @functools.cached_property
     def estimator(self) -> Estimator:
@@ -186,8 +251,6 @@ class Study:
 
     def _files(self, name: str) -> list[Path]:
         """Return the record files, of runs and evaluations, that what a notebook shows can have come from."""
-        from randsparse.questions.beyond_accuracy import plan as plans
-
         paths = {path for config in self.shown(name) for path in self.store.paths(config)}
         paths.update(plans.paths(name, self.parameters[name], self.store))
         return sorted(path for path in paths if path.is_file())

@@ -1,4 +1,4 @@
-"""Train the runs of a recipe file: `python -m randsparse.study.distributed FILE`, or with torchrun by several."""
+"""Recipe files: the runs of a list, each trained by one process or by several together (torchrun)."""
 
 from __future__ import annotations
 
@@ -6,7 +6,6 @@ import argparse
 import contextlib
 import itertools
 import os
-import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -26,6 +25,8 @@ from randsparse.training.engines.processes import Processes, joined
 
 SEEDS = ("mask_seed", "init_seed", "data_seed")
 DEVICES = ("cpu", "cuda")
+ERROR = 2
+"""The exit status of an error that the user can mend."""
 
 
 def read(path: str | Path) -> list[RunConfig]:
@@ -108,22 +109,24 @@ def train(
         ]
 
 
-def main(arguments: Sequence[str] | None = None) -> int:
-    """Train a recipe; an error that the user can mend is one line on stderr, and exit status 2."""
+def main(arguments: Sequence[str]) -> int:
+    """Train the runs of a recipe file: `python -m randsparse recipe FILE`, by several processes with torchrun.
+
+    Only the first process speaks, of errors too.
+    """
     options = _options(arguments)
-    first = os.environ.get("LOCAL_RANK", "0") == "0"
     try:
         with joined(options.device) as (processes, device):
-            first = processes.first
-            return _train(options, processes, device)
-    except StudyError as error:
-        if first:
-            print(f"randsparse: {error}", file=sys.stderr)  # noqa: T201
-        return 2
-    except KeyboardInterrupt:
-        if first:
-            print("randsparse: stopped; the same command goes on where this one was", file=sys.stderr)  # noqa: T201
-        return 130
+            try:
+                return _train(options, processes, device)
+            except StudyError:
+                if processes.first:
+                    raise
+                return ERROR
+    except StudyError:
+        if os.environ.get("LOCAL_RANK", "0") == "0":
+            raise
+        return ERROR
 
 
 def _train(options: argparse.Namespace, processes: Processes, device: str) -> int:
@@ -142,13 +145,15 @@ def _train(options: argparse.Namespace, processes: Processes, device: str) -> in
     if processes.first:
         there = store.load(configs)
         counts = {status: [each["status"] for each in there.values()].count(status) for status in ("done", "diverged")}
-        print(f"{len(records)} runs trained, {len(there)} of {len(configs)} in {store.root}: "  # noqa: T201
-              f"{counts['done']} done, {counts['diverged']} diverged")  # fmt: skip
+        print(  # noqa: T201
+            f"{len(records)} runs trained, {len(there)} of {len(configs)} in {store.root}: "
+            f"{counts['done']} done, {counts['diverged']} diverged"
+        )
     return 0
 
 
-def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
-    parser = argparse.ArgumentParser("randsparse.study.distributed", description=__doc__)
+def _options(arguments: Sequence[str]) -> argparse.Namespace:
+    parser = argparse.ArgumentParser("randsparse recipe", description=(main.__doc__ or "").split("\n")[0])
     parser.add_argument("recipe", metavar="FILE", type=Path, help="which runs, such as recipes/imagenet.yaml")
     parser.add_argument("--data-dir", type=Path, help="folder of datasets (DATA_DIR, or data/)")
     parser.add_argument("--results", type=Path, help="folder of results (RANDSPARSE_RESULTS, or results/)")
@@ -156,7 +161,3 @@ def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--loaders", type=int, help="processes that read images, for each that trains (its cores)")
     parser.add_argument("--quiet", action="store_true", help="show no progress")
     return parser.parse_args(arguments)
-
-
-if __name__ == "__main__":
-    sys.exit(main())

@@ -24,7 +24,7 @@ from randsparse.networks import residual
 from randsparse.runs import flops, store
 from randsparse.runs.config import RunConfig
 from randsparse.runs.store import Store
-from randsparse.study import distributed
+from randsparse.study import command_line, recipes
 from randsparse.sweeps import budget
 from randsparse.sweeps.sweep import sweep
 from randsparse.training import checkpoints, network, weights
@@ -66,7 +66,9 @@ def options(path: Path, data_dir: Path, results: Path) -> list[str]:
 SPIED = """
 import hashlib, json, os, signal, sys
 from pathlib import Path
-from randsparse import checkpoints, distributed, streaming
+from randsparse.study import command_line
+from randsparse.training import checkpoints
+from randsparse.training.engines import streamed as streaming
 place, kill, *arguments = sys.argv[1:]
 save, train, seen = checkpoints.save, streaming.train, []
 class Kept(streaming.StreamedTrainer):
@@ -86,7 +88,7 @@ def train_and_tell(config, **options):
 streaming.StreamedTrainer, streaming.train = Kept, train_and_tell
 if kill == "kill":
     checkpoints.save = save_and_die
-sys.exit(distributed.main(arguments))
+sys.exit(command_line.main(["recipe", *arguments]))
 """
 
 
@@ -151,18 +153,19 @@ def test_nothing_is_lost_by_a_kill_and_by_an_image_that_cannot_be_read(together,
     image = data / "tiny" / "val" / "bee" / "bee01.png"
     content = image.read_bytes()
     image.write_bytes(content[:100])
-    ended = torchrun("-m", "randsparse.study.distributed", *arguments)
+    ended = torchrun("-m", "randsparse", "recipe", *arguments)
     (line,) = [line for line in ended.stderr.splitlines() if line.startswith("randsparse: ")]
     assert "bee01.png cannot be read as an image" in line and ended.returncode != 0 and not ended.stdout
     assert torch.load(checkpoint, weights_only=True)["epoch"] == 3 and not Store(results).has(RUN)
 
     image.write_bytes(content)
-    assert distributed.main(arguments) == 0
+    assert command_line.main(["recipe", *arguments]) == 0
     record, straight = Store(results).get(RUN), together.get(RUN)
     assert record["curve"] == straight["curve"] and record["test"] == pytest.approx(straight["test"], rel=1e-12)
     assert weights.path_of(RUN, results).read_bytes() == weights.path_of(RUN, together.root).read_bytes()
     assert not checkpoint.exists()
-    assert distributed.main(arguments) == 0 and capsys.readouterr().out.splitlines()[-1].startswith("0 runs trained")
+    assert command_line.main(["recipe", *arguments]) == 0
+    assert capsys.readouterr().out.splitlines()[-1].startswith("0 runs trained")
 
 
 def test_a_run_goes_on_bit_for_bit_and_answers_for_its_beginning(data_dir, tmp_path):
@@ -218,7 +221,7 @@ def test_processes_take_whole_groups_of_a_batch():
 
 @pytest.mark.skipif(torch.cuda.is_available(), reason="has a GPU")
 def test_no_gpu_is_one_line(tmp_path, capsys):
-    assert distributed.main([str(tmp_path / "recipe.yaml"), "--device", "cuda"]) == 2
+    assert command_line.main(["recipe", str(tmp_path / "recipe.yaml"), "--device", "cuda"]) == 2
     assert capsys.readouterr().err.count("\n") == 1
 
 
@@ -227,7 +230,7 @@ def test_recipes_list_combinations_each_run_once(tmp_path):
     blocks = [{"sparsity": [0, 0.5], "rule": ["erk", "er"], "seed": [0, 1], "milestones": [0.3, 0.6]}, {"epochs": 7}]
     shared = {"dataset": folders.NAME, "schedule": "step"}
     path.write_text(yaml.safe_dump({"recipe": shared, "runs": blocks}))
-    configs = distributed.read(path)
+    configs = recipes.read(path)
     assert len(configs) == len(set(configs)) == 2 + 4 + 1
     assert {(c.sparsity, c.rule, c.mask_seed, c.init_seed, c.data_seed) for c in configs[:-1]} == {
         (0.0, "erk", 0, 0, 0), (0.0, "erk", 0, 1, 1), (0.5, "erk", 0, 0, 0), (0.5, "erk", 1, 1, 1),
@@ -257,7 +260,7 @@ RECIPE = "runs: [{dataset: folder-tiny-3-16, %s}]"
 def test_a_wrong_recipe_is_one_line_before_anything_is_written(tmp_path, text, says, capsys):
     path = tmp_path / "recipe.yaml"
     path.write_text(text)
-    assert distributed.main(options(path, tmp_path, tmp_path / "results")) == 2
+    assert command_line.main(["recipe", *options(path, tmp_path, tmp_path / "results")]) == 2
     captured = capsys.readouterr()
     assert re.search(says, captured.err) and captured.err.count("\n") == 1 and not captured.out
     assert not (tmp_path / "results").exists()
@@ -271,13 +274,13 @@ def test_what_is_missing_on_disk_is_one_line(data_dir, tmp_path, capsys):
         (options(path, tmp_path, tmp_path), "tiny is no folder"),
         (options(path, data_dir, path), "cannot write"),
     ):
-        assert distributed.main(arguments) == 2
+        assert command_line.main(["recipe", *arguments]) == 2
         error = capsys.readouterr().err
         assert says in error and error.count("\n") == 1
 
 
 def test_the_recipe_for_imagenet_is_the_papers():
-    configs = distributed.read(REPOSITORY / "recipes" / "imagenet.yaml")
+    configs = recipes.read(REPOSITORY / "recipes" / "imagenet.yaml")
     for config in configs:
         assert config.dataset == "imagenet" and config.schedule == "step" and config.optimizer == "sgd"
         assert (config.lr, config.momentum, config.weight_decay) == (0.4, 0.9, 1e-4)
@@ -294,7 +297,7 @@ def test_the_recipe_for_imagenet_is_the_papers():
 def test_the_cost_in_the_readme_is_what_the_recipe_computes():
     text = re.search(r"^## Large images\n(.*?)(?=^## )", (REPOSITORY / "README.md").read_text(), re.M | re.S)[1]
     rows = re.findall(r"^\| `(.+?)` \| ([\d.]+) \| ([\d.]+) / ([\d.]+) \| ([\d.]+) / ([\d.]+) \|$", text, re.M)
-    configs = distributed.read(REPOSITORY / "recipes" / "imagenet.yaml")
+    configs = recipes.read(REPOSITORY / "recipes" / "imagenet.yaml")
     assert [row[0] for row in rows] == list(dict.fromkeys(config.model for config in configs))
     for model, image, *numbers in rows:
         dense, sparse = (next(c for c in configs if c.model == model and bool(c.sparsity) == s) for s in (False, True))
