@@ -60,7 +60,7 @@ strip: $(STAMP)  ## remove outputs from the sources of the notebooks, before a c
 	$(BIN)/nbstripout notebooks/*.ipynb
 
 lock: $(STAMP)  ## resolve the ranges of pyproject.toml into requirements.lock (UPGRADE="--upgrade" for newer versions)
-	$(BIN)/uv pip compile pyproject.toml --extra dev --universal --python-version 3.11 --generate-hashes \
+	$(BIN)/uv pip compile pyproject.toml --all-extras --universal --python-version 3.11 --generate-hashes \
 	    --no-emit-index-url --no-emit-find-links --no-header --no-annotate --quiet $(UPGRADE) --output-file $(LOCK)
 
 clean:  ## remove what was made for PROFILE but not the records of runs, nor the environment
