@@ -9,8 +9,10 @@ from torch import nn
 from randsparse import extensions
 from randsparse.data import catalogue
 from randsparse.errors import StudyError
-from randsparse.extensions import MODELS, VARIABLE, Model
-from randsparse.networks import registry, residual
+from randsparse.extensions import VARIABLE
+from randsparse.networks import registry
+from randsparse.networks.initialization import initialize
+from randsparse.networks.registry import ARCHITECTURES, Architecture
 from randsparse.runs.config import RunConfig
 from randsparse.sparsity import paths
 from randsparse.training import network
@@ -40,7 +42,7 @@ class Small(nn.Module):
 
 @pytest.fixture
 def small(monkeypatch):
-    monkeypatch.setitem(MODELS, "small", Model(Small))
+    monkeypatch.setitem(ARCHITECTURES, "small", Architecture(Small))
     return RunConfig(model="small", sparsity=0.5)
 
 
@@ -81,16 +83,16 @@ def test_there_are_no_narrower_ones(small):
 def test_parameters_that_nothing_would_draw_are_refused():
     model = nn.Sequential(nn.Linear(3, 3), nn.PReLU())
     with pytest.raises(StudyError, match="parameter 1.weight is of a PReLU, which is not initialised"):
-        residual.initialize(model, seed=0)
+        initialize(model, seed=0)
 
 
 def test_modules_of_the_environment_are_imported_where_a_name_is_unknown(monkeypatch, tmp_path):
     (tmp_path / "of_mine.py").write_text(
         "import numpy as np\n"
-        "from randsparse.extensions import MODELS, Model\n"
+        "from randsparse.networks.registry import ARCHITECTURES, Architecture\n"
         "from randsparse.data.tables import TABLES, Table\n"
         "TABLES['mine'] = Table(lambda data_dir: (np.eye(9), np.arange(9) % 3), 3, 9, 9, 3, 3)\n"
-        "MODELS['my-net'] = Model(None, takes=('table',))\n"
+        "ARCHITECTURES['my-net'] = Architecture(None, takes=('table',))\n"
     )
     monkeypatch.syspath_prepend(tmp_path)
     monkeypatch.setenv(VARIABLE, "of_mine, ")
@@ -98,7 +100,7 @@ def test_modules_of_the_environment_are_imported_where_a_name_is_unknown(monkeyp
         assert RunConfig(dataset="mine", model="my-net").key
     finally:
         catalogue.TABLES.pop("mine", None)
-        MODELS.pop("my-net", None)
+        ARCHITECTURES.pop("my-net", None)
         sys.modules.pop("of_mine", None)
 
 

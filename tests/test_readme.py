@@ -40,12 +40,12 @@ def test_a_mask_on_your_own_model_works_as_written(capsys):
 OWN = """
 from randsparse.runs.config import RunConfig
 from randsparse.runs.store import Store
-from randsparse.sweeps import sweep
+from randsparse.sweeps.sweep import sweep
 if __name__ == "__main__":
     run = RunConfig(dataset="larger", model="my-net", sparsity=0.5, rule="er", epochs=2, batch_size=32)
     configs = [run, run.replace(method="rigl", update_interval=5, source_sparsity=0.2), run.replace(sparsity=0)]
     store = Store("results")
-    sweep.sweep(configs, store, data_dir="data", workers=2)
+    sweep(configs, store, data_dir="data", workers=2)
     for config in configs:
         record = store.get(config)
         density = record["density"]

@@ -11,12 +11,14 @@ from torch.utils.flop_counter import FlopCounterMode
 from randsparse.data import catalogue
 from randsparse.data.dataset import load
 from randsparse.errors import StudyError
-from randsparse.networks import registry, residual
+from randsparse.networks import registry
+from randsparse.networks.initialization import initialize
 from randsparse.networks.registry import Widths
 from randsparse.runs import flops, methods, store
 from randsparse.runs.config import RunConfig
 from randsparse.runs.feasibility import infeasible
 from randsparse.sparsity import densities
+from randsparse.sparsity.layers import maskable
 from randsparse.training import checkpoints, network, trainer
 
 NETWORKS = {"mlp-4-32": "breast-cancer", "transformer-2-16": "docstrings"}
@@ -34,19 +36,19 @@ def config(model: str, **changes) -> RunConfig:
 @pytest.mark.parametrize("name", SHAPES)
 def test_layers_are_those_of_the_network_in_order(name, narrow):
     widths = NARROW[name] if narrow else None
-    model = residual.build(name, *SHAPES[name], widths)
+    model = registry.build(name, *SHAPES[name], widths)
     shapes = registry.shapes(name, *SHAPES[name], widths)
-    assert list(shapes.items()) == list(residual.maskable(model).items()) and list(shapes)[-1] == "classifier.weight"
+    assert list(shapes.items()) == list(maskable(model).items()) and list(shapes)[-1] == "classifier.weight"
 
 
 @pytest.mark.parametrize("name", SHAPES)
 def test_flops_are_those_that_torch_counts(name):
     classes, channels, size = SHAPES[name]
-    model = residual.build(name, classes, channels, size).eval()
+    model = registry.build(name, classes, channels, size).eval()
     layers = registry.layers(name, classes, channels, size)
     counted = sum(2.0 * math.prod(shape) * positions for shape, positions in layers.values())
     counted += sum(registry.products(name, size).values())
-    sample = torch.ones(1, *registry.input_shape(name, channels, size))
+    sample = torch.ones(1, *registry.architecture(name).sample_shape(channels, size))
     with FlopCounterMode(display=False) as counter:
         model(sample)
     assert counter.get_total_flops() == counted
@@ -88,13 +90,13 @@ def test_fields_without_effect_do_not_split_keys():
 
 def test_initial_weights_are_of_their_fan_in_and_depend_on_seed_and_name_alone():
     torch.manual_seed(1)
-    first = residual.initialize(residual.build("transformer-2-64", 5, 200, 16), 0)
+    first = initialize(registry.build("transformer-2-64", 5, 200, 16), 0)
     torch.manual_seed(2)
-    again = residual.initialize(residual.build("transformer-2-64", 5, 200, 16), 0)
-    other = residual.initialize(residual.build("transformer-2-64", 5, 200, 16), 1)
+    again = initialize(registry.build("transformer-2-64", 5, 200, 16), 0)
+    other = initialize(registry.build("transformer-2-64", 5, 200, 16), 1)
     for (name, weight), same in zip(first.named_parameters(), again.parameters(), strict=True):
         assert torch.equal(weight, same), name
-        drawn = name in residual.maskable(first) or name in ("embedding.weight", "places.weight")
+        drawn = name in maskable(first) or name in ("embedding.weight", "places.weight")
         assert torch.equal(weight, other.get_parameter(name)) != drawn
     assert first.blocks[0].expand.weight.std().item() == pytest.approx(math.sqrt(2 / 64), rel=0.05)
     assert first.embedding.weight.std().item() == pytest.approx(1 / 8, rel=0.05)
@@ -106,8 +108,8 @@ def test_a_narrower_network_has_about_as_many_weights(name, density):
     small = config(name, sparsity=1 - density, method="small-dense", init_scale="own")
     net = network.create(small, *catalogue.shape(small.dataset))
     assert net.mask is None and net.density["realised"] == pytest.approx(density, rel=0.25)
-    dense = residual.build(name, *catalogue.shape(small.dataset))
-    assert list(residual.maskable(net.model)) == list(residual.maskable(dense))
+    dense = registry.build(name, *catalogue.shape(small.dataset))
+    assert list(maskable(net.model)) == list(maskable(dense))
 
 
 def test_a_perceptron_sees_images_of_any_size():
@@ -125,7 +127,7 @@ def test_every_rule_is_exact(name, rule):
     net = network.create(of, *catalogue.shape(of.dataset), load(of.dataset, None, 128))
     assert net.mask.nnz == round(of.density * net.mask.size) and not net.density["empty_layers"]
     assert 0 < net.density["effective"] <= net.density["realised"]
-    assert list(net.mask) == list(residual.maskable(net.model))
+    assert list(net.mask) == list(maskable(net.model))
 
 
 @pytest.mark.parametrize("criterion", densities.SCORED)

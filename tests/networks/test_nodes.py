@@ -7,10 +7,11 @@ import torch
 from torch.nn import functional as F
 
 from randsparse.errors import StudyError
-from randsparse.networks import registry, residual
-from randsparse.networks.nodes import compact, compact_widths, draw_nodes, node_mask
-from randsparse.networks.structure import node_groups
+from randsparse.networks import registry
+from randsparse.networks.initialization import initialize
+from randsparse.networks.nodes import compact, compact_widths, draw_nodes, node_groups, node_mask
 from randsparse.networks.widths import node_widths, small_dense_widths
+from randsparse.sparsity.layers import maskable
 from randsparse.sparsity.masks import Mask
 
 NETWORKS = ["wrn-10-1", "wrn-10-2", "wrn-16-2", "resnet-8", "resnet-20"]
@@ -18,7 +19,7 @@ NETWORKS = ["wrn-10-1", "wrn-10-2", "wrn-16-2", "resnet-8", "resnet-20"]
 
 def parent(name: str) -> torch.nn.Module:
     """Return a network in float64 whose norms have scales, shifts and statistics far from 1 and 0."""
-    model = residual.initialize(residual.build(name, classes=5, channels=2, size=8), seed=0).double()
+    model = initialize(registry.build(name, classes=5, channels=2, size=8), seed=0).double()
     random = torch.Generator().manual_seed(1)
     for module in model.modules():
         if isinstance(module, torch.nn.BatchNorm2d):
@@ -99,10 +100,10 @@ def test_the_node_mask_removes_rows_norms_and_columns(name):
     model = parent(name)
     keep = draw_nodes(model, 0.4, seed=2)
     mask = node_mask(model, keep)
-    assert mask.weights.keys() == residual.maskable(model).keys()
+    assert mask.weights.keys() == maskable(model).keys()
     assert mask.keys() == {n for n, _ in model.named_parameters()} - {"classifier.bias"}
     assert mask.nnz == sum(
-        prod(s) for s in residual.maskable(compact(model, name, keep)).values()
+        prod(s) for s in maskable(compact(model, name, keep)).values()
     )  # the mask is the product of rows and columns
     assert mask["classifier.weight"].any(1).all()  # classes stay
     assert mask["stem.weight"].flatten(2).any(2).any(0).all()  # inputs stay
@@ -186,7 +187,7 @@ def test_what_is_kept_must_fit_the_model():
 
 
 def weights(name: str, widths: registry.Widths | None = None) -> int:
-    return sum(map(prod, residual.maskable(residual.build(name, 10, 3, 32, widths=widths)).values()))
+    return sum(map(prod, maskable(registry.build(name, 10, 3, 32, widths=widths)).values()))
 
 
 @pytest.mark.parametrize("density", [0.02, 0.1, 0.2, 0.5, 0.8, 1.0])

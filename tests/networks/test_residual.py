@@ -6,9 +6,9 @@ from torch import nn
 from torch.nn import functional as F
 
 from randsparse.errors import StudyError
-from randsparse.networks import residual
-from randsparse.networks.registry import Widths, canonical, default_widths
-from randsparse.networks.residual import build, initialize, maskable
+from randsparse.networks.initialization import initialize
+from randsparse.networks.registry import Widths, architecture, build, default_widths
+from randsparse.sparsity.layers import fan_in, maskable
 
 
 def parameters(name: str, classes: int = 10) -> int:
@@ -146,15 +146,15 @@ def test_names_are_parsed_strictly(name, message):
 
 
 def test_one_network_has_one_canonical_name():
-    assert canonical("resnet-20-16") == canonical("resnet-20") == "resnet-20"
-    assert canonical("resnet-20-8") == "resnet-20-8"
-    assert canonical("wrn-16-16") == "wrn-16-16"
+    assert architecture("resnet-20-16").name == architecture("resnet-20").name == "resnet-20"
+    assert architecture("resnet-20-8").name == "resnet-20-8"
+    assert architecture("wrn-16-16").name == "wrn-16-16"
 
 
 @pytest.mark.parametrize(("name", "millions"), [("resnet-50", 25.557), ("wrn-50-2", 68.883)])
 def test_networks_for_large_images_are_those_of_their_papers(name, millions):
     assert parameters(name, classes=1000) / 1e6 == pytest.approx(millions, abs=0.001)
-    assert canonical(name) == name
+    assert architecture(name).name == name
     with torch.device("meta"):
         shapes = maskable(build(name, 7, 3, 224))
     assert len(shapes) == 54 and list(shapes)[0] == "conv1.weight" and shapes["fc.weight"] == (7, 2048)
@@ -191,7 +191,7 @@ def test_weights_are_kaiming_normal_by_fan_in():
     for name, shape in maskable(model).items():
         weight = model.get_parameter(name)
         inputs = shape[1] * (9 if len(shape) == 4 and shape[2] == 3 else 1)
-        assert residual.fan_in(shape) == inputs
+        assert fan_in(shape) == inputs
         standard = (weight * (inputs / 2) ** 0.5).flatten()
         assert abs(standard.mean()) < 5 / standard.numel() ** 0.5
         assert abs(standard.std() - 1) < 5 / (2 * standard.numel()) ** 0.5

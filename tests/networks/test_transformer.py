@@ -5,13 +5,14 @@ import torch
 from torch.nn import functional as F
 
 from randsparse.data.texts import PADDING
-from randsparse.networks import residual
+from randsparse.networks import registry
+from randsparse.networks.initialization import initialize
 from randsparse.networks.linear import HEADS
 
 
 @pytest.fixture
 def model():
-    return residual.initialize(residual.build("transformer-2-16", 5, 50, 12), seed=0).eval()
+    return initialize(registry.build("transformer-2-16", 5, 50, 12), seed=0).eval()
 
 
 def test_attention_is_that_of_torch(model):

@@ -7,22 +7,23 @@ import torch
 from torch.utils.flop_counter import FlopCounterMode
 
 from randsparse.data import catalogue
-from randsparse.networks import residual
+from randsparse.networks import registry
 from randsparse.runs import flops
 from randsparse.runs.config import RunConfig
+from randsparse.sparsity.layers import maskable
 from randsparse.training import network as networks
 
 
 @pytest.mark.parametrize("model", ["wrn-10-2", "wrn-16-1", "resnet-20", "resnet-20-8"])
 @pytest.mark.parametrize("dataset", ["digits", "cifar10", "fashion-mnist"])
 def test_layers_have_the_flops_that_torch_counts(model, dataset):
-    network = residual.build(model, *catalogue.shape(dataset))
+    network = registry.build(model, *catalogue.shape(dataset))
     channels, size = catalogue.shape(dataset)[1:]
     with FlopCounterMode(display=False) as counter, torch.no_grad():
         network.eval()(torch.zeros(1, channels, size, size))
     by_layer = flops.of_config(RunConfig(model=model, dataset=dataset))
     assert sum(by_layer.values()) == counter.get_total_flops()
-    assert [f"{layer}.weight" for layer in by_layer] == list(residual.maskable(network))
+    assert [f"{layer}.weight" for layer in by_layer] == list(maskable(network))
 
 
 def test_kept_weights_have_their_share():

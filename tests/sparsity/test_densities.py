@@ -5,8 +5,9 @@ import math
 import pytest
 
 from randsparse.errors import StudyError
-from randsparse.networks import residual
+from randsparse.networks import registry
 from randsparse.sparsity.densities import RULES, allocate, apportion, clipped, custom, within
+from randsparse.sparsity.layers import maskable
 
 DENSITIES = [i / 100 for i in range(1, 101)]
 NETWORKS = ["wrn-16-1", "wrn-22-2", "wrn-28-10", "resnet-20"]
@@ -15,7 +16,7 @@ SMALL = {"first": (8, 3, 3, 3), "middle": (16, 8, 3, 3), "classifier": (10, 16)}
 
 @pytest.fixture(scope="module")
 def shapes() -> dict[str, dict[str, tuple[int, ...]]]:
-    return {name: residual.maskable(residual.build(name, classes=10, channels=3, size=32)) for name in NETWORKS}
+    return {name: maskable(registry.build(name, classes=10, channels=3, size=32)) for name in NETWORKS}
 
 
 def total(shapes) -> int:

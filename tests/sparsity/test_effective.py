@@ -5,13 +5,13 @@ import torch
 from torch import nn
 
 from randsparse.errors import StudyError
-from randsparse.networks import registry, residual
+from randsparse.networks import registry
 from randsparse.networks.nodes import draw_nodes, node_mask
-from randsparse.networks.structure import flows
 from randsparse.sparsity.densities import allocate
 from randsparse.sparsity.effective import effective_density, effective_mask
+from randsparse.sparsity.layers import maskable
 from randsparse.sparsity.masks import Mask, draw
-from randsparse.sparsity.paths import Attention, Flow
+from randsparse.sparsity.paths import Attention, Flow, flows
 
 CHAIN = (Flow("a", "input", "h"), Flow("b", "h", "g"), Flow("c", "g", "classes"))
 RESIDUAL = (
@@ -94,8 +94,8 @@ def paths_by_gradient(model: nn.Module, mask: Mask, size: int = 32) -> dict[str,
 def test_effective_weights_are_those_with_a_gradient(name, density):
     own = registry.default_widths(name)
     widths = registry.Widths(tuple(w // 4 for w in own.streams), tuple(w // 4 for w in own.inner))
-    model = residual.build(name, classes=4, channels=3, size=32, widths=widths)
-    shapes = residual.maskable(model)
+    model = registry.build(name, classes=4, channels=3, size=32, widths=widths)
+    shapes = maskable(model)
     for seed in range(3):
         mask = draw(shapes, allocate(shapes, density, "uniform"), seed)
         effective = effective_mask(mask, flows(model))
@@ -106,10 +106,10 @@ def test_effective_weights_are_those_with_a_gradient(name, density):
 
 @pytest.mark.parametrize("density", [0.002, 0.01, 0.05])
 def test_effective_weights_of_bottlenecks_are_those_with_a_gradient(density):
-    from torchvision.models.resnet import Bottleneck, ResNet
+    from randsparse.networks.bottleneck import BottleneckNetwork
 
-    model = ResNet(Bottleneck, [1, 2, 1, 1], num_classes=4, width_per_group=2)
-    shapes = residual.maskable(model)
+    model = BottleneckNetwork(classes=4, inner=2, blocks=(1, 2, 1, 1))
+    shapes = maskable(model)
     mask = draw(shapes, allocate(shapes, density, "uniform"), seed=0)
     effective = effective_mask(mask, flows(model))
     assert 0 < effective.density < mask.density
@@ -119,8 +119,8 @@ def test_effective_weights_of_bottlenecks_are_those_with_a_gradient(density):
 
 
 def test_effective_density_lies_between_none_and_the_density():
-    model = residual.build("wrn-16-1", classes=10, channels=1, size=8)
-    shapes, steps = residual.maskable(model), flows(model)
+    model = registry.build("wrn-16-1", classes=10, channels=1, size=8)
+    shapes, steps = maskable(model), flows(model)
     for density in (0.005, 0.05, 0.5, 1.0):
         mask = draw(shapes, allocate(shapes, density, "uniform"), seed=0)
         effective = effective_mask(mask, steps)
@@ -133,7 +133,7 @@ def test_effective_density_lies_between_none_and_the_density():
 
 
 def test_all_kept_weights_of_a_node_mask_are_effective():
-    model = residual.build("wrn-10-2", classes=10, channels=1, size=8)
+    model = registry.build("wrn-10-2", classes=10, channels=1, size=8)
     mask = node_mask(model, draw_nodes(model, 0.2, seed=0))
     assert effective_density(mask, flows(model)) == mask.density
 
@@ -177,11 +177,11 @@ def test_attention_by_hand():
 @pytest.mark.parametrize("density", [0.02, 0.05, 0.1, 0.3])
 @pytest.mark.parametrize("name", ["transformer-1-16", "transformer-3-16"])
 def test_effective_weights_of_a_transformer_are_those_with_a_gradient(name, density):
-    model = residual.build(name, classes=3, channels=20, size=6).double()
+    model = registry.build(name, classes=3, channels=20, size=6).double()
     model.norm = Sum()
     for block in model.blocks:
         block.attention_norm, block.feedforward_norm = Sum(), Sum()
-    shapes = residual.maskable(model)
+    shapes = maskable(model)
     for seed in range(3):
         torch.manual_seed(seed)
         mask = draw(shapes, allocate(shapes, density, "uniform"), seed)
@@ -200,8 +200,8 @@ def test_effective_weights_of_a_transformer_are_those_with_a_gradient(name, dens
 
 @pytest.mark.parametrize("density", [0.02, 0.05, 0.2])
 def test_effective_weights_of_a_perceptron_are_those_with_a_gradient(density):
-    model = residual.build("mlp-5-16", classes=3, channels=3, size=4)
-    shapes = residual.maskable(model)
+    model = registry.build("mlp-5-16", classes=3, channels=3, size=4)
+    shapes = maskable(model)
     for seed in range(3):
         mask = draw(shapes, allocate(shapes, density, "uniform"), seed)
         for layer, kept in paths_by_gradient(model, mask, size=4).items():

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import copy
-import dataclasses
 import math
 
 import numpy as np
@@ -14,13 +13,20 @@ from torch.nn import functional as F
 
 from randsparse.data import dataset
 from randsparse.errors import StudyError
-from randsparse.networks import residual
+from randsparse.networks import registry
+from randsparse.networks.initialization import initialize
 from randsparse.sparsity import scores
+from randsparse.sparsity.layers import maskable
 
 
 @pytest.fixture(scope="module")
 def digits() -> dataset.Dataset:
     return dataset.load("digits")
+
+
+def first_images(of: dataset.Dataset, count: int) -> tuple[torch.Tensor, torch.Tensor]:
+    """Return the first training images, normalised, and their labels."""
+    return dataset.normalize(of.train_x[:count], of), of.train_y[:count]
 
 
 @pytest.fixture
@@ -60,7 +66,7 @@ def backpropagated(model: nn.Module, images: torch.Tensor, labels: torch.Tensor)
 
 
 def test_snip_ratio_is_that_of_the_chain_rule_by_hand(three_layers, digits):
-    images, labels = scores.sample("snip", digits, seed=3, batch_size=100)
+    images, labels = first_images(digits, 100)
     found = scores.snip(three_layers, images, labels, 0.1)
     by_hand = backpropagated(three_layers, images, labels)
     for each, expected in zip(found.values(), by_hand, strict=True):
@@ -77,7 +83,7 @@ def test_snip_ratio_is_that_of_the_chain_rule_by_hand(three_layers, digits):
 def gradient(model: nn.Module, images: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
     """Return the gradient that GraSP speaks of, of all weights in one vector."""
     loss = F.cross_entropy(model(images.double()) / 200, labels)
-    weights = [model.get_parameter(name) for name in residual.maskable(model)]
+    weights = [model.get_parameter(name) for name in maskable(model)]
     return torch.cat([each.flatten() for each in torch.autograd.grad(loss, weights)])
 
 
@@ -85,7 +91,7 @@ def gradient(model: nn.Module, images: torch.Tensor, labels: torch.Tensor) -> to
 def test_grasp_is_that_of_the_explicit_hessian(tiny, monkeypatch, chunk):
     monkeypatch.setattr(scores, "CHUNK", chunk)
     model, images, labels = tiny
-    names = list(residual.maskable(model))
+    names = list(maskable(model))
     sizes = [model.get_parameter(name).numel() for name in names]
 
     def loss(flat: torch.Tensor) -> torch.Tensor:
@@ -123,7 +129,7 @@ def positive(model: nn.Module) -> nn.Module:
 
 @pytest.mark.parametrize("name", ["wrn-10-1", "resnet-8"])
 def test_synaptic_flow_is_conserved_where_all_paths_pass(name):
-    model = positive(residual.initialize(residual.build(name, 10, 1, 8), 0))
+    model = positive(initialize(registry.build(name, 10, 1, 8), 0))
     ones = torch.ones(1, 1, 8, 8, dtype=torch.float64)
     through = model(ones).sum().item()
     found = scores.saliency(model, ones)
@@ -134,7 +140,7 @@ def test_synaptic_flow_is_conserved_where_all_paths_pass(name):
 
 def test_synflow_prunes_round_by_round_and_needs_no_data(digits):
     model = nn.Sequential(nn.Flatten(), nn.Linear(64, 20, bias=False), nn.ReLU(), nn.Linear(20, 10, bias=False))
-    residual.initialize(model, 0)
+    initialize(model, 0)
     shape, density = torch.ones(1, 1, 8, 8), 0.03
     alive = positive(model)
     total = sum(p.numel() for p in alive.parameters())
@@ -154,7 +160,7 @@ def test_synflow_prunes_round_by_round_and_needs_no_data(digits):
 
 
 def test_synflow_keeps_every_layer_of_a_deep_network_in_float64():
-    model = residual.initialize(residual.build("resnet-110", 10, 1, 8), 0)
+    model = initialize(registry.build("resnet-110", 10, 1, 8), 0)
     found = scores.saliency(positive(model), torch.ones(1, 1, 8, 8, dtype=torch.float64))
     assert max(each.max() for each in found.values()) > torch.finfo(torch.float32).max  # and finite
     with pytest.raises(StudyError, match="scores of stem.weight are not finite"):
@@ -168,12 +174,12 @@ def test_magnitude_is_that_of_the_weights(three_layers):
 
 @pytest.mark.parametrize("name", scores.SCORES)
 def test_scores_leave_the_network_and_random_numbers_as_they_were(name, digits):
-    model = residual.initialize(residual.build("wrn-10-1", 10, 1, 8), 0).train()
+    model = initialize(registry.build("wrn-10-1", 10, 1, 8), 0).train()
     model.stem.eval()
     before = copy.deepcopy(model.state_dict())
     modes = [module.training for module in model.modules()]
     flags = [parameter.requires_grad for parameter in model.parameters()]
-    images, labels = scores.sample(name, digits, 0, 64)
+    images, labels = first_images(digits, 64)
     state, numpy_state = torch.get_rng_state(), np.random.get_state()[1].copy()
     found = scores.SCORES[name](model, images, labels, 0.1)
     assert torch.equal(torch.get_rng_state(), state) and (np.random.get_state()[1] == numpy_state).all()
@@ -182,37 +188,16 @@ def test_scores_leave_the_network_and_random_numbers_as_they_were(name, digits):
     assert [module.training for module in model.modules()] == modes
     assert [parameter.requires_grad for parameter in model.parameters()] == flags
     assert all(parameter.grad is None for parameter in model.parameters())
-    assert {key: tuple(each.shape) for key, each in found.items()} == residual.maskable(model)
+    assert {key: tuple(each.shape) for key, each in found.items()} == maskable(model)
     assert all(each.dtype == torch.float64 and not each.requires_grad for each in found.values())
 
 
 @pytest.mark.parametrize("name", scores.SCORES)
 def test_batch_norm_has_the_mode_of_the_score_whatever_that_of_the_network(name, digits):
-    model = residual.initialize(residual.build("wrn-10-1", 10, 1, 8), 0)
-    images, labels = scores.sample(name, digits, 0, 64)
+    model = initialize(registry.build("wrn-10-1", 10, 1, 8), 0)
+    images, labels = first_images(digits, 64)
     one, other = (scores.SCORES[name](model.train(mode), images, labels, 0.1) for mode in (True, False))
     assert all(torch.equal(one[key], other[key]) for key in one)
-
-
-def test_samples_are_of_the_training_part_and_follow_from_the_seed(digits):
-    held_out = [f"{part}_{kind}" for part in ("val", "test") for kind in "xy"]
-    blank = {name: torch.zeros_like(getattr(digits, name)) for name in held_out}
-    torch.rand(7)
-    for name, size in (("snip", 64), ("grasp", 250)):
-        images, labels = scores.sample(name, digits, 5, 64)
-        again = scores.sample(name, dataclasses.replace(digits, **blank), 5, 64)
-        assert torch.equal(images, again[0]) and torch.equal(labels, again[1]) and len(labels) == size
-        assert not torch.equal(images, scores.sample(name, digits, 6, 64)[0])
-        plain = {image.numpy().tobytes() for image in dataset.normalize(digits.train_x, digits).contiguous()}
-        assert all(image.numpy().tobytes() in plain for image in images.contiguous())
-    assert labels.bincount().tolist() == [25] * 10
-    assert all(sorted(part.tolist()) == list(range(10)) for part in labels.split(10))  # chunks are balanced
-
-
-def test_grasp_takes_all_images_of_a_small_class():
-    few = dataset.load("digits", train_samples=100)
-    labels = scores.sample("grasp", few, 0, 64)[1]
-    assert torch.equal(labels.bincount(minlength=10), few.train_y.bincount(minlength=10))
 
 
 def test_highest_scores_of_all_layers_count_and_no_layer_is_emptied():
@@ -230,10 +215,10 @@ def test_highest_scores_of_all_layers_count_and_no_layer_is_emptied():
 
 @pytest.mark.parametrize("name", ["snip", "magnitude"])
 def test_score_counts_are_exact_at_every_density_and_nested(name, digits):
-    model = residual.initialize(residual.build("resnet-8", 10, 1, 8), 0)
-    images, labels = scores.sample(name, digits, 0, 128)
+    model = initialize(registry.build("resnet-8", 10, 1, 8), 0)
+    images, labels = first_images(digits, 128)
     found = scores.SCORES[name](model, images, labels, 0.1)
-    total = sum(map(math.prod, residual.maskable(model).values()))
+    total = sum(map(math.prod, maskable(model).values()))
     denser = None
     for density in reversed([i / 100 for i in range(1, 100)]):
         mask = scores.keep(found, scores.counts(found, density))

@@ -20,10 +20,11 @@ from conftest import REPOSITORY
 from randsparse.data import catalogue
 from randsparse.data import folders as image_folders
 from randsparse.errors import StudyError
-from randsparse.networks import residual
+from randsparse.networks.bottleneck_layers import BOTTLENECKS
 from randsparse.runs import flops, store
 from randsparse.runs.config import RunConfig
 from randsparse.runs.store import Store
+from randsparse.sparsity.layers import maskable
 from randsparse.study import command_line, recipes
 from randsparse.sweeps import budget
 from randsparse.sweeps.sweep import sweep
@@ -203,7 +204,7 @@ def test_imagenets_networks_train_from_a_folder_with_exact_masks(data_dir):
                          train_samples=12)  # fmt: skip
     trainer = streamed.StreamedTrainer(config, image_folders.load(config.dataset, data_dir, 12))
     mask = trainer.masks[0]
-    assert list(mask) == list(residual.maskable(trainer.model)) and len(mask) == 54
+    assert list(mask) == list(maskable(trainer.model)) and len(mask) == 54
     before = trainer.model.conv1.weight.detach().clone()
     trainer.train_epoch()
     for name, kept in mask.items():
@@ -290,7 +291,7 @@ def test_the_recipe_for_imagenet_is_the_papers():
         drops = [epoch for epoch in range(1, config.epochs) if learning_rate(config, 1603 * epoch, 1603)
                  < 0.5 * learning_rate(config, 1603 * epoch - 1, 1603)]  # fmt: skip
         assert drops == [30, 60, 80]
-    assert {config.model for config in configs} == {"wrn-50-2", "resnet-50"} == set(residual.BOTTLENECKS)
+    assert {config.model for config in configs} == {"wrn-50-2", "resnet-50"} == set(BOTTLENECKS)
     assert {config.sparsity for config in configs} == {0.0, 0.5, 0.7, 0.9} and len(configs) == 2 * 3 * (1 + 2 * 3)
 
 

@@ -8,7 +8,8 @@ import pytest
 import torch
 
 from randsparse.data.dataset import load, normalize
-from randsparse.networks import residual
+from randsparse.networks import registry
+from randsparse.networks.initialization import initialize
 from randsparse.training import metrics
 
 LOGITS = torch.tensor([[math.log(0.8), math.log(0.2)], [math.log(0.6), math.log(0.4)]], dtype=torch.float64)
@@ -24,7 +25,7 @@ def test_metrics_by_hand():
 
 def test_a_partial_last_batch_counts_as_much_as_its_images():
     dataset = load("digits")
-    model = residual.initialize(residual.build("wrn-10-1", 10, 1, 8), 0).double()
+    model = initialize(registry.build("wrn-10-1", 10, 1, 8), 0).double()
     model.train()
     parts = metrics.logits(model, dataset.val_x, dataset, torch.float64, batch_size=7)
     assert len(dataset.val_x) % 7 and model.training
@@ -38,7 +39,7 @@ def test_a_partial_last_batch_counts_as_much_as_its_images():
 
 def test_evaluation_changes_nothing_and_draws_nothing():
     dataset = load("digits")
-    model = residual.initialize(residual.build("wrn-10-1", 10, 1, 8), 0)
+    model = initialize(registry.build("wrn-10-1", 10, 1, 8), 0)
     before = {name: value.clone() for name, value in model.state_dict().items()}
     state = torch.get_rng_state()
     first = metrics.logits(model, dataset.val_x, dataset, torch.float32)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 import pytest
 import torch
 from torch.nn import functional as F
@@ -9,13 +11,15 @@ from torch.nn import functional as F
 from randsparse.data import catalogue
 from randsparse.data import dataset as data
 from randsparse.errors import StudyError
-from randsparse.networks import residual
+from randsparse.networks import registry
+from randsparse.networks.initialization import initialize
 from randsparse.runs.config import CHOICES, RunConfig
 from randsparse.runs.feasibility import infeasible
 from randsparse.sparsity import densities, scores
+from randsparse.sparsity.layers import maskable
 from randsparse.training import trainer
 from randsparse.training.engines import programs
-from randsparse.training.network import create
+from randsparse.training.network import create, sample
 
 SHAPE = catalogue.shape("digits")
 SPARSE = RunConfig(sparsity=0.9, train_samples=256, batch_size=64, epochs=2)
@@ -69,9 +73,9 @@ def test_a_score_mask_its_shuffle_and_its_redrawn_init_differ_in_one_field_each(
 
 def test_a_snip_run_scores_its_own_initial_weights(digits):
     config = scored("snip", init_seed=3, data_seed=2)
-    model = residual.initialize(residual.build(config.model, *SHAPE), 3).double().train()
-    images, labels = scores.sample("snip", digits, 2, 64)
-    weights = {name: model.get_parameter(name) for name in residual.maskable(model)}
+    model = initialize(registry.build(config.model, *SHAPE), 3).double().train()
+    images, labels = sample("snip", digits, 2, 64)
+    weights = {name: model.get_parameter(name) for name in maskable(model)}
     gradients = torch.autograd.grad(F.cross_entropy(model(images.double()), labels), list(weights.values()))
     by_hand = {name: (g * w).abs().detach() for (name, w), g in zip(weights.items(), gradients, strict=True)}
     flat = torch.cat([each.flatten() for each in by_hand.values()])
@@ -84,7 +88,7 @@ def test_a_snip_run_scores_its_own_initial_weights(digits):
 
 def test_rule_and_criterion_are_chosen_apart(digits):
     by_rule = SPARSE.replace(rule="uniform", criterion="snip")
-    shapes = residual.maskable(residual.build("wrn-10-1", *SHAPE))
+    shapes = maskable(registry.build("wrn-10-1", *SHAPE))
     assert mask_of(by_rule, digits).counts == densities.allocate(shapes, 0.1, "uniform")
     assert mask_of(by_rule, digits) != mask_of(by_rule.replace(criterion="magnitude"), digits)
     both = SPARSE.replace(rule="grasp", criterion="snip")
@@ -113,6 +117,28 @@ def test_scores_on_images_need_the_dataset_and_others_do_not():
             else:
                 assert create(config, *SHAPE).mask.nnz
             assert infeasible(config, *SHAPE) is None
+
+
+def test_samples_are_of_the_training_part_and_follow_from_the_seed():
+    digits = data.load("digits")
+    held_out = [f"{part}_{kind}" for part in ("val", "test") for kind in "xy"]
+    blank = {name: torch.zeros_like(getattr(digits, name)) for name in held_out}
+    torch.rand(7)
+    for name, size in (("snip", 64), ("grasp", 250)):
+        images, labels = sample(name, digits, 5, 64)
+        again = sample(name, dataclasses.replace(digits, **blank), 5, 64)
+        assert torch.equal(images, again[0]) and torch.equal(labels, again[1]) and len(labels) == size
+        assert not torch.equal(images, sample(name, digits, 6, 64)[0])
+        plain = {image.numpy().tobytes() for image in data.normalize(digits.train_x, digits).contiguous()}
+        assert all(image.numpy().tobytes() in plain for image in images.contiguous())
+    assert labels.bincount().tolist() == [25] * 10
+    assert all(sorted(part.tolist()) == list(range(10)) for part in labels.split(10))  # chunks are balanced
+
+
+def test_grasp_takes_all_images_of_a_small_class():
+    few = data.load("digits", train_samples=100)
+    labels = sample("grasp", few, 0, 64)[1]
+    assert torch.equal(labels.bincount(minlength=10), few.train_y.bincount(minlength=10))
 
 
 def test_infeasible_says_what_it_can_without_data(digits):

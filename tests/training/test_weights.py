@@ -4,14 +4,15 @@ import pytest
 import torch
 
 from randsparse.errors import StudyError
-from randsparse.networks import residual
+from randsparse.networks import registry
+from randsparse.networks.initialization import initialize
 from randsparse.runs.config import RunConfig
 from randsparse.training import weights
 
 
 @pytest.fixture
 def state() -> dict[str, torch.Tensor]:
-    model = residual.initialize(residual.build("wrn-10-1", 10, 1, 8), 0)
+    model = initialize(registry.build("wrn-10-1", 10, 1, 8), 0)
     return model.to(memory_format=torch.channels_last).state_dict()
 
 

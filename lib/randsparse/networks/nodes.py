@@ -5,17 +5,30 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from randsparse.errors import StudyError
-from randsparse.networks.registry import Widths
-from randsparse.networks.residual import ResidualNetwork, build, maskable
-from randsparse.networks.structure import node_groups
+from randsparse.networks.architecture import NodeGroup, Widths
+from randsparse.networks.registry import build
+from randsparse.networks.residual import ResidualNetwork
 from randsparse.networks.widths import kept_nodes
 from randsparse.seeds import generator
+from randsparse.sparsity.layers import maskable
 from randsparse.sparsity.masks import Mask, keep_lowest
 
 Keep = Mapping[str, Tensor]  # name of a node group -> bool vector, True where a node stays
+
+
+def node_groups(model: nn.Module) -> tuple[NodeGroup, ...]:
+    """Return every group of nodes of a model, as its method `node_groups` does: streams, then the insides of blocks.
+
+    Raises StudyError for a network that has no such method.
+    """
+    if not hasattr(model, "node_groups"):
+        raise StudyError(
+            f"nodes of a {type(model).__name__} are not grouped: choose structure 'weight' or another model"
+        )
+    return model.node_groups()
 
 
 def draw_nodes(model: ResidualNetwork, density: float, seed: int) -> dict[str, Tensor]:
@@ -57,7 +70,7 @@ def compact(model: ResidualNetwork, name: str, keep: Keep) -> ResidualNetwork:
 
     Args:
         model: the parent, masked or not; it is not changed.
-        name: the parent's name, as `models.build` takes it.
+        name: the parent's name, as `registry.build` takes it.
         keep: which nodes stay, as from `draw_nodes`.
 
     Weights, norm parameters and running statistics of the kept nodes are copied, the classifier's bias whole;

@@ -1,22 +1,16 @@
-"""The networks of the study, built from a name, or from explicit widths for a small dense twin."""
+"""Wide ResNets and CIFAR ResNets: their blocks, their groups of nodes, and how signals flow through them."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from math import prod, sqrt
+from collections.abc import Iterator
+from dataclasses import dataclass, field
 
-import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from randsparse import extensions
-from randsparse.errors import StudyError, unknown
-from randsparse.networks import linear as linear_networks
-from randsparse.networks.bottleneck import BOTTLENECKS
-from randsparse.networks.perceptron import Perceptron
-from randsparse.networks.registry import Block, Widths, blocks, check_images, parse
-from randsparse.networks.transformer import Transformer
-from randsparse.seeds import generator
+from randsparse.networks.architecture import NodeGroup, Widths
+from randsparse.networks.residual_layers import GROUPS, Block, blocks
+from randsparse.sparsity.paths import Flow
 
 
 def conv3x3(inputs: int, outputs: int, stride: int = 1) -> nn.Conv2d:
@@ -67,19 +61,36 @@ class PostActivationBlock(nn.Module):
         return F.relu(residual.add_(skipped), inplace=True)
 
 
+@dataclass
+class _Group:
+    """A node group while it is collected: names of modules."""
+
+    writers: list[str] = field(default_factory=list)
+    norms: list[str] = field(default_factory=list)
+    readers: list[str] = field(default_factory=list)
+
+    def freeze(self, name: str, model: nn.Module) -> NodeGroup:
+        size = model.get_submodule(self.writers[0]).out_channels
+        return NodeGroup(name, size, tuple(self.writers), tuple(self.norms), tuple(self.readers))
+
+
 class ResidualNetwork(nn.Module):
     """A stem, three groups of residual blocks (full, half, quarter resolution), mean pooling, a classifier.
 
-    Subclasses say which block, depths and widths, and define `features`: what the classifier reads of images
-    (N, channels, size, size), which is (N, last stream). Where the network of that name has a shortcut conv,
-    so has one with other `widths`: a compacted network keeps the topology of its parent.
+    Subclasses say which block, and define `features`: what the classifier reads of images (N, channels, size, size),
+    which is (N, last stream). Where the network of that name has a shortcut conv, so has one with other `widths`: a
+    compacted network keeps the topology of its parent.
+
+    Args:
+        classes, channels: the number of outputs, and of colours of an image.
+        widths: of all streams and blocks, which say how many there are.
     """
 
     block: type[nn.Module]
 
-    def __init__(self, name: str, classes: int, channels: int, widths: Widths | None = None) -> None:
+    def __init__(self, classes: int, channels: int, widths: Widths) -> None:
         super().__init__()
-        described = list(blocks(name, widths))
+        described = list(blocks(widths))
         first, last = described[0].inputs, described[-1].outputs
         of_groups: dict[str, list[nn.Module]] = {}
         for each in described:
@@ -99,12 +110,66 @@ class ResidualNetwork(nn.Module):
 
     def named_blocks(self) -> Iterator[tuple[str, nn.Module]]:
         """Yield the name and module of every block, in order of depth."""
-        for group in ("group1", "group2", "group3"):
-            for index, block in enumerate(getattr(self, group)):
-                yield f"{group}.{index}", block
+        for group in GROUPS:
+            for index, block in enumerate(self.get_submodule(f"group{group}")):
+                yield f"group{group}.{index}", block
 
     def forward(self, x: Tensor) -> Tensor:
         return self.classifier(self.features(x))
+
+    def node_groups(self) -> tuple[NodeGroup, ...]:
+        """Return every group of nodes: streams, then the insides of blocks, each in order of depth.
+
+        Streams are named "stem", "group1", ..., insides "group1.0.inner"; inputs and classes are in no group.
+        """
+        stream = self._first_stream()
+        streams, inner = {stream: _Group(writers=["stem"])}, {}
+        if hasattr(self, "stem_norm"):
+            streams[stream].norms.append("stem_norm")
+        for name, block in self.named_blocks():
+            source = streams[stream]
+            source.readers.append(f"{name}.conv1")
+            if block.shortcut is not None:
+                source.readers.append(f"{name}.shortcut")
+                stream = name.split(".")[0]
+            target = streams.setdefault(stream, _Group())
+            target.writers.append(f"{name}.conv2")
+            if block.shortcut is not None:
+                target.writers.append(f"{name}.shortcut")
+            if isinstance(block, PreActivationBlock):  # norms read the stream, so the reading block's count
+                source.norms.append(f"{name}.norm1")
+                inner_norm = f"{name}.norm2"
+            else:  # norms write the stream, so the writing block's count
+                target.norms.append(f"{name}.norm2")
+                if block.shortcut is not None:
+                    target.norms.append(f"{name}.shortcut_norm")
+                inner_norm = f"{name}.norm1"
+            inner[f"{name}.inner"] = _Group([f"{name}.conv1"], [inner_norm], [f"{name}.conv2"])
+        if hasattr(self, "head_norm"):
+            streams[stream].norms.append("head_norm")
+        streams[stream].readers.append("classifier")
+        return tuple(group.freeze(name, self) for name, group in (streams | inner).items())
+
+    def flows(self) -> tuple[Flow, ...]:
+        """Return every step of the paths from "input" to "classes", each after all that lead to its source."""
+        stream, version = self._first_stream(), 0
+        steps = [Flow("stem.weight", "input", f"{stream}@0")]
+        for name, block in self.named_blocks():
+            source = f"{stream}@{version}"
+            if block.shortcut is None:
+                version += 1
+                target, shortcut = f"{stream}@{version}", None
+            else:
+                stream, version = name.split(".")[0], 0
+                target, shortcut = f"{stream}@0", f"{name}.shortcut.weight"
+            steps.append(Flow(f"{name}.conv1.weight", source, f"{name}.inner"))
+            steps.append(Flow(f"{name}.conv2.weight", f"{name}.inner", target))
+            steps.append(Flow(shortcut, source, target))
+        return (*steps, Flow("classifier.weight", f"{stream}@{version}", "classes"))
+
+    def _first_stream(self) -> str:
+        """Name the stream that the stem writes: its own, or group1's where no shortcut convolution parts them."""
+        return "group1" if self.group1[0].shortcut is None else "stem"
 
 
 class WideResNet(ResidualNetwork):
@@ -131,89 +196,3 @@ class ResNet(ResidualNetwork):
     def features(self, x: Tensor) -> Tensor:
         x = F.relu(self.stem_norm(self.stem(x)), inplace=True)
         return pooled(self.group3(self.group2(self.group1(x))))
-
-
-NORMS = (nn.BatchNorm1d, nn.BatchNorm2d, nn.LayerNorm, nn.GroupNorm)
-MODELS: dict[str, type[ResidualNetwork]] = {"wrn": WideResNet, "resnet": ResNet}
-
-
-def build(name: str, classes: int, channels: int, size: int, widths: Widths | None = None) -> nn.Module:
-    """Return the network of that name, with PyTorch's own initialisation: call `initialize` for the study's.
-
-    Args:
-        name: wrn-<depth>-<width> or resnet-<depth>[-<initial width>], both a ResidualNetwork; one of BOTTLENECKS; of
-            `linear_networks.LINEAR`; or of `extensions.MODELS`.
-        classes, channels: the number of outputs, and of colours of an image; for tables and texts see `sources.shape`.
-        size: height and width of an image, from 8; of bottlenecks, from 32 and in three colours.
-        widths: explicit channels, for as many streams and blocks as the name has; the topology stays.
-
-    Raises:
-        StudyError: the name, the size or the widths are impossible.
-    """
-    check_images(name, channels, size)
-    if name in BOTTLENECKS and widths is None:
-        import torchvision.models  # here, since it takes a second that only these networks need
-
-        return getattr(torchvision.models, BOTTLENECKS[name].torchvision)(weights=None, num_classes=classes)
-    if linear := linear_networks.parse(name):
-        widths = linear_networks.widths_of(name, widths)
-        if linear[0] == "mlp":
-            return Perceptron(classes, channels * size**2, widths)
-        return Transformer(classes, channels, size, widths)
-    own = extensions.model(name)
-    if own and widths is None:
-        return own.build(classes, channels, size)
-    family, _, _ = parse(name)
-    return MODELS[family](name, classes, channels, widths)
-
-
-def maskable(model: nn.Module) -> dict[str, tuple[int, ...]]:
-    """Return the shape of every weight that a mask covers: convolutions and linear layers, in order of depth.
-
-    Keys are names of parameters ("group1.0.conv1.weight"). A block gives conv1, conv2, shortcut.
-    """
-    layers = ((n, m) for n, m in model.named_modules() if isinstance(m, nn.Conv2d | nn.Linear))
-    return {f"{name}.weight": tuple(module.weight.shape) for name, module in layers}
-
-
-def fan_in(shape: tuple[int, ...]) -> int:
-    """Return the number of inputs of one output: n_in k_h k_w of a convolution, n_in of a linear layer."""
-    return prod(shape[1:])
-
-
-@torch.no_grad()
-def initialize(
-    model: nn.Module, seed: int, scales: Mapping[str, float] | None = None, signed_constant: bool = False
-) -> nn.Module:
-    """Draw the weights of a model in place and return it: W ~ N(0, 2/fan_in), biases 0, norms 1 and 0.
-
-    Embeddings, of which a sample reads one row, are drawn from N(0, 1/width): their vectors have a length of about 1.
-
-    Args:
-        seed: each weight has its own stream, seeded by (seed, its name), whatever else is drawn.
-        scales: for some weights by name, a factor on their standard deviation (Kaiming's unless given).
-        signed_constant: whether each weight is the standard deviation with its sign (Ramanujan et al. 2020, section 4).
-
-    Raises:
-        StudyError: a scale names a weight that the model does not have, or it has parameters of another kind.
-    """
-    shapes, scales = maskable(model), dict(scales or {})
-    for name in scales.keys() - shapes.keys():
-        raise unknown("weight", name, shapes)
-    for path, module in model.named_modules():
-        if isinstance(module, NORMS):
-            module.reset_parameters()  # scale, shift, running statistics and their count
-        elif isinstance(module, nn.Embedding):
-            drawn = torch.randn(module.weight.shape, generator=generator("init", seed, f"{path}.weight"))
-            module.weight.copy_(drawn * module.embedding_dim**-0.5)
-        elif isinstance(module, nn.Conv2d | nn.Linear):
-            if module.bias is not None:
-                module.bias.zero_()
-        elif own := [f"{path}.{name}".lstrip(".") for name, _ in module.named_parameters(recurse=False)]:
-            raise StudyError(f"parameter {own[0]} is of a {type(module).__name__}, which is not initialised here: use "
-                             "2-d convolutions, linear layers, embeddings and norms of torch.nn")  # fmt: skip
-    for name, shape in shapes.items():
-        drawn = torch.randn(shape, generator=generator("init", seed, name))
-        drawn = drawn.sign() if signed_constant else drawn
-        model.get_parameter(name).copy_(drawn * (sqrt(2 / fan_in(shape)) * scales.get(name, 1.0)))
-    return model

@@ -8,7 +8,8 @@ from functools import cache
 from math import ceil, prod
 
 from randsparse.errors import StudyError
-from randsparse.networks.registry import Widths, default_widths, shapes
+from randsparse.networks.architecture import Widths
+from randsparse.networks.registry import default_widths, shapes
 
 
 def node_widths(name: str, density: float) -> Widths:

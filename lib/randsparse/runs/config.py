@@ -153,7 +153,7 @@ class RunConfig:
                 self.layer_densities, "a density by layer, of one at least, with rule='custom'")
         require(self.engine != "compacted" or self.sparsity == 0 or sparse_node or self.method == "small-dense",
                 "engine", self.engine, "'masked' or 'batched' unless structure is 'node'")
-        if not registry.is_convolutional(self.model):
+        if not registry.architecture(self.model).convolutional:
             require(self.engine == "masked", "engine", self.engine, f"'masked' with {self.model}")
             require(not self.sparsity or self.structure == "weight", "structure", self.structure,
                     f"'weight' with {self.model}, as only convolutional networks have node masks")
@@ -183,7 +183,7 @@ class RunConfig:
             names |= {"momentum", "nesterov"}
         if self.schedule != "step":
             names |= {"milestones", "gamma"}
-        if not registry.is_convolutional(self.model):
+        if not registry.architecture(self.model).convolutional:
             names |= {"memory_format"}
         if self.norm_group == self.batch_size:
             names |= {"norm_group"}
@@ -265,8 +265,9 @@ def _canonical_model(dataset: str, model: str, rule: str) -> str:
     rules = (*densities.RULES, *densities.SCORED, "custom")
     if rule not in rules:
         raise unknown("density rule", rule, rules)
-    registry.check_images(model, channels, size)
-    return registry.canonical(model)
+    found = registry.architecture(model)
+    found.check_images(channels, size)
+    return found.name
 
 
 @lru_cache

@@ -7,7 +7,8 @@ from functools import cache
 
 from randsparse.errors import StudyError
 from randsparse.networks import widths
-from randsparse.networks.registry import Widths, shapes
+from randsparse.networks.architecture import Widths
+from randsparse.networks.registry import shapes
 from randsparse.runs import methods
 from randsparse.runs.config import RunConfig
 from randsparse.sparsity import densities, flow_preservation

@@ -26,7 +26,7 @@ def effective_mask(mask: Mask, flows: Sequence[Flow]) -> Mask:
 
     Args:
         mask: has exactly the weights that the flows name, each (out, in, *kernel).
-        flows: as from `structure.flows`, each step after all that lead to its source. A step without weight
+        flows: as from `paths.flows`, each step after all that lead to its source. A step without weight
             passes every channel on, as the identity around a residual block does, or attention.
 
     A weight counts if its input channel can be reached from the input, and the classes from its output

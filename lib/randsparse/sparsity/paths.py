@@ -4,6 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from randsparse.errors import StudyError
+
+if TYPE_CHECKING:
+    from torch import nn
 
 
 @dataclass(frozen=True)
@@ -40,3 +46,19 @@ def chain(weights: Iterable[str]) -> tuple[Flow, ...]:
     names = list(weights)
     nodes = ["input", *(f"after {name}" for name in names[:-1]), "classes"]
     return tuple(Flow(name, nodes[index], nodes[index + 1]) for index, name in enumerate(names))
+
+
+def flows(model: nn.Module) -> tuple[Flow, ...]:
+    """Return every step of the paths from "input" to "classes", each after all that lead to its source.
+
+    Args:
+        model: has a method `flows`, which says it, as all networks of `registry.build` do.
+
+    Raises StudyError for another one: which of its layers read which cannot be guessed from the module.
+    """
+    if not callable(getattr(model, "flows", None)):
+        raise StudyError(
+            f"a {type(model).__name__} does not say how its signals flow: give it a method `flows` that returns the "
+            "steps from input to classes, such as paths.chain([...]) for layers one after another"
+        )
+    return model.flows()

@@ -16,11 +16,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from randsparse.data.dataset import Dataset, normalize
 from randsparse.errors import StudyError
-from randsparse.networks.residual import maskable
-from randsparse.seeds import generator
 from randsparse.sparsity import densities
+from randsparse.sparsity.layers import maskable
 from randsparse.sparsity.masks import Mask
 
 Scores = dict[str, Tensor]
@@ -30,8 +28,6 @@ ROUNDS = 100
 """Rounds of SynFlow."""
 TEMPERATURE = 200.0
 """By which GraSP divides the logits."""
-SAMPLES = 25
-"""Images of each class that GraSP looks at."""
 CHUNK = 250
 """Images that GraSP passes at once, with the batch-norm statistics of their own."""
 
@@ -118,26 +114,6 @@ def saliency(model: nn.Module, images: Tensor) -> Scores:
 
 
 SCORES: dict[str, Score] = {"magnitude": magnitude, "snip": snip, "grasp": grasp, "synflow": synflow}
-
-
-def sample(name: str, dataset: Dataset, seed: int, batch_size: int) -> tuple[Tensor, Tensor]:
-    """Return the training images, normalised and not augmented, and labels that the score of that name looks at.
-
-    They depend on the seed (a run's `data_seed`): `batch_size` images in random order, and for GraSP the first SAMPLES
-    images of each class in that order (all of a smaller class), class by class in turn.
-    """
-    order = torch.randperm(len(dataset.train_y), generator=generator("score", seed)).to(dataset.train_y.device)
-    labels = dataset.train_y[order]
-    if name == "grasp":
-        turn = torch.zeros_like(labels)
-        for label in labels.unique():
-            own = labels == label
-            turn[own] = torch.arange(int(own.sum()), device=labels.device)
-        turns = (turn * dataset.classes + labels).argsort()
-        chosen = order[turns[turn[turns] < SAMPLES]]
-    else:
-        chosen = order[:batch_size]
-    return normalize(dataset.train_x[chosen], dataset), dataset.train_y[chosen]
 
 
 def counts(scores: Mapping[str, Tensor], density: float) -> dict[str, int]:

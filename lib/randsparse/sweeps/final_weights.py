@@ -14,7 +14,7 @@ from torch import nn
 
 from randsparse.data import catalogue
 from randsparse.errors import StudyError
-from randsparse.networks import residual
+from randsparse.networks import registry
 from randsparse.runs.config import RunConfig
 from randsparse.runs.records import SEMANTICS, Record, alike, checked
 from randsparse.runs.store import Store
@@ -109,7 +109,7 @@ def _untrained(config: RunConfig) -> nn.Module:
     """Return a network of the run's shape; that of a weight mask is its parent's, whatever the mask."""
     image = catalogue.shape(config.dataset)
     if config.method != "small-dense" and config.structure == "weight":
-        return residual.build(config.model, *image)
+        return registry.build(config.model, *image)
     return networks.create(config, *image).model
 
 

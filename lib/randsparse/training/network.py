@@ -7,19 +7,24 @@ from dataclasses import dataclass
 from typing import Any
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
-from randsparse.data.dataset import Dataset
+from randsparse.data.dataset import Dataset, normalize
 from randsparse.errors import StudyError
-from randsparse.networks import nodes, residual
-from randsparse.networks.registry import input_shape
-from randsparse.networks.structure import flows
+from randsparse.networks import nodes, registry
+from randsparse.networks.initialization import initialize
 from randsparse.runs import methods
 from randsparse.runs.config import RunConfig
 from randsparse.runs.feasibility import allocate, changing_counts, small_widths
+from randsparse.seeds import generator
 from randsparse.sparsity import densities, flow_preservation, scores
 from randsparse.sparsity.effective import effective_density
+from randsparse.sparsity.layers import fan_in, maskable
 from randsparse.sparsity.masks import Mask, draw, draw_inside
+from randsparse.sparsity.paths import flows
+
+SAMPLES = 25
+"""Images of each class that GraSP looks at."""
 
 
 @dataclass(frozen=True)
@@ -47,22 +52,22 @@ def create(config: RunConfig, classes: int, channels: int, size: int, dataset: D
     The same config gives the same network in any process. Raises StudyError where the sparsity cannot be reached, and
     for scores without the dataset that they need.
     """
-    parent = residual.build(config.model, classes, channels, size)
+    parent = registry.build(config.model, classes, channels, size)
     if config.sparsity == 0:
         return _dense(config, parent, parent)
     if config.method == "small-dense":
         widths = small_widths(config, classes, channels, size)
-        return _dense(config, parent, residual.build(config.model, classes, channels, size, widths))
+        return _dense(config, parent, registry.build(config.model, classes, channels, size, widths))
     if config.method in methods.DYNAMIC:
         return _changing(config, parent)
     if config.structure == "node":
         return _node(config, parent)
-    return _weight(config, parent, input_shape(config.model, channels, size), dataset)
+    return _weight(config, parent, registry.architecture(config.model).sample_shape(channels, size), dataset)
 
 
 def _weight(config: RunConfig, parent: nn.Module, image: tuple[int, ...], dataset: Dataset | None) -> Network:
     """A weight mask over the whole parent, for samples of that shape."""
-    shapes = residual.maskable(parent)
+    shapes = maskable(parent)
     scored = _scores(config, parent, image, dataset)
     by_score = config.rule in scored
     counts = scores.counts(scored[config.rule], config.density) if by_score else allocate(config, shapes)
@@ -72,7 +77,7 @@ def _weight(config: RunConfig, parent: nn.Module, image: tuple[int, ...], datase
         mask = scores.keep(scored[config.criterion], counts)
     else:
         mask = draw(shapes, counts, config.mask_seed, config.draw, config.preserve_flow)
-    residual.initialize(parent, config.init_seed, _scales(config, mask))
+    initialize(parent, config.init_seed, _scales(config, mask))
     return Network(parent, mask, report(config, mask, parent))
 
 
@@ -81,7 +86,7 @@ def _changing(config: RunConfig, parent: nn.Module) -> Network:
 
     The own init scale of a run is that of its first mask; edge-popup's, whose weights stay, that of its last.
     """
-    shapes = residual.maskable(parent)
+    shapes = maskable(parent)
     most, first = changing_counts(config, shapes)
     source = draw(shapes, most, config.mask_seed, preserve_flow=config.preserve_flow)
     if config.source_sparsity:
@@ -92,7 +97,7 @@ def _changing(config: RunConfig, parent: nn.Module) -> Network:
     if config.method == "edge-popup":
         scales = {name: scale * (config.density * mask.size / mask.nnz) ** -0.5 for name, scale in scales.items()}
         constant = config.frozen_weights == "signed-constant"
-    residual.initialize(parent, config.init_seed, scales, constant)
+    initialize(parent, config.init_seed, scales, constant)
     return Network(parent, mask, report(config, mask, parent), source)
 
 
@@ -111,21 +116,41 @@ def _scores(
         if name in densities.NEED_DATA:
             if dataset is None:
                 raise StudyError(f"{name} scores weights on training images: create the network with its dataset")
-            images, labels = scores.sample(name, dataset, config.data_seed, config.batch_size)
+            images, labels = sample(name, dataset, config.data_seed, config.batch_size)
         seed = config.init_seed if config.score_init_seed is None else config.score_init_seed
-        residual.initialize(parent, seed)
+        initialize(parent, seed)
         found[name] = scores.SCORES[name](parent, images, labels, config.density)
     return found
 
 
-def _node(config: RunConfig, parent: residual.ResidualNetwork) -> Network:
+def sample(name: str, dataset: Dataset, seed: int, batch_size: int) -> tuple[Tensor, Tensor]:
+    """Return the training images, normalised and not augmented, and labels that the score of that name looks at.
+
+    They depend on the seed (a run's `data_seed`): `batch_size` images in random order, and for GraSP the first SAMPLES
+    images of each class in that order (all of a smaller class), class by class in turn.
+    """
+    order = torch.randperm(len(dataset.train_y), generator=generator("score", seed)).to(dataset.train_y.device)
+    labels = dataset.train_y[order]
+    if name == "grasp":
+        turn = torch.zeros_like(labels)
+        for label in labels.unique():
+            own = labels == label
+            turn[own] = torch.arange(int(own.sum()), device=labels.device)
+        turns = (turn * dataset.classes + labels).argsort()
+        chosen = order[turns[turn[turns] < SAMPLES]]
+    else:
+        chosen = order[:batch_size]
+    return normalize(dataset.train_x[chosen], dataset), dataset.train_y[chosen]
+
+
+def _node(config: RunConfig, parent: nn.Module) -> Network:
     """A node mask: over the parent, or as the compacted network that computes the same."""
     keep = nodes.draw_nodes(parent, config.density, config.mask_seed)
     mask = nodes.node_mask(parent, keep)
-    small = residual.build(config.model, parent.classifier.out_features, parent.stem.in_channels, 8,
+    small = registry.build(config.model, parent.classifier.out_features, parent.stem.in_channels, 8,
                          nodes.compact_widths(keep))  # fmt: skip
-    own = _init_scales(residual.maskable(parent), residual.maskable(small)) if config.init_scale == "own" else {}
-    residual.initialize(parent, config.init_seed, {name: 1 / scale for name, scale in own.items()})
+    own = _init_scales(maskable(parent), maskable(small)) if config.init_scale == "own" else {}
+    initialize(parent, config.init_seed, {name: 1 / scale for name, scale in own.items()})
     densities = report(config, mask, parent)
     if config.engine == "compacted":
         return Network(nodes.compact(parent, config.model, keep), None, densities)
@@ -134,8 +159,8 @@ def _node(config: RunConfig, parent: residual.ResidualNetwork) -> Network:
 
 def _dense(config: RunConfig, parent: nn.Module, model: nn.Module) -> Network:
     """A dense network: the parent itself, or a narrower one with the parent's init scale or its own."""
-    shapes, parents = residual.maskable(model), residual.maskable(parent)
-    residual.initialize(model, config.init_seed, {} if config.init_scale == "own" else _init_scales(parents, shapes))
+    shapes, parents = maskable(model), maskable(parent)
+    initialize(model, config.init_seed, {} if config.init_scale == "own" else _init_scales(parents, shapes))
     layers = {name: math.prod(shape) / math.prod(parents[name]) for name, shape in shapes.items()}
     weights = sum(map(math.prod, shapes.values()))
     realised = weights / sum(map(math.prod, parents.values()))
@@ -155,10 +180,10 @@ def _dense(config: RunConfig, parent: nn.Module, model: nn.Module) -> Network:
 
 def _init_scales(parent: dict[str, tuple[int, ...]], small: dict[str, tuple[int, ...]]) -> dict[str, float]:
     """Return by how much the parent's Kaiming standard deviation, sqrt(2 / fan-in), is below the small network's."""
-    return {name: math.sqrt(residual.fan_in(small[name]) / residual.fan_in(shape)) for name, shape in parent.items()}
+    return {name: math.sqrt(fan_in(small[name]) / fan_in(shape)) for name, shape in parent.items()}
 
 
-def report(config: RunConfig, mask: Mask, parent: residual.ResidualNetwork) -> dict[str, Any]:
+def report(config: RunConfig, mask: Mask, parent: nn.Module) -> dict[str, Any]:
     """Return what a record says of the densities of `mask`, on the CPU, over the network `parent`."""
     weights = Mask(mask.weights)
     return {

@@ -8,7 +8,8 @@ import torch
 from torch import nn
 
 from randsparse.data.dataset import load
-from randsparse.networks import residual
+from randsparse.networks import registry
+from randsparse.networks.initialization import initialize
 from randsparse.questions.beyond_accuracy.adversarial import ATTACKS, Adversarial
 from randsparse.questions.beyond_accuracy.attacks import OfPixels, attacked
 
@@ -47,7 +48,7 @@ def test_fgsm_acts_on_pixels_not_on_normalised_images():
 @pytest.fixture(scope="module")
 def network() -> OfPixels:
     dataset = load("digits")
-    model = residual.initialize(residual.build("wrn-10-1", 10, 1, 8), 0)
+    model = initialize(registry.build("wrn-10-1", 10, 1, 8), 0)
     return OfPixels(model, dataset.mean, dataset.std).eval()
 
 

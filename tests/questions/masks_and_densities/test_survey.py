@@ -6,9 +6,9 @@ import pandas as pd
 import pytest
 
 from randsparse.errors import StudyError
-from randsparse.networks.residual import maskable
 from randsparse.questions.masks_and_densities import survey
 from randsparse.sparsity import densities, masks
+from randsparse.sparsity.layers import maskable
 
 LAYER = "group1.0.conv2.weight"
 

@@ -13,11 +13,11 @@ from torch.nn import functional as F
 from changing_masks import SOURCE, TINY, assert_masked_is_zero, config, steps, trainer
 from randsparse.data import catalogue
 from randsparse.errors import StudyError
-from randsparse.networks import residual
 from randsparse.runs import feasibility, flops, methods
 from randsparse.runs import store as runs
 from randsparse.runs.config import RunConfig
 from randsparse.sparsity import densities
+from randsparse.sparsity.layers import maskable
 from randsparse.sparsity.masks import Mask
 from randsparse.sweeps import final_weights
 from randsparse.training import checkpoints
@@ -257,7 +257,7 @@ def test_the_network_of_a_finished_run_has_its_final_mask(method, tmp_path):
     of, store = config(method, source_sparsity=0.5), runs.Store(tmp_path)
     store.put(training.train(of, weights_root=tmp_path))
     network = final_weights.network(of, store, train=False)
-    kept = sum(int((network.get_parameter(name) != 0).sum()) for name in residual.maskable(network))
+    kept = sum(int((network.get_parameter(name) != 0).sum()) for name in maskable(network))
     assert 0.98 * round(0.1 * 77072) <= kept <= store.get(of)["density"]["weights"] == round(0.1 * 77072)
 
 

@@ -13,9 +13,9 @@ from torch.nn import functional as F
 from changing_masks import config as config_of
 from changing_masks import steps, trainer
 from randsparse.data import catalogue
-from randsparse.networks.residual import fan_in
 from randsparse.runs import store
 from randsparse.runs.config import RunConfig
+from randsparse.sparsity.layers import fan_in
 from randsparse.sparsity.masks import Mask
 from randsparse.training import checkpoints
 from randsparse.training import trainer as training

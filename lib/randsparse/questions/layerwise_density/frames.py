@@ -11,8 +11,6 @@ import pandas as pd
 
 from randsparse.comparison import stats
 from randsparse.comparison.design import Arm, Comparison
-from randsparse.networks.residual import maskable
-from randsparse.networks.structure import Flow, flows
 from randsparse.questions.experiments import DENSE
 from randsparse.questions.masks_and_densities import survey
 from randsparse.runs import methods
@@ -21,7 +19,9 @@ from randsparse.runs.store import Record, Store
 from randsparse.sparsity import masks
 from randsparse.sparsity.densities import Shapes
 from randsparse.sparsity.effective import effective_mask
+from randsparse.sparsity.layers import maskable
 from randsparse.sparsity.masks import Mask
+from randsparse.sparsity.paths import Flow, flows
 
 Row = dict[str, object]
 

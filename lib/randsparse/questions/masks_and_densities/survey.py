@@ -18,12 +18,14 @@ from torch import Tensor
 from randsparse.data import catalogue
 from randsparse.errors import StudyError, unknown
 from randsparse.networks import nodes
-from randsparse.networks.residual import ResidualNetwork, build, maskable
-from randsparse.networks.structure import flows
+from randsparse.networks.registry import build
+from randsparse.networks.residual import ResidualNetwork
 from randsparse.runs.config import RunConfig
 from randsparse.sparsity import densities, masks
 from randsparse.sparsity.effective import effective_mask
+from randsparse.sparsity.layers import maskable
 from randsparse.sparsity.masks import Mask
+from randsparse.sparsity.paths import flows
 
 CLIPPING = ("balanced", "erk")
 """The rules whose densities the released code of Gadhikar et al. 2023 clips at 1."""

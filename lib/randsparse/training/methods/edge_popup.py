@@ -8,11 +8,11 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from randsparse.networks.residual import fan_in
 from randsparse.runs import methods
 from randsparse.runs.config import RunConfig
 from randsparse.seeds import generator
 from randsparse.sparsity import densities
+from randsparse.sparsity.layers import fan_in
 from randsparse.sparsity.masks import Mask
 from randsparse.training.methods.base import ChangingMask, finite, highest_of
 from randsparse.training.methods.dynamic import cubic

@@ -7,8 +7,12 @@ import torch
 from torch import nn
 
 from randsparse.errors import StudyError
-from randsparse.networks.residual import Widths, build, initialize, maskable
-from randsparse.networks.structure import Flow, NodeGroup, flows, node_groups
+from randsparse.networks.architecture import NodeGroup, Widths
+from randsparse.networks.initialization import initialize
+from randsparse.networks.nodes import node_groups
+from randsparse.networks.registry import build
+from randsparse.sparsity.layers import maskable
+from randsparse.sparsity.paths import Flow, flows
 
 NAMES = ["wrn-10-1", "wrn-16-1", "wrn-16-2", "resnet-8", "resnet-14"]
 
@@ -146,7 +150,7 @@ def test_flows_of_bottlenecks_use_every_weight_once_and_run_forward(name):
         assert all(later.target != step.source for later in steps[position:])
         paths[step.target] += paths[step.source]
     assert paths["classes"] == 2**16
-    with pytest.raises(StudyError, match="bottleneck blocks are not grouped"):
+    with pytest.raises(StudyError, match="BottleneckNetwork are not grouped"):
         node_groups(model)
 
 
