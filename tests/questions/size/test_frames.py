@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import numpy as np
 import pandas as pd
 import pytest
 
-from made_up import record
+from made_up import record, runs_of_sizes
 from randsparse.questions import experiments
 from randsparse.questions.size import frames
 from randsparse.runs.store import Store
@@ -17,22 +16,7 @@ PARAMETERS = {
     "dataset": "digits", "models": ["wrn-10-1", "wrn-10-2"], "narrow": ["wrn-10-2"], "sparsities": [0.5, 0.9],
     "lrs": [0.1, 0.2, 0.4], "rule": "erk", "seeds": 2, "epochs": 3,
 }  # fmt: skip
-MODELS = {"a": 1e4, "b": 2e4, "c": 4e4, "d": 8e4, "e": 16e4}
 MARGIN = 0.005
-
-
-def table(gap, narrow=0.0, spread=0.001, seeds=5):
-    """Return runs: those with random masks are gap(model, sparsity) above dense, and `narrow` above narrow ones."""
-    noise = np.random.default_rng(0)
-    rows = []
-    for index, (model, weights) in enumerate(MODELS.items()):
-        for sparsity in (0.0, 0.5, 0.9):
-            arms = {"dense": 0.0} if sparsity == 0 else {
-                "random": gap(index, sparsity), "small dense (own scale)": gap(index, sparsity) - narrow}  # fmt: skip
-            for arm, mean in arms.items():
-                for value in 0.9 + mean + noise.normal(0, spread, seeds):
-                    rows.append((arm, "weight", model, sparsity, value, weights * (1 - sparsity)))
-    return pd.DataFrame(rows, columns=["arm", "structure", "model", "sparsity", "test_accuracy", "weights"])
 
 
 def finish(store, score=lambda config: 0.5):
@@ -86,19 +70,19 @@ def test_a_rate_is_not_known_before_its_trials_are(tmp_path):
 
 
 def test_equivalence_is_shown_up_to_where_the_gap_begins():
-    found = frames.equivalent_up_to(frames.gaps(table(lambda _, sparsity: -0.02 * (sparsity > 0.5)), MARGIN))
+    found = frames.equivalent_up_to(frames.gaps(runs_of_sizes(lambda _, sparsity: -0.02 * (sparsity > 0.5)), MARGIN))
     assert set(found["equivalent_up_to"]) == {0.5} and set(found["worse_from"]) == {0.9}
-    none = frames.equivalent_up_to(frames.gaps(table(lambda *_: -0.02), MARGIN))
+    none = frames.equivalent_up_to(frames.gaps(runs_of_sizes(lambda *_: -0.02), MARGIN))
     assert none["equivalent_up_to"].isna().all() and set(none["worse_from"]) == {0.5}
 
 
 def test_equivalence_above_a_gap_does_not_count():
-    found = frames.equivalent_up_to(frames.gaps(table(lambda _, sparsity: -0.02 * (sparsity < 0.9)), MARGIN))
+    found = frames.equivalent_up_to(frames.gaps(runs_of_sizes(lambda _, sparsity: -0.02 * (sparsity < 0.9)), MARGIN))
     assert found["equivalent_up_to"].isna().all()
 
 
 def test_two_noisy_runs_show_no_equivalence():
-    noisy = frames.gaps(table(lambda *_: 0.0, spread=0.02, seeds=2), MARGIN)
+    noisy = frames.gaps(runs_of_sizes(lambda *_: 0.0, spread=0.02, seeds=2), MARGIN)
     assert frames.equivalent_up_to(noisy)["equivalent_up_to"].isna().all()
 
 
@@ -111,12 +95,12 @@ def test_two_noisy_runs_show_no_equivalence():
     ],
 )
 def test_whether_size_helps_is_read_from_the_data(gap, verdict):
-    assert frames.larger_lose_less(frames.gaps(table(gap), MARGIN))["verdict"] == verdict
+    assert frames.larger_lose_less(frames.gaps(runs_of_sizes(gap), MARGIN))["verdict"] == verdict
 
 
 @pytest.mark.parametrize(("effect", "verdict"), [(0.03, "supported"), (-0.03, "contradicted"), (0.0, "contradicted")])
 def test_sparse_and_wide_against_narrow_is_read_from_the_data(effect, verdict):
-    at_parameters, at_flops = frames.width_claims(table(lambda *_: 0.0, narrow=effect), MARGIN)
+    at_parameters, at_flops = frames.width_claims(runs_of_sizes(lambda *_: 0.0, narrow=effect), MARGIN)
     assert at_parameters["verdict"] == verdict
     assert at_flops["verdict"] == "inconclusive"  # no such runs
 

@@ -16,7 +16,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from randsparse.comparison import plots, stats
-from randsparse.comparison.charts import VERDICT_MARKERS, errors
+from randsparse.comparison.marks import VERDICT_MARKERS, errors
 from randsparse.comparison.plots import MARKERS, PALETTE, STRUCTURES, styled
 from randsparse.questions.beyond_accuracy.ood import SCORES
 from randsparse.questions.beyond_accuracy.verdicts import MEASURES

@@ -11,11 +11,19 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from randsparse.comparison import plots, stats
-from randsparse.comparison.charts import POINT, VERDICT_MARKERS, count_missing, errors, limit, shift
 from randsparse.comparison.design import DENSE, RANDOM
+from randsparse.comparison.marks import (
+    POINT,
+    RULE_COLOURS,
+    VERDICT_MARKERS,
+    count_missing,
+    errors,
+    limit,
+    rule_look,
+    shift,
+)
 from randsparse.comparison.plots import MARKERS, PALETTE, styled
 from randsparse.errors import unknown
-from randsparse.questions.masks_and_densities.charts import RULE_COLOURS, rule_look
 
 GREY = "#555555"
 

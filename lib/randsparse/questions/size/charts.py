@@ -2,26 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 import pandas as pd
-import seaborn as sns
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from randsparse.comparison import plots, stats
-from randsparse.comparison.charts import VERDICT_MARKERS, errors, limit, shift
+from randsparse.comparison.marks import SHAPES, VERDICT_MARKERS, errors, limit, model_colours, shift
 from randsparse.comparison.plots import MARKERS, PALETTE, styled
 
-SHAPES = "osD^vP*Xh<>"
 COSTS = {"weights": "Weights kept", "flops_per_image": "Forward FLOPs of an image, on kept weights"}
-
-
-def model_colours(models: Sequence[str]) -> dict[str, Any]:
-    """Return a colour a model, from light for the first to dark for the last."""
-    return dict(zip(models, sns.color_palette("viridis_r", len(models) + 1)[1:], strict=True))
 
 
 @styled

@@ -15,11 +15,20 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
 from randsparse.comparison import plots, stats
-from randsparse.comparison.charts import POINT, count_missing, errors, limit, shift
 from randsparse.comparison.design import DENSE, RANDOM, SMALL_OWN
+from randsparse.comparison.marks import (
+    GREY,
+    POINT,
+    count_missing,
+    dense_band,
+    error_axis,
+    errors,
+    forest,
+    limit,
+    rules_of,
+    shift,
+)
 from randsparse.comparison.plots import MARKERS, PALETTE, styled
-from randsparse.questions.layerwise_density.charts import GREY, dense_band, error_axis, forest
-from randsparse.questions.masks_and_densities.charts import rules_of
 from randsparse.runs import methods
 
 CONTROLS = {RANDOM: ":", SMALL_OWN: "-."}

@@ -11,11 +11,9 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import FixedLocator, NullLocator
 
 from randsparse.comparison import plots
-from randsparse.comparison.charts import errors
 from randsparse.comparison.design import DENSE, RANDOM, SMALL_OWN
+from randsparse.comparison.marks import GREY, SHAPES, error_axis, errors, model_colours
 from randsparse.comparison.plots import MARKERS, PALETTE, styled
-from randsparse.questions.layerwise_density.charts import GREY, error_axis
-from randsparse.questions.size.charts import SHAPES, model_colours
 from randsparse.questions.sparse_to_sparse.charts import changing, look, start_name
 
 

@@ -17,8 +17,8 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
 from randsparse.comparison import plots, stats
-from randsparse.comparison.charts import POINT, VERDICT_MARKERS, count_missing, errors, limit, shift
 from randsparse.comparison.design import DENSE, RANDOM
+from randsparse.comparison.marks import POINT, VERDICT_MARKERS, count_missing, errors, limit, shift
 from randsparse.comparison.plots import MARKERS, PALETTE, styled
 from randsparse.questions.strong_tickets.frames import FROZEN, LONGER, STAGES, TUNED
 

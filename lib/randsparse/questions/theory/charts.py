@@ -12,9 +12,8 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import FixedLocator, MaxNLocator, NullLocator
 
 from randsparse.comparison import plots
-from randsparse.comparison.charts import POINT, errors, limit
+from randsparse.comparison.marks import POINT, SHAPES, errors, limit, model_colours
 from randsparse.comparison.plots import PALETTE, styled
-from randsparse.questions.size.charts import SHAPES, model_colours
 from randsparse.questions.theory.containment import CONNECTED, DROPPED, EVERY, REACHED
 from randsparse.questions.theory.practice import EQUAL, NOT_WORSE, UNDECIDED, WORSE
 
