@@ -8,7 +8,7 @@ import sys
 import numpy as np
 import pandas as pd
 
-from randsparse.questions import experiments
+from randsparse import questions
 from randsparse.runs.config import RunConfig
 
 BASE = RunConfig(epochs=6, sparsity=0.5)
@@ -71,7 +71,7 @@ def record(config):
 def finish(name, parameters, store):
     """Train (make up) all that a notebook needs; return how many runs each stage had."""
     stages = []
-    while missing := experiments.plan(name, parameters, store):
+    while missing := questions.plan(name, parameters, store):
         for config in missing:
             store.put(record(config))
         stages.append(len(missing))

@@ -14,10 +14,9 @@ import pytest
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from PIL import Image
 
-from randsparse.comparison import charts, plots, stats
+from randsparse.comparison import charts, design, plots, stats
 from randsparse.comparison.plots import Provenance
 from randsparse.errors import StudyError
-from randsparse.questions import experiments
 from randsparse.questions.random_search import charts as search_charts
 from randsparse.runs.config import RunConfig
 
@@ -147,8 +146,8 @@ def test_many_seeds_are_said_in_short():
 
 
 def test_every_arm_of_the_study_has_one_colour_and_marker():
-    arms = {experiments.DENSE, experiments.RANDOM, experiments.SEARCHED, experiments.SMALL_PARENT,
-            experiments.SMALL_OWN}
+    arms = {design.DENSE, design.RANDOM, design.SEARCHED, design.SMALL_PARENT,
+            design.SMALL_OWN}
     assert arms <= set(plots.PALETTE) == set(plots.MARKERS)
     assert len(set(plots.PALETTE.values())) == len(plots.PALETTE)
 

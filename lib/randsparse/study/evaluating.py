@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from randsparse.questions.beyond_accuracy import plan
+from randsparse import questions
 from randsparse.runs.evaluation_tasks import Unit
 from randsparse.study import status
 from randsparse.training import weights
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 def missing(study: Study, name: str) -> list[Unit]:
     """Return the evaluations of a notebook that the store does not have."""
-    return plan.missing(name, study.parameters[name], study.store)
+    return questions.missing(name, study.parameters[name], study.store)
 
 
 def evaluate(study: Study, names: Sequence[str]) -> bool:
@@ -36,7 +36,7 @@ def evaluate(study: Study, names: Sequence[str]) -> bool:
         values, where = study.parameters[name], {"data_dir": study.data_dir, "device": study.device or "cpu"}
         from randsparse.sweeps import measuring
 
-        runs, wanted = plan.runs(name, values, study.store), plan.wanted(name, values)
+        runs, wanted = questions.runs(name, values, study.store), questions.wanted(name, values)
         measuring.evaluate(runs, wanted, study.store, workers=study.workers, **where)
     return complete
 
@@ -54,7 +54,7 @@ def left(study: Study, units: Sequence[Unit]) -> str:
 
 def line(study: Study, name: str) -> str | None:
     """Return what a notebook has and lacks of its evaluations, in words; None if it needs none."""
-    if not plan.wanted(name, study.parameters[name]):
+    if not questions.wanted(name, study.parameters[name]):
         return None
-    have, units = len(plan.paths(name, study.parameters[name], study.store)), missing(study, name)
+    have, units = len(questions.paths(name, study.parameters[name], study.store)), missing(study, name)
     return f"{name}: {have} evaluations there" + (f", {left(study, units)}" if units else "")

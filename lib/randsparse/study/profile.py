@@ -71,23 +71,23 @@ class Study:
 
     def needed(self, names: Sequence[str], store: Store) -> list[RunConfig]:
         """Return the runs that notebooks need next, each once: the plan of them all."""
-        from randsparse.questions import experiments
+        from randsparse import questions
 
-        wanted = [config for name in names for config in experiments.plan(name, self.checked(name), store)]
+        wanted = [config for name in names for config in questions.plan(name, self.checked(name), store)]
         return list(dict.fromkeys(wanted))
 
     def checked(self, name: str) -> dict[str, object]:
         """Return the parameters of a notebook; raises StudyError for those with which nothing can be evaluated."""
-        from randsparse.questions.beyond_accuracy import plan as plans
+        from randsparse import questions
 
-        plans.wanted(name, self.parameters[name])
+        questions.wanted(name, self.parameters[name])
         return self.parameters[name]
 
     def shown(self, name: str) -> list[RunConfig]:
         """Return the runs that a notebook shows and the store has."""
-        from randsparse.questions import experiments
+        from randsparse import questions
 
-        return experiments.used(name, self.checked(name), self.store)
+        return questions.used(name, self.checked(name), self.store)
 
     def prepare(self, names: Sequence[str]) -> bool:
         """Train and evaluate what notebooks need; return whether all is there.
@@ -186,10 +186,10 @@ class Study:
 
     def _files(self, name: str) -> list[Path]:
         """Return the record files, of runs and evaluations, that what a notebook shows can have come from."""
-        from randsparse.questions.beyond_accuracy import plan as plans
+        from randsparse import questions
 
         paths = {path for config in self.shown(name) for path in self.store.paths(config)}
-        paths.update(plans.paths(name, self.parameters[name], self.store))
+        paths.update(questions.paths(name, self.parameters[name], self.store))
         return sorted(path for path in paths if path.is_file())
 
     def write_html(self) -> Path:

@@ -4,12 +4,13 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from randsparse.comparison import frames as common
 from randsparse.comparison import stats
 from randsparse.comparison.marks import RULE_COLOURS
 from randsparse.errors import StudyError
-from randsparse.questions.experiments import score_mask
 from randsparse.questions.layerwise_density import charts as rule_charts
 from randsparse.questions.layerwise_density import frames
+from randsparse.questions.layerwise_density.plan import score_mask
 
 MEANS = {("dense", 0.0): 0.9, ("uniform", 0.5): 0.9, ("uniform", 0.995): 0.1, ("erk", 0.5): 0.89, ("erk", 0.995): 0.6,
          ("uniform+", 0.5): 0.9}  # fmt: skip
@@ -67,7 +68,7 @@ def test_runs_without_a_result_are_counted():
 
 
 def test_differences_stand_below_each_other_by_sparsity():
-    rows = frames.differences(runs(MEANS), [("uniform", "erk"), ("uniform+", "erk")], margin=0.02)
+    rows = common.differences(runs(MEANS), [("uniform", "erk"), ("uniform+", "erk")], margin=0.02)
     figure = rule_charts.differences_by_rule(rows, 0.02, UNREACHABLE)
     assert titles(figure) == ["50 % of weights removed", "99.5 % of weights removed"]
     half, sparse = figure.axes
@@ -113,9 +114,9 @@ def test_masks_stand_beside_what_is_left_of_them():
 @pytest.mark.parametrize("sparsities", [[0.9], [0.9, 0.98]])
 def test_tests_of_masks_have_a_panel_each_on_one_scale(sparsities):
     means = {(arm, sparsity): mean for sparsity in sparsities for (arm, _), mean in MASKS.items() if arm != "dense"}
-    shuffled = frames.differences(runs(means), [(score_mask(name), name) for name in CRITERIA], 0.01)
+    shuffled = common.differences(runs(means), [(score_mask(name), name) for name in CRITERIA], 0.01)
     redrawn = [(score_mask(name), score_mask(name, new_init=True)) for name in CRITERIA]
-    figure = rule_charts.mask_differences(shuffled, frames.differences(runs(means), redrawn, 0.01), 0.01)
+    figure = rule_charts.mask_differences(shuffled, common.differences(runs(means), redrawn, 0.01), 0.01)
     left, right = figure.axes
     names = [text.get_text() for text in left.get_yticklabels()]
     assert names == (["snip", "synflow"] if len(sparsities) == 1 else
@@ -138,7 +139,7 @@ NAMES = ["stem.weight", "group1.0.conv1.weight", "group2.0.shortcut.weight", "cl
 
 
 def layers(rules=("uniform", "erk"), sparsities=(0.5, 0.9), names=NAMES):
-    rows = [(rule, sparsity, replicate, name, frames.role(name, names))
+    rows = [(rule, sparsity, replicate, name, common.role(name, names))
             for rule in rules for sparsity in sparsities for replicate in range(2) for name in names]  # fmt: skip
     frame = pd.DataFrame(rows, columns=["arm", "sparsity", "replicate", "layer", "role"])
     frame["asked"] = frame["density"] = 1 - frame["sparsity"]

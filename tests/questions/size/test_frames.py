@@ -6,7 +6,8 @@ import pandas as pd
 import pytest
 
 from made_up import record, runs_of_sizes
-from randsparse.questions import experiments
+from randsparse import questions
+from randsparse.comparison import frames as common
 from randsparse.questions.size import frames
 from randsparse.runs.store import Store
 from randsparse.study import parameters
@@ -21,7 +22,7 @@ MARGIN = 0.005
 
 def finish(store, score=lambda config: 0.5):
     stages = []
-    while missing := experiments.plan("04_size", PARAMETERS, store):
+    while missing := questions.plan("04_size", PARAMETERS, store):
         for config in missing:
             made = record(config)
             made["curve"][-1]["val_accuracy"] = score(config)
@@ -39,9 +40,9 @@ def test_learning_rates_are_chosen_first_and_for_each_sparsity(tmp_path):
     assert len(first) == 3 * 3 * 2  # rates, sparsities, seeds
     assert {(config.sparsity, config.lr) for config in second if config.method == "static"} == set(best.items())
     assert {config.lr for config in second if config.method == "small-dense"} == {0.1}
-    compared = experiments.compared("04_size", PARAMETERS)
-    gains = frames.rate_gains(frames.rates(compared, store), MARGIN)
-    assert frames.at_the_edge(frames.rates(compared, store)) == 2  # 0.1 and 0.4
+    compared = questions.compared("04_size", PARAMETERS)
+    gains = frames.rate_gains(common.rates(compared, store), MARGIN)
+    assert frames.at_the_edge(common.rates(compared, store)) == 2  # 0.1 and 0.4
     assert list(gains["lr"]) == [0.2, 0.4] and (gains["mean"] > 0.09).all() and set(gains["dense_lr"]) == {0.1}
 
 
@@ -49,23 +50,23 @@ def test_learning_rates_are_chosen_first_and_for_each_sparsity(tmp_path):
 def test_one_rate_for_all_is_the_same_runs_and_decides_only_inside_the_grid(tmp_path, best, verdict):
     store = Store(tmp_path)
     finish(store, lambda config: 0.9 - abs(config.lr - best))
-    compared = experiments.compared("04_size", PARAMETERS)
-    assert set(frames.rate_gains(frames.rates(compared, store), MARGIN)["verdict"]) == {verdict}
-    frame = frames.results(compared, store)
+    compared = questions.compared("04_size", PARAMETERS)
+    assert set(frames.rate_gains(common.rates(compared, store), MARGIN)["verdict"]) == {verdict}
+    frame = common.sized(compared, store)
     assert {"dense", "random", "small dense (own scale)", "small dense (equal FLOPs)"} == set(frame["arm"])
 
 
 def test_a_rate_that_diverges_is_not_chosen(tmp_path):
     store = Store(tmp_path)
-    for config in experiments.plan("04_size", PARAMETERS, store):
+    for config in questions.plan("04_size", PARAMETERS, store):
         made = record(config) | ({"status": "diverged", "reason": "loss is nan"} if config.lr < 0.4 else {})
         store.put(made | ({"test": None} if config.lr < 0.4 else {}))
-    chosen = {each.chosen(store) for each in experiments.compared("04_size", PARAMETERS).tunings}
+    chosen = {each.chosen(store) for each in questions.compared("04_size", PARAMETERS).tunings}
     assert chosen == {0.4}
 
 
 def test_a_rate_is_not_known_before_its_trials_are(tmp_path):
-    compared = experiments.compared("04_size", PARAMETERS)
+    compared = questions.compared("04_size", PARAMETERS)
     assert compared.singles(Store(tmp_path)) == []
 
 

@@ -17,6 +17,8 @@ from matplotlib.patches import Rectangle
 from matplotlib.ticker import LogLocator, NullLocator
 
 from randsparse.comparison import plots, stats
+from randsparse.comparison.design import DENSE
+from randsparse.comparison.frames import OTHERS, ROLES
 from randsparse.comparison.marks import (
     GREY,
     RULE_COLOURS,
@@ -32,8 +34,8 @@ from randsparse.comparison.marks import (
     rules_of,
 )
 from randsparse.comparison.plots import PALETTE, styled
-from randsparse.questions.experiments import DENSE, score_mask
-from randsparse.questions.layerwise_density.frames import OTHERS, ROLES, roles, shares
+from randsparse.questions.layerwise_density.frames import roles, shares
+from randsparse.questions.layerwise_density.plan import score_mask
 
 WRITTEN = 14
 """The most layers whose densities are written into their cells."""
@@ -105,7 +107,7 @@ def differences_by_rule(rows: pd.DataFrame, margin: float, infeasible: Iterable[
     """Draw the accuracy of each rule minus that of one other, with 95 % Welch intervals, a panel a sparsity.
 
     Args:
-        rows: as from `layerwise.differences`, all with one baseline.
+        rows: as from `frames.differences`, all with one baseline.
         margin: the difference that matters, a fraction; shaded.
         infeasible: (structure, sparsity, rule) that cannot be reached: said so in the row of the rule.
 
@@ -133,7 +135,7 @@ def mask_differences(shuffled: pd.DataFrame, redrawn: pd.DataFrame, margin: floa
     """Draw what a score mask has over its shuffled version, and over itself around other initial weights.
 
     Args:
-        shuffled, redrawn: as from `layerwise.differences`, arm being `experiments.score_mask` of a criterion.
+        shuffled, redrawn: as from `frames.differences`, arm being `plan.score_mask` of a criterion.
         margin: the difference that matters, a fraction; shaded.
 
     Both panels have one scale; a row is a criterion, and a sparsity where there are several.
@@ -166,7 +168,7 @@ def accuracy_vs_effective(frame: pd.DataFrame, ranks: pd.DataFrame) -> Figure:
 
     Args:
         frame: one row a run, with arm (a rule, or "dense"), sparsity, test_accuracy and densities.
-        ranks: as from `layerwise.effective_ranks`; its sparsities are shown, with rho, but for those where all rules
+        ranks: as from `frames.effective_ranks`; its sparsities are shown, with rho, but for those where all rules
             have one effective density (unless that holds for all).
 
     Means of the rules with 95 % t intervals, and every run, small.
@@ -247,7 +249,7 @@ def density_of_layers(layers: pd.DataFrame) -> Figure:
     """Draw the mean density of each layer under each rule as a shaded cell, a panel a sparsity.
 
     Args:
-        layers: as `layerwise.layers` returns them, an arm a rule. First layer, shortcuts and classifier are framed.
+        layers: as `frames.layers` returns them, an arm a rule. First layer, shortcuts and classifier are framed.
     """
     plots.need(layers, "sparsity", "layer", "role", "density")
     means = layers.groupby(["sparsity", "arm", "layer"])["density"].mean()
@@ -298,7 +300,7 @@ def density_of_roles(layers: pd.DataFrame) -> Figure:
     """Draw the density of first layer, shortcuts and classifier against sparsity, a line a rule, on log axes.
 
     Args:
-        layers: as `layerwise.layers` returns them, an arm a rule. Where counts come of scores, lines are means over
+        layers: as `frames.layers` returns them, an arm a rule. Where counts come of scores, lines are means over
             runs with 95 % t intervals; the dashed black line is the density of the whole network.
     """
     plots.need(layers, "sparsity", "replicate", "role", "kept", "size", "asked")

@@ -6,8 +6,7 @@ import numpy as np
 import pandas as pd
 
 from randsparse.comparison import stats
-
-Row = dict[str, object]
+from randsparse.comparison.verdicts import Row, conclude
 
 
 def gaps(paths: pd.DataFrame, gap: float) -> pd.DataFrame:
@@ -94,5 +93,4 @@ def _ends(values: pd.Series) -> str:
 
 def _row(claim: str, holds: list[bool | None], evidence: str) -> Row:
     """Return the verdict on a claim that has to hold everywhere; None is where it cannot be told."""
-    verdict = "contradicted" if False in holds else "supported" if holds and None not in holds else "inconclusive"
-    return {"claim": claim, "verdict": verdict, "evidence": evidence}
+    return conclude(claim, [each is True for each in holds], [each is False for each in holds], evidence)

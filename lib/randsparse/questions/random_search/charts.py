@@ -68,7 +68,7 @@ def early_candidates(frame: pd.DataFrame, controls: pd.DataFrame | None = None, 
     Args:
         frame: one row a candidate, with structure, sparsity, population, chosen (bool) and y; a panel a
             structure, and an early phase where `early_epochs` tells several apart.
-        controls: curves (as `experiments.curves_frame` gives them) of networks that were not chosen. The mean of
+        controls: curves (as `frames.curves` gives them) of networks that were not chosen. The mean of
             the random ones after as many epochs is a line; at sparsity 0 the dense network is the random one.
     """
     plots.need(frame, "structure", "sparsity", population, "chosen", y)
