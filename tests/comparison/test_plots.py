@@ -14,7 +14,7 @@ import pytest
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from PIL import Image
 
-from randsparse.comparison import charts, design, plots, stats
+from randsparse.comparison import charts, design, marks, plots, stats
 from randsparse.comparison.plots import Provenance
 from randsparse.errors import StudyError
 from randsparse.questions.random_search import charts as search_charts
@@ -174,7 +174,7 @@ def test_percent(fraction, text):
 def test_band_draws_means_and_t_intervals_by_hand():
     frame = pd.DataFrame({"arm": "random", "epoch": [1, 1, 1, 2], "y": [1, 2, 3, 5]})
     _, (ax,) = plots.panels(["a"])
-    drawn = plots.band(ax, frame, "epoch", "y")
+    drawn = marks.band(ax, frame, "epoch", "y")
     assert list(ax.get_lines()[0].get_ydata()) == [2, 5]
     assert ax.get_lines()[0].get_label() == "random (n = 1–3)"
     assert drawn.loc[0, "high"] == pytest.approx(2 + 4.302653 / 3**0.5, abs=1e-6)

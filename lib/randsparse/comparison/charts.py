@@ -1,4 +1,4 @@
-"""The charts of runs: each takes a tidy frame (see experiments.py), and returns a figure for `plots.save`.
+"""The charts of runs: each takes a tidy frame (see `frames`), and returns a figure for `plots.save`.
 
 Columns arm, structure and sparsity say which run a row is; accuracies are fractions and are shown in percent.
 """
@@ -13,7 +13,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
-from randsparse.comparison import plots, stats
+from randsparse.comparison import marks, plots, stats
 from randsparse.comparison.marks import POINT, VERDICT_MARKERS, count_missing, errors, limit, shift
 from randsparse.comparison.plots import MARKERS, PALETTE, REMOVED, STRUCTURES, styled
 
@@ -166,7 +166,7 @@ def learning_curves(curves: pd.DataFrame, y: str = "val_accuracy", early: float 
     for ax, (structure, sparsity) in zip(axes, facets, strict=True):
         rows = pd.concat([stats.arm_rows(curves, arm, structure, sparsity).assign(arm=arm) for arm in arms
                           if not (arm == "random" and sparsity == 0)])
-        plots.band(ax, rows, "epoch", y, points=False, counted=False)
+        marks.band(ax, rows, "epoch", y, points=False, counted=False)
         if early is not None:
             text = f"weeded out at epoch {early:g}"
             ax.axvline(early, color="#555555", linewidth=0.9, linestyle=":", label=text)

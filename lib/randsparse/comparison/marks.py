@@ -61,6 +61,26 @@ def limit(ax: Axes, values: pd.Series, low: float = -np.inf, high: float = np.in
     ax.set_ylim(max(bottom, values.min() - room, low), min(top, values.max() + room, high + margin))
 
 
+def band(ax: Axes, frame: pd.DataFrame, x: str, y: str, hue: str = "arm",
+         colours: Mapping[Any, Any] = PALETTE, points: bool = True, counted: bool = True) -> pd.DataFrame:
+    """Draw mean lines with 95 % t intervals as bands, one a value of `hue`; return what was drawn.
+
+    Runs without a value of y are left out (their number is in the column missing); n stands in the legend.
+    """
+    drawn = stats.summary(frame, [hue, x], y)
+    for name in plots.ordered(frame[hue], colours):
+        rows = drawn[(drawn[hue] == name) & (drawn["n"] > 0)]
+        if rows.empty:
+            continue
+        label = f"{name} ({plots.count_text(rows['n'])})" if counted else str(name)
+        ax.plot(rows[x], rows["mean"], color=colours[name], label=label)
+        ax.fill_between(rows[x], rows["low"], rows["high"], color=colours[name], alpha=0.18, linewidth=0)
+        if points:
+            own = frame[frame[hue] == name].sort_values([x, y])
+            ax.scatter(own[x], own[y], s=6, color=colours[name], alpha=0.5, linewidths=0)
+    return drawn
+
+
 def rule_look(rule: str) -> dict[str, Any]:
     """Return how a rule is drawn wherever it is: colour and marker, and dashed if it comes of scores."""
     line = "--" if rule in SCORES else "-"

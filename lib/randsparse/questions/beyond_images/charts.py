@@ -99,7 +99,7 @@ def differences(rows: pd.DataFrame, margin: float, title: str) -> Figure:
     """Draw differences of accuracy with 95 % Welch intervals against sparsity, a panel a dataset.
 
     Args:
-        rows: as from `results.differences`; colours are those of the arms, markers the verdicts.
+        rows: as from `frames.differences`; colours are those of the arms, markers the verdicts.
         margin: the difference that matters, a fraction; shaded.
         title: what is subtracted from what, of the y axis.
     """

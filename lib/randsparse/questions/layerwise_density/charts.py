@@ -16,23 +16,10 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 from matplotlib.ticker import LogLocator, NullLocator
 
-from randsparse.comparison import plots, stats
+from randsparse.comparison import marks, plots, stats
 from randsparse.comparison.design import DENSE
 from randsparse.comparison.frames import OTHERS, ROLES
-from randsparse.comparison.marks import (
-    GREY,
-    RULE_COLOURS,
-    count_missing,
-    dense_band,
-    error_axis,
-    errors,
-    forest,
-    limit,
-    rho_text,
-    rule_line,
-    rule_look,
-    rules_of,
-)
+from randsparse.comparison.marks import GREY, RULE_COLOURS, rule_look, rules_of
 from randsparse.comparison.plots import PALETTE, styled
 from randsparse.questions.layerwise_density.frames import roles, shares
 from randsparse.questions.layerwise_density.plan import score_mask
@@ -65,16 +52,16 @@ def accuracy_by_rule(frame: pd.DataFrame, infeasible: Iterable[tuple[str, float,
     for index, (ax, rule) in enumerate(zip(axes, rules, strict=True)):
         plots.sparsity_axis(ax, [*sparse["sparsity"], *(sparsity for _, sparsity in crosses)])
         if len(dense):
-            dense_band(ax, dense[y])
+            marks.dense_band(ax, dense[y])
         for other in rules:
             _mean_line(ax, means[means["arm"] == other], other, reference)
         _runs(ax, sparse[sparse["arm"] == rule], means[means["arm"] == rule], rule, y)
         for _, sparsity in (each for each in crosses if each[0] == rule):
             ax.plot(sparsity, 0.03, "x", color=GREY, transform=ax.get_xaxis_transform())
-        count_missing(ax, sparse.loc[sparse["arm"] == rule, y])
+        marks.count_missing(ax, sparse.loc[sparse["arm"] == rule, y])
         ax.tick_params(labelsize=7.5)
         ax.set_xlabel("Sparsity (% of weights)" if index + columns >= len(rules) else "")
-    error_axis(axes[0], pd.concat([frame[y], means["low"], means["high"]]).dropna())
+    marks.error_axis(axes[0], pd.concat([frame[y], means["low"], means["high"]]).dropna())
     for ax in axes:
         ax.set_ylabel("Test accuracy (%)" if ax.get_subplotspec().is_first_col() else "")
     if crosses:
@@ -97,7 +84,7 @@ def _runs(ax: Axes, rows: pd.DataFrame, table: pd.DataFrame, rule: str, y: str) 
     if table.empty:
         return
     look = rule_look(rule) | {"elinewidth": 1, "zorder": 3}
-    ax.errorbar(table["sparsity"], table["mean"], yerr=errors(table), **look)
+    ax.errorbar(table["sparsity"], table["mean"], yerr=marks.errors(table), **look)
     aside = plots.from_axis(plots.to_axis(rows["sparsity"]) + 0.22)
     ax.scatter(aside, rows[y], s=7, color=RULE_COLOURS[rule], alpha=0.7, linewidths=0, zorder=3)
 
@@ -120,7 +107,7 @@ def differences_by_rule(rows: pd.DataFrame, margin: float, infeasible: Iterable[
     figure, axes = plots.panels(titles, columns=min(4, len(titles)), width=2.6, height=1.1 + 0.21 * len(names))
     for ax, sparsity in zip(axes, sparsities, strict=True):
         own = rows[rows["sparsity"] == sparsity]
-        forest(ax, own.assign(row=own["arm"]), names, margin)
+        marks.forest(ax, own.assign(row=own["arm"]), names, margin)
         for name in (name for name in names if (sparsity, name) in crosses):
             ax.text(0.5, names.index(name), "cannot be reached", transform=ax.get_yaxis_transform(), fontsize=6.5,
                     color=GREY, ha="center", va="center")  # fmt: skip
@@ -152,7 +139,7 @@ def mask_differences(shuffled: pd.DataFrame, redrawn: pd.DataFrame, margin: floa
     names = list(dict.fromkeys(keys["row"]))
     figure, axes = plots.panels(list(tests), width=4.0, height=1.3 + 0.3 * len(names), sharex=True)
     for ax, rows in zip(axes, tests.values(), strict=True):
-        forest(ax, rows.assign(arm=rows["rule"]), names, margin, pd.concat(tests.values()))
+        marks.forest(ax, rows.assign(arm=rows["rule"]), names, margin, pd.concat(tests.values()))
         ax.set_xlabel("difference of test accuracy (points)")
     plots.legend(figure)
     return figure
@@ -187,11 +174,11 @@ def accuracy_vs_effective(frame: pd.DataFrame, ranks: pd.DataFrame) -> Figure:
                 ax.errorbar([], [], yerr=[], label=rule, **rule_look(rule) | {"linestyle": "none"})
                 continue
             x, y = (pd.DataFrame([stats.mean_interval(rows[name])]) for name in ("share", "gap"))
-            bars = {"xerr": errors(x.clip(0, 1)), "yerr": errors(y), "elinewidth": 0.8, "capsize": 1.5}
+            bars = {"xerr": marks.errors(x.clip(0, 1)), "yerr": marks.errors(y), "elinewidth": 0.8, "capsize": 1.5}
             look = rule_look(rule) | {"linestyle": "none", "markersize": 6, "label": rule}
             ax.errorbar(x["mean"], y["mean"], **bars, **look)
             ax.scatter(rows["share"], rows["gap"], s=6, color=RULE_COLOURS[rule], alpha=0.6, linewidths=0)
-        limit(ax, own["gap"])
+        marks.limit(ax, own["gap"])
         ax.set_title(ax.get_title(), fontsize=8.5)
         ax.xaxis.set_major_formatter(plots.percent_text)
         ax.yaxis.set_major_formatter(plots.percent_text)
@@ -203,7 +190,7 @@ def accuracy_vs_effective(frame: pd.DataFrame, ranks: pd.DataFrame) -> Figure:
 
 
 def _rank(row: Any) -> str:
-    return rho_text(stats.Correlation(*(getattr(row, name) for name in stats.Correlation._fields)))
+    return marks.rho_text(stats.Correlation(*(getattr(row, name) for name in stats.Correlation._fields)))
 
 
 @styled
@@ -224,7 +211,7 @@ def accuracy_of_masks(frame: pd.DataFrame, criteria: Iterable[str], y: str = "te
     sparsities = sorted(masks["sparsity"].unique())
     figure, axes = plots.panels([f"{plots.percent_text(each)} % of weights removed" for each in sparsities], width=5.2)
     for ax, sparsity in zip(axes, sparsities, strict=True):
-        dense_band(ax, frame.loc[frame["arm"] == DENSE, y])
+        marks.dense_band(ax, frame.loc[frame["arm"] == DENSE, y])
         drawn = []
         for place, (label, (arm, look)) in zip((-0.22, 0, 0.22), versions.items(), strict=True):
             ax.plot([], [], color=GREY, linestyle="none", label=label, **look)
@@ -232,12 +219,12 @@ def accuracy_of_masks(frame: pd.DataFrame, criteria: Iterable[str], y: str = "te
                 rows = frame[(frame["arm"] == arm(name)) & (frame["sparsity"] == sparsity)].dropna(subset=[y])
                 drawn += list(rows[y])
                 table = pd.DataFrame([stats.mean_interval(rows[y])]).clip(0, 1)
-                ax.errorbar(index + place, table["mean"], yerr=errors(table), color=RULE_COLOURS[name], elinewidth=1,
-                            **look)  # fmt: skip
+                style = {"color": RULE_COLOURS[name], "elinewidth": 1} | look
+                ax.errorbar(index + place, table["mean"], yerr=marks.errors(table), **style)
                 ax.scatter([index + place + 0.08] * len(rows), rows[y], s=7, color=RULE_COLOURS[name], linewidths=0)
         ax.set_xticks(range(len(criteria)), criteria)
         ax.grid(axis="x", visible=False)
-        limit(ax, pd.Series(drawn), low=0, high=1)
+        marks.limit(ax, pd.Series(drawn), low=0, high=1)
         plots.percent(ax, "Test accuracy" if ax is axes[0] else "")
         ax.set_xlabel("Scores that give the counts of weights in each layer")
     plots.legend(figure)
@@ -312,7 +299,7 @@ def density_of_roles(layers: pd.DataFrame) -> Figure:
         own = parts[parts["role"] == name]
         ax.plot(whole.index, whole, color=PALETTE["dense"], linestyle=":", label="whole network", zorder=1)
         for rule in rules_of(own["arm"]):
-            rule_line(ax, own[own["arm"] == rule], "density", rule, {"label": rule})
+            marks.rule_line(ax, own[own["arm"] == rule], "density", rule, {"label": rule})
         plots.sparsity_axis(ax, own["sparsity"])
         ax.set_yscale("log")
         ax.set_ylim(0.7 * min(parts.loc[parts["role"] != OTHERS, "density"].min(), whole.min()), 1.15)

@@ -16,7 +16,7 @@ FEWEST_PERFECT = 5
 
 
 def roles(layers: pd.DataFrame) -> pd.DataFrame:
-    """Return one row a run and role with the density of all its layers together; `layers` as from `layers`."""
+    """Return one row a run and role with the density of all its layers together; `layers` as from `frames.layers`."""
     sums = layers.groupby([*RUN, "role"], sort=False, as_index=False)[["kept", "size"]].sum()
     return sums.assign(density=sums["kept"] / sums["size"])
 

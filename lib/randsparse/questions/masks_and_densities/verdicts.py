@@ -1,4 +1,4 @@
-"""Verdicts on what was found of masks and densities without training (`surveys`), computed from the frames."""
+"""Verdicts on what was found of masks and densities without training (`survey`), computed from the frames."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ def gaps(paths: pd.DataFrame, gap: float) -> pd.DataFrame:
     """Return from which sparsity on more than the share `gap` of the kept weights is on no path, by draw and rule.
 
     Args:
-        paths: as from `surveys.effective`.
+        paths: as from `survey.effective`.
 
     Columns draw, rule, gap_from (the lowest sparsity from which on the 95 % limits of the share on a path lie below
     1 - gap, nan if there is none), and of the highest sparsity that the rule reaches: highest, share with its limits
@@ -33,7 +33,7 @@ def gaps(paths: pd.DataFrame, gap: float) -> pd.DataFrame:
 
 
 def exact_allocation(allocated: pd.DataFrame) -> Row:
-    """Judge whether exact allocation keeps round(density · N) weights; from rows of `surveys.allocations`."""
+    """Judge whether exact allocation keeps round(density · N) weights; from rows of `survey.allocations`."""
     exact = allocated[allocated["allocator"] == "exact"]
     reached, worst = exact["error"].dropna(), exact["error"].abs().max()
     evidence = (

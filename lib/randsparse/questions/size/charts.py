@@ -60,7 +60,7 @@ def gap_to_dense(gaps: pd.DataFrame, margin: float, label: str = "random − den
     """Draw differences to another arm with 95 % intervals against sparsity, a panel a model; markers are verdicts.
 
     Args:
-        gaps: as from `sizes.gaps`.
+        gaps: as from `frames.gaps`.
         margin: the difference that matters, a fraction; shaded.
     """
     plots.need(gaps, "model", "sparsity", "mean", "low", "high", "n", "verdict")
@@ -162,7 +162,7 @@ def published_gaps(published: pd.DataFrame, rule: str) -> Figure:
     """Draw what was published: accuracy of each model minus that of its dense network, against sparsity.
 
     Args:
-        published: as from `sizes.published`.
+        published: as from `frames.published`.
         rule: whose points are shown.
     """
     plots.need(published, "model", "rule", "sparsity", "test_accuracy")

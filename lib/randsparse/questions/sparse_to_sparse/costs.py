@@ -71,7 +71,7 @@ def from_shorter(frame: pd.DataFrame, margin: float) -> pd.DataFrame:
     """Return each method inside a source minus the dense network that is trained at the next higher cost.
 
     That is the cheapest one that costs no less than the method, and the dearest of all where none does. Columns as of
-    `results.from_dense`, with cost and baseline_cost.
+    `frames.from_dense`, with cost and baseline_cost.
     """
     dense = frame[is_dense(frame)]
     dense_costs = dense.groupby("arm")["cost"].mean().sort_values()

@@ -171,7 +171,8 @@ def exploration(frame: pd.DataFrame) -> pd.DataFrame:
 def units_alone(compared: Comparison, keys: Iterable[str]) -> dict[str, float]:
     """Return, by key, the share of units without incoming or without outgoing edges, of a run's mask or source.
 
-    Units are the rows and the columns of each layer (see `flow`). The masks are drawn again, as training draws them.
+    Units are the rows and the columns of each layer (see `flow_preservation`). The masks are drawn again, as training
+    draws them.
     """
     chosen = set(keys)
     configs = {arm.config.key: arm.config for arm in compared.arms if arm.config.key in chosen}
