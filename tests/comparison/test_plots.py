@@ -14,10 +14,9 @@ import pytest
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from PIL import Image
 
-from randsparse.comparison import charts, plots, stats
+from randsparse.comparison import charts, design, marks, plots, stats
 from randsparse.comparison.plots import Provenance
 from randsparse.errors import StudyError
-from randsparse.questions import experiments
 from randsparse.questions.random_search import charts as search_charts
 from randsparse.runs.config import RunConfig
 
@@ -147,8 +146,8 @@ def test_many_seeds_are_said_in_short():
 
 
 def test_every_arm_of_the_study_has_one_colour_and_marker():
-    arms = {experiments.DENSE, experiments.RANDOM, experiments.SEARCHED, experiments.SMALL_PARENT,
-            experiments.SMALL_OWN}
+    arms = {design.DENSE, design.RANDOM, design.SEARCHED, design.SMALL_PARENT,
+            design.SMALL_OWN}
     assert arms <= set(plots.PALETTE) == set(plots.MARKERS)
     assert len(set(plots.PALETTE.values())) == len(plots.PALETTE)
 
@@ -175,7 +174,7 @@ def test_percent(fraction, text):
 def test_band_draws_means_and_t_intervals_by_hand():
     frame = pd.DataFrame({"arm": "random", "epoch": [1, 1, 1, 2], "y": [1, 2, 3, 5]})
     _, (ax,) = plots.panels(["a"])
-    drawn = plots.band(ax, frame, "epoch", "y")
+    drawn = marks.band(ax, frame, "epoch", "y")
     assert list(ax.get_lines()[0].get_ydata()) == [2, 5]
     assert ax.get_lines()[0].get_label() == "random (n = 1–3)"
     assert drawn.loc[0, "high"] == pytest.approx(2 + 4.302653 / 3**0.5, abs=1e-6)

@@ -62,3 +62,28 @@ def test_no_comparison_decides_nothing():
 def test_columns_that_lack_are_named():
     with pytest.raises(StudyError, match="no column n_baseline, p_difference"):
         verdicts.row("a claim", pd.DataFrame(columns=["verdict", "mean", "n", "structure", "sparsity"]), "better")
+
+
+@pytest.mark.parametrize(
+    ("holds", "fails", "verdict"),
+    [
+        ([], [], "inconclusive"),
+        ([True], [False], "supported"),
+        ([True, True], [], "supported"),
+        ([True, False], [False, False], "inconclusive"),
+        ([False], [False], "inconclusive"),
+        ([True, False], [False, True], "contradicted"),
+        ([], [True], "contradicted"),
+        (pd.Series([True, True]), np.array([False, False]), "supported"),
+    ],
+)
+def test_one_rule_decides(holds, fails, verdict):
+    assert verdicts.decide(holds, fails) == verdict
+    row = verdicts.conclude("a claim", holds, fails, "why")
+    assert row == {"claim": "a claim", "verdict": verdict, "evidence": "why"}
+
+
+def test_what_is_at_least_as_good_lies_above_the_margin():
+    rows = pd.DataFrame({"low": [-0.009, -0.01, -0.03, -0.02], "high": [0.02, 0.02, -0.001, 0.0]})
+    found = list(verdicts.at_least(rows, 0.01)["verdict"])
+    assert found == [verdicts.AT_LEAST, "inconclusive", "worse", "inconclusive"]

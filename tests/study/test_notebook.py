@@ -10,8 +10,9 @@ import pytest
 from matplotlib.figure import Figure
 
 from conftest import REPOSITORY, write_notebook
+from randsparse import questions
 from randsparse.errors import StudyError
-from randsparse.questions import experiments
+from randsparse.runs.config import RunConfig
 from randsparse.study import execution, parameters
 from randsparse.study.notebook import Notebook, read_verdicts
 
@@ -65,9 +66,9 @@ def test_open_refuses_a_list_that_came_as_a_string(first):
 
 def test_open_makes_the_plan_so_that_impossible_values_stop_it(first, monkeypatch):
     def plan(name, values, store):
-        return [experiments.RunConfig(sparsity=sparsity) for sparsity in values["sparsities"]]
+        return [RunConfig(sparsity=sparsity) for sparsity in values["sparsities"]]
 
-    monkeypatch.setattr(experiments, "plan", plan)
+    monkeypatch.setattr(questions, "plan", plan)
     assert len(opened(first).plan()) == 2
     with pytest.raises(StudyError, match="sparsity=1.0 is not possible"):
         opened(first, sparsities=[1.0])

@@ -1,4 +1,4 @@
-"""The charts of runs: each takes a tidy frame (see experiments.py), and returns a figure for `plots.save`.
+"""The charts of runs: each takes a tidy frame (see `frames`), and returns a figure for `plots.save`.
 
 Columns arm, structure and sparsity say which run a row is; accuracies are fractions and are shown in percent.
 """
@@ -6,7 +6,6 @@ Columns arm, structure and sparsity say which run a row is; accuracies are fract
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -14,13 +13,9 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
-from randsparse.comparison import plots, stats
+from randsparse.comparison import marks, plots, stats
+from randsparse.comparison.marks import POINT, VERDICT_MARKERS, count_missing, errors, limit, shift
 from randsparse.comparison.plots import MARKERS, PALETTE, REMOVED, STRUCTURES, styled
-
-VERDICT_MARKERS = {"better": "^", "equivalent": "o", "worse": "v", "inconclusive": "o"}
-"""Markers are filled, that of inconclusive is hollow."""
-POINT = 0.01
-"""One percentage point, as a fraction."""
 
 
 @styled
@@ -82,11 +77,6 @@ def _dense_band(ax: Axes, dense: pd.DataFrame, y: str) -> None:
     ax.scatter(dense["sparsity"], dense[y], s=7, color=colour, alpha=0.5, linewidths=0)
 
 
-def shift(sparsity: Any, aside: float) -> Any:
-    """Return a sparsity moved by `aside` halvings of density, so that points of several arms do not hide each other."""
-    return plots.from_axis(plots.to_axis(sparsity) + aside)
-
-
 def _arm(ax: Axes, rows: pd.DataFrame, arm: str, x: str, y: str, aside: np.ndarray,
          everywhere: pd.DataFrame) -> None:
     """Draw an arm, means and runs each a little aside so that none hides another; n is that of all panels."""
@@ -101,26 +91,6 @@ def _arm(ax: Axes, rows: pd.DataFrame, arm: str, x: str, y: str, aside: np.ndarr
     own = rows.dropna(subset=[y]).sort_values(["sparsity", y])
     around = own["sparsity"].map(centre)
     ax.scatter(shift(around, aside[1]), own[y], s=7, color=PALETTE[arm], alpha=0.6, linewidths=0)
-
-
-def errors(table: pd.DataFrame) -> np.ndarray:
-    """Return the lengths of error bars below and above the mean; nan, which draws none, for one run."""
-    return np.stack([table["mean"] - table["low"], table["high"] - table["mean"]])
-
-
-def count_missing(ax: Axes, values: pd.Series) -> None:
-    """Say how many runs have no value, since they diverged or failed."""
-    if missing := int(values.isna().sum()):
-        text = f"{missing} run{'s' if missing > 1 else ''} without a result"
-        ax.text(0.02, 0.06, text, transform=ax.transAxes, fontsize=7.5, color="#555555")
-
-
-def limit(ax: Axes, values: pd.Series, low: float = -np.inf, high: float = np.inf) -> None:
-    """Keep wide intervals of few runs from flattening a panel: show at most the range of values thrice."""
-    room = max(float(values.max() - values.min()), 0.004)
-    bottom, top = ax.get_ylim()
-    margin = 0.004 if high == 1 else 0
-    ax.set_ylim(max(bottom, values.min() - room, low), min(top, values.max() + room, high + margin))
 
 
 @styled
@@ -196,7 +166,7 @@ def learning_curves(curves: pd.DataFrame, y: str = "val_accuracy", early: float 
     for ax, (structure, sparsity) in zip(axes, facets, strict=True):
         rows = pd.concat([stats.arm_rows(curves, arm, structure, sparsity).assign(arm=arm) for arm in arms
                           if not (arm == "random" and sparsity == 0)])
-        plots.band(ax, rows, "epoch", y, points=False, counted=False)
+        marks.band(ax, rows, "epoch", y, points=False, counted=False)
         if early is not None:
             text = f"weeded out at epoch {early:g}"
             ax.axvline(early, color="#555555", linewidth=0.9, linestyle=":", label=text)

@@ -2,19 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
 from randsparse.comparison import search
+from randsparse.data import catalogue
+from randsparse.runs import feasibility, methods
 from randsparse.runs.config import DEFAULTS, RunConfig
 from randsparse.runs.store import Record, Store
 
 Parameters = Mapping[str, Any]
+Points = dict[tuple[str, str, float], RunConfig]
+"""A config by arm, structure and sparsity; its seeds do not count."""
 
 DENSE, RANDOM, SEARCHED = "dense", "random", "searched"
 """Arms: the dense network, static random masks, and the network that a search found."""
 SMALL_PARENT, SMALL_OWN = "small dense (parent's scale)", "small dense (own scale)"
+CONTROLS = (DENSE, RANDOM, SMALL_PARENT, SMALL_OWN)
+TICKET = "edge-popup"
+"""The method whose arms are named after the kind of weights that it leaves as they are."""
 
 
 @dataclass(frozen=True)
@@ -144,6 +151,102 @@ def replicates(name: str, structure: str, sparsity: float, config: RunConfig, se
         Arm(name, structure, sparsity, seed, config.replace(mask_seed=seed, init_seed=seed, data_seed=seed))
         for seed in range(seeds)
     ]
+
+
+def compare(points: Points, seeds: int) -> Comparison:
+    """Return the comparison of arms that are single runs: `seeds` replicates of each point, in the order of points.
+
+    A point that a structure or rule cannot reach is one of `infeasible`, with the reason, and has no runs.
+    """
+    arms, infeasible = [], []
+    for (name, structure, sparsity), config in points.items():
+        if reason := feasibility.infeasible(config, *catalogue.shape(config.dataset)):
+            infeasible.append(Infeasible(name, structure, sparsity, reason, config.model))
+        else:
+            arms += replicates(name, structure, sparsity, config, seeds)
+    return Comparison(tuple(arms), (), tuple(infeasible))
+
+
+def join(parts: Iterable[Comparison]) -> Comparison:
+    """Return the comparison of all that is in several, in their order."""
+    parts = list(parts)
+    names = ("arms", "searches", "infeasible", "tunings")
+    return Comparison(*(tuple(each for part in parts for each in getattr(part, name)) for name in names))
+
+
+def trials(config: RunConfig, rates: Iterable[float], seeds: int) -> tuple[RunConfig, ...]:
+    """Return the runs by which one of `rates` is chosen: `seeds` replicates of a config at each learning rate."""
+    runs = [each for lr in rates for each in replicates("", "", 0.0, config.replace(lr=lr), seeds)]
+    return tuple(each.config for each in runs)
+
+
+def share_rates(arms: Iterable[Arm], like: Callable[[Arm], float]) -> dict[float, tuple[Arm, ...]]:
+    """Return arms by the sparsity whose learning rate they are trained with, which is like(arm)."""
+    found: dict[float, list[Arm]] = {}
+    for arm in arms:
+        found.setdefault(like(arm), []).append(arm)
+    return {sparsity: tuple(members) for sparsity, members in found.items()}
+
+
+def masked_points(parameters: Parameters) -> Iterator[tuple[str, float, RunConfig]]:
+    """Yield structure, sparsity and config of a static random mask, at each of `structures` and `sparsities`."""
+    base = base_config(parameters)
+    for structure in parameters["structures"]:
+        for sparsity in parameters["sparsities"]:
+            point = base.replace(sparsity=sparsity, structure=structure)
+            if structure == "node":
+                point = point.replace(engine=parameters["node_engine"])
+            yield structure, sparsity, point
+
+
+def control_points(structure: str, sparsity: float, point: RunConfig, arms: Collection[str] = CONTROLS) -> Points:
+    """Return those of CONTROLS that are among `arms`, at a point; at sparsity 0 that is the dense parent alone.
+
+    Small dense networks have as many weights (structure "weight") or nodes per layer (structure "node") as the mask
+    keeps, with the parent's init scale and with their own.
+    """
+    small = point.replace(method="small-dense")
+    configs = {RANDOM: point, SMALL_PARENT: small, SMALL_OWN: small.replace(init_scale="own")}
+    configs = {DENSE: point} if point.sparsity == 0 else configs
+    return {(name, structure, sparsity): config for name, config in configs.items() if name in arms}
+
+
+def name_arm(config: RunConfig, rule: str = "erk") -> str:
+    """Return the arm that a config is; static masks are called random if they are by `rule`."""
+    if config.method == "static":
+        arm = RANDOM if config.rule == rule else f"{RANDOM} {config.rule}"
+    else:
+        arm = config.method
+        if config.method == TICKET:
+            arm += f" of {config.frozen_weights} weights"
+        if config.source_sparsity:
+            arm += f" in {config.source_rule} {1 - config.source_sparsity:.4g}"
+    if config.fine_tune_epochs:
+        arm += ", fine-tuned"
+    return f"{arm}, flow preserved" if config.preserve_flow else arm
+
+
+def named_point(config: RunConfig, rule: str = "erk") -> Points:
+    """Return the point of a config whose weights are removed one by one, called as by `name_arm`."""
+    return {(name_arm(config, rule), "weight", config.sparsity): config}
+
+
+def put_in_source(point: RunConfig, method: str, source: float, parameters: Parameters) -> RunConfig:
+    """Return the config of a method that changes its mask, inside a source; a dense source is the network itself.
+
+    Args:
+        point: the config of a static mask of the final sparsity.
+        source: the sparsity of the random source mask.
+        parameters: where the settings of methods are, and `levels` and `level_epochs` of iterative magnitude pruning.
+    """
+    # A static point has lost the fields that only methods whose masks change have, such as update_interval.
+    changes = {field: parameters[field] for field in methods.FIELDS if field in parameters}
+    changes |= {"method": method, "source_sparsity": source}
+    if method == "imp":
+        back, levels = parameters.get("rewind_epoch", 0), parameters["levels"]
+        changes["epochs"] = back + levels * (parameters["level_epochs"] - back)
+        changes["warmup_epochs"] = min(point.warmup_epochs, parameters["level_epochs"] / 4)
+    return point.replace(engine="masked", **changes)
 
 
 def longest(configs: Iterable[RunConfig]) -> list[RunConfig]:

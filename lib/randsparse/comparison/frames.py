@@ -2,15 +2,32 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Iterable, Mapping
+from functools import lru_cache
 from typing import Any
 
+import numpy as np
 import pandas as pd
+import torch
 
 from randsparse.comparison import search, stats
-from randsparse.comparison.design import SEARCHED, Arm, Comparison, found
-from randsparse.questions.experiments import RANDOM
+from randsparse.comparison.design import Arm, Comparison, found
+from randsparse.data import catalogue
+from randsparse.networks.registry import build
+from randsparse.runs import methods
 from randsparse.runs.config import RunConfig
-from randsparse.runs.store import Store
+from randsparse.runs.store import Record, Store
+from randsparse.sparsity import masks
+from randsparse.sparsity.densities import Shapes
+from randsparse.sparsity.effective import effective_mask
+from randsparse.sparsity.layers import maskable
+from randsparse.sparsity.masks import Mask
+from randsparse.sparsity.paths import Flow, flows
+
+FIRST, SHORTCUTS, CLASSIFIER, OTHERS = "first layer", "shortcuts", "classifier", "other layers"
+ROLES = (FIRST, SHORTCUTS, CLASSIFIER, OTHERS)
+RUN = ["arm", "sparsity", "replicate"]
 
 
 def results(compared: Comparison, store: Store) -> pd.DataFrame:
@@ -19,79 +36,12 @@ def results(compared: Comparison, store: Store) -> pd.DataFrame:
     `search_epochs` and `total_epochs` are what a searched network cost, all candidates counted; others cost their own
     training. `early_epochs` tells searches with different early phases apart.
     """
-    rows = [_labels(arm) | {"total_epochs": arm.config.epochs, "search_epochs": 0} for arm in compared.singles(store)]
+    rows = [label(arm) | {"total_epochs": arm.config.epochs, "search_epochs": 0} for arm in compared.singles(store)]
     for each in compared.searches:
         outcome = search.outcome(each.candidates, each.rounds, store)
         costs = {"total_epochs": outcome.total_epochs, "search_epochs": outcome.search_epochs}
-        rows.append(_labels(found(each, store)) | costs | {"early_epochs": each.early_epochs})
-    return _with_records(rows, store)
-
-
-def candidates(compared: Comparison, store: Store) -> pd.DataFrame:
-    """Return one row a candidate: validation accuracy and loss when first looked at, and whether it was chosen."""
-    rows = []
-    for each in compared.searches:
-        best = found(each, store).config
-        epoch = each.rounds[0][0]
-        for config in each.candidates:
-            point = store.get(config.replace(stop_epoch=epoch))["curve"][-1]
-            rows.append(
-                {
-                    "structure": each.structure,
-                    "sparsity": each.sparsity,
-                    "replicate": each.replicate,
-                    "early_epochs": epoch,
-                    "key": config.key,
-                    "early_val_accuracy": point["val_accuracy"],
-                    "early_val_loss": point["val_loss"],
-                    "chosen": config == best,
-                }
-            )
-    return pd.DataFrame(rows)
-
-
-def early_and_final(compared: Comparison, store: Store) -> pd.DataFrame:
-    """Return one row an arm, replicate and early phase: validation accuracy after it, and test accuracy at the end.
-
-    A searched network has the early phase after which it was chosen; every other arm has all of them.
-    """
-    phases = sorted({each.early_epochs for each in compared.searches})
-    rows = [_labels(arm) | {"early_epochs": epoch} for arm in compared.singles(store) for epoch in phases]
-    for each in compared.searches:
-        rows.append(_labels(found(each, store)) | {"early_epochs": each.early_epochs})
-    for row in rows:
-        curve = store.get(row["config"])["curve"]
-        row["early_val_accuracy"] = curve[row["early_epochs"] - 1]["val_accuracy"]
-    return _with_records(rows, store)
-
-
-def advantages(ends: pd.DataFrame, margin: float) -> pd.DataFrame:
-    """Return searched minus random after each early phase: early on validation, and at the end on the test set.
-
-    Args:
-        ends: as from `early_and_final`.
-
-    The columns of `stats.comparisons`, with early_epochs, and `measured`, the column of `ends` that is compared.
-    """
-    return pd.concat(
-        [
-            stats.comparisons(group, SEARCHED, RANDOM, y=y, margin=margin).assign(early_epochs=epochs, measured=y)
-            for epochs, group in ends.groupby("early_epochs")
-            for y in ("early_val_accuracy", "test_accuracy")
-        ],
-        ignore_index=True,
-    )
-
-
-def rank_correlations(ends: pd.DataFrame, x: str = "early_val_accuracy", y: str = "test_accuracy") -> pd.DataFrame:
-    """Return Spearman's rho of x and y with its interval and n, one row a structure and sparsity; see `stats.spearman`.
-
-    Args:
-        ends: rows of `early_and_final` with one early phase, so that each network is there once.
-    """
-    groups = ends.dropna(subset=[x, y]).groupby(["structure", "sparsity"])
-    rows = [(*point, *stats.spearman(rows[x], rows[y])) for point, rows in groups]
-    return pd.DataFrame(rows, columns=["structure", "sparsity", *stats.Correlation._fields])
+        rows.append(label(found(each, store)) | costs | {"early_epochs": each.early_epochs})
+    return join_records(rows, store)
 
 
 def curves(compared: Comparison, store: Store) -> pd.DataFrame:
@@ -100,7 +50,7 @@ def curves(compared: Comparison, store: Store) -> pd.DataFrame:
     configs: dict[str, RunConfig] = {}
     for arm in compared.finished(store):
         configs[arm.config.key] = arm.config
-        labels = _labels(arm)
+        labels = label(arm)
         del labels["config"]
         rows.append(labels)
     points = store.curves(list(configs.values()))
@@ -113,12 +63,130 @@ def infeasible(compared: Comparison) -> pd.DataFrame:
     return pd.DataFrame([vars(point) for point in compared.infeasible], columns=columns)
 
 
-def _labels(arm: Arm) -> dict[str, Any]:
+def sized(compared: Comparison, store: Store) -> pd.DataFrame:
+    """Return `results` with `weights` kept, and the forward FLOPs of one image on them, `flops_per_image`."""
+    frame = results(compared, store)
+    records = store.load([arm.config for arm in compared.finished(store)])
+    kept = {key: record["density"]["weights"] for key, record in records.items()}
+    costs = {key: record["cost"] for key, record in records.items()}
+    flops = {key: cost["sparse_flops"] / (3 * cost["images"]) for key, cost in costs.items() if cost["images"]}
+    return frame.assign(weights=frame["key"].map(kept), flops_per_image=frame["key"].map(flops))
+
+
+def rates(compared: Comparison, store: Store) -> pd.DataFrame:
+    """Return one row a trial of a learning rate: sparsity, lr, key, val_accuracy (nan if it diverged), and chosen."""
+    rows = []
+    for each in compared.tunings:
+        chosen = each.chosen(store)
+        records = store.load(each.trials)
+        for trial in dict.fromkeys(each.trials):
+            record = records[trial.key]
+            done = record["status"] == "done"
+            accuracy = record["curve"][-1]["val_accuracy"] if done else np.nan
+            rows.append({"sparsity": each.sparsity, "model": trial.model, "lr": trial.lr, "key": trial.key,
+                         "val_accuracy": accuracy, "chosen": trial.lr == chosen})  # fmt: skip
+    return pd.DataFrame(rows)
+
+
+def layers(compared: Comparison, store: Store) -> pd.DataFrame:
+    """Return one row a layer of each finished sparse run, in order of depth, as its record tells.
+
+    Columns arm, sparsity, replicate, asked (density of the network), layer, role (one of ROLES), size and kept
+    (weights), density, and effective: the share of the layer's weights that lies on a path from input to classes. The
+    mask is drawn again for that, from its seed and counts; effective is nan where scores chose the weights, or chance
+    their number.
+    """
+    arms = [arm for arm in compared.finished(store) if arm.sparsity > 0]
+    records = store.load([arm.config for arm in arms])
+    rows = [row for arm in arms if arm.config.key in records for row in _layers(arm, records[arm.config.key])]
+    return pd.DataFrame(rows, columns=[*RUN, "asked", "layer", "role", "size", "kept", "density", "effective"])
+
+
+def _layers(arm: Arm, record: Record) -> list[dict[str, Any]]:
+    shapes, steps = _network(arm.config.model, arm.config.dataset)
+    densities = record["density"]["layers"]  # sorted by name, and empty if the run failed
+    found = {layer: densities[layer] for layer in shapes if layer in densities}
+    sizes = {layer: math.prod(shapes[layer]) for layer in found}
+    counts = {layer: round(density * sizes[layer]) for layer, density in found.items()}
+    on_path = _on_path(arm.config, shapes, steps, counts) if found else None
+    run = {"arm": arm.arm, "sparsity": arm.sparsity, "replicate": arm.replicate, "asked": arm.config.density}
+    return [
+        {
+            **run,
+            "layer": layer,
+            "role": role(layer, shapes),
+            "size": sizes[layer],
+            "kept": counts[layer],
+            "density": density,
+            "effective": on_path.layer_densities[layer] if on_path else np.nan,
+        }
+        for layer, density in found.items()
+    ]
+
+
+@lru_cache(maxsize=8)
+def _network(model: str, dataset: str) -> tuple[Shapes, tuple[Flow, ...]]:
+    with torch.device("meta"):  # shapes without weights
+        network = build(model, *catalogue.shape(dataset))
+    return maskable(network), flows(network)
+
+
+def _on_path(config: RunConfig, shapes: Shapes, steps: tuple[Flow, ...], counts: Mapping[str, int]) -> Mask | None:
+    """Return the weights on a path of a mask that seed and counts determine; None for other masks."""
+    if config.criterion != "random" or config.draw != "exact" or config.method in methods.DYNAMIC:
+        return None
+    return effective_mask(masks.draw(shapes, counts, config.mask_seed, preserve_flow=config.preserve_flow), steps)
+
+
+def role(layer: str, shapes: Iterable[str]) -> str:
+    """Return what a layer is for, one of ROLES; `shapes` names the layers in order of depth."""
+    names = list(shapes)
+    if layer in (names[0], names[-1]):
+        return FIRST if layer == names[0] else CLASSIFIER
+    return SHORTCUTS if "shortcut" in layer.split(".") else OTHERS
+
+
+def matched(layers: pd.DataFrame) -> pd.DataFrame:
+    """Return how far apart realised densities are at each sparsity, over the runs of all arms.
+
+    Columns sparsity, asked (density), arms, runs, lowest and highest (realised density), and error: the most weights
+    by which a run differs from round(density · N).
+    """
+    runs = layers.groupby([*RUN, "asked"], as_index=False)[["kept", "size"]].sum()
+    runs["realised"] = runs["kept"] / runs["size"]
+    runs["error"] = (runs["kept"] - (runs["asked"] * runs["size"]).map(round)).abs()
+    found = runs.groupby(["sparsity", "asked"]).agg(
+        arms=("arm", "nunique"),
+        runs=("arm", "size"),
+        lowest=("realised", "min"),
+        highest=("realised", "max"),
+        error=("error", "max"),
+    )
+    return found.reset_index().sort_values("sparsity", ignore_index=True)
+
+
+def differences(
+    frame: pd.DataFrame, pairs: Iterable[tuple[str, str]], margin: float, y: str = "test_accuracy"
+) -> pd.DataFrame:
+    """Return arm a minus arm b for pairs (a, b), at each sparsity that both have runs of.
+
+    The columns of `stats.comparisons`, with arm and baseline; `structure` is a's name, by which `verdicts.row` tells
+    rows apart.
+    """
+    rows = [stats.comparisons(frame.iloc[:0], y=y).assign(arm="", baseline="")]
+    for a, b in dict.fromkeys(pairs):
+        found = stats.comparisons(frame, a, b, y, margin).assign(structure=a, arm=a, baseline=b)
+        rows.append(found[(found["n"] > 0) & (found["n_baseline"] > 0)])
+    return pd.concat([each for each in rows if len(each)] or rows[:1], ignore_index=True)
+
+
+def label(arm: Arm) -> dict[str, Any]:
+    """Return what a row of a frame says of its arm: arm, structure, sparsity, replicate, key, and the config itself."""
     names = ("arm", "structure", "sparsity", "replicate")
     return {name: getattr(arm, name) for name in names} | {"key": arm.config.key, "config": arm.config}
 
 
-def _with_records(rows: list[dict[str, Any]], store: Store) -> pd.DataFrame:
+def join_records(rows: list[dict[str, Any]], store: Store) -> pd.DataFrame:
     """Join labelled rows with their records, without the times, which differ between equal runs.
 
     Labels win: a dense run stands in the panels of both structures.

@@ -19,7 +19,6 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import FixedLocator, NullLocator
 
-from randsparse.comparison import stats
 from randsparse.errors import StudyError, unknown
 from randsparse.files import check_folder, write
 from randsparse.runs.config import DEFAULTS, RunConfig
@@ -282,26 +281,6 @@ def count_text(counts: Iterable[int]) -> str:
     """Return "n = 3", or "n = 3–5" where groups differ in size."""
     low, high = min(counts := list(counts)), max(counts)
     return f"n = {low}" if low == high else f"n = {low}–{high}"
-
-
-def band(ax: Axes, frame: pd.DataFrame, x: str, y: str, hue: str = "arm",
-         colours: Mapping[Any, Any] = PALETTE, points: bool = True, counted: bool = True) -> pd.DataFrame:
-    """Draw mean lines with 95 % t intervals as bands, one a value of `hue`; return what was drawn.
-
-    Runs without a value of y are left out (their number is in the column missing); n stands in the legend.
-    """
-    drawn = stats.summary(frame, [hue, x], y)
-    for name in ordered(frame[hue], colours):
-        rows = drawn[(drawn[hue] == name) & (drawn["n"] > 0)]
-        if rows.empty:
-            continue
-        label = f"{name} ({count_text(rows['n'])})" if counted else str(name)
-        ax.plot(rows[x], rows["mean"], color=colours[name], label=label)
-        ax.fill_between(rows[x], rows["low"], rows["high"], color=colours[name], alpha=0.18, linewidth=0)
-        if points:
-            own = frame[frame[hue] == name].sort_values([x, y])
-            ax.scatter(own[x], own[y], s=6, color=colours[name], alpha=0.5, linewidths=0)
-    return drawn
 
 
 def legend(figure: Figure) -> None:

@@ -1,6 +1,28 @@
-"""The questions of the study: one folder per question, which holds its runs, its frames and its charts."""
+"""The questions of the study, one room each, and what each notebook needs: its runs, and evaluations of them.
+
+`plan` is a pure function: parameters and store in, the runs that are still needed out. Notebooks, `make runs` and
+`make status` iterate it. What a notebook compares is a Comparison: arms at every structure and sparsity, of single runs
+and of searches, whose next runs depend on the store.
+
+A room is imported when one of its notebooks is asked for. No plan needs torch or pandas, whose import takes seconds.
+"""
 
 from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from functools import lru_cache
+from importlib import import_module
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from randsparse.comparison.design import Comparison, Parameters
+from randsparse.runs import evaluation_tasks, evaluations
+
+if TYPE_CHECKING:
+    from randsparse.runs.config import RunConfig
+    from randsparse.runs.evaluations import Evaluation
+    from randsparse.runs.store import Store
 
 ROOMS = {
     "01_masks_and_densities": "masks_and_densities",
@@ -14,4 +36,67 @@ ROOMS = {
     "09_strong_tickets": "strong_tickets",
     "12_beyond_images": "beyond_images",
 }
-"""The folder of each notebook's question, by the notebook's name."""
+"""The room of each notebook, a folder beside this file; a notebook that is not here asks no question of its own."""
+COMPARISONS = {
+    "02_random_search": "early_phases",
+    "03_sparsity_vs_accuracy": "comparison",
+    "04_size": "sizes",
+    "05_layerwise_density": "layers",
+    "06_beyond_accuracy": "comparison",
+    "07_theory": "comparison",
+    "08_sparse_to_sparse": "sparse_to_sparse",
+    "09_strong_tickets": "strong_tickets",
+    "12_beyond_images": "comparison",
+}
+"""The function in the plan of its room that makes the comparison of a notebook; others need no runs."""
+PLANS = {"06_beyond_accuracy": "evaluations"}
+"""The function in the plan of its room that lists the evaluations which a notebook needs; others need none."""
+
+
+def compared(name: str, parameters: Parameters) -> Comparison:
+    """Return the comparison of notebook `name`, which is one with nothing in it for a notebook that needs no runs."""
+    return _compared(name, json.dumps(dict(parameters), sort_keys=True))
+
+
+@lru_cache(maxsize=32)
+def _compared(name: str, parameters: str) -> Comparison:
+    return _planner(name, COMPARISONS)(json.loads(parameters)) if name in COMPARISONS else Comparison((), (), ())
+
+
+def _planner(name: str, functions: dict[str, str]) -> Callable[[Parameters], Any]:
+    """Return the function of a notebook in the plan of its room."""
+    return getattr(import_module(f"{__name__}.{ROOMS[name]}.plan"), functions[name])
+
+
+def plan(name: str, parameters: Parameters, store: Store) -> list[RunConfig]:
+    """Return the runs that notebook `name` needs next, [] when there is nothing left (partial(plan, ...) is a Plan)."""
+    return compared(name, parameters).needed(store)
+
+
+def used(name: str, parameters: Parameters, store: Store) -> list[RunConfig]:
+    """Return the runs that notebook `name` shows, as far as the store has them: what its figures depend on."""
+    return compared(name, parameters).used(store)
+
+
+def wanted(name: str, parameters: Parameters) -> list[Evaluation]:
+    """Return the evaluations that notebook `name` needs of each run; raises StudyError for impossible values."""
+    return _planner(name, PLANS)(parameters) if name in PLANS else []
+
+
+def runs(name: str, parameters: Parameters, store: Store) -> list[RunConfig]:
+    """Return the runs that notebook `name` evaluates, those of arms whose settings are known, stored or not."""
+    if not wanted(name, parameters):
+        return []
+    return list(dict.fromkeys(arm.config for arm in compared(name, parameters).singles(store)))
+
+
+def missing(name: str, parameters: Parameters, store: Store) -> list[evaluation_tasks.Unit]:
+    """Return what `store` lacks of the evaluations of notebook `name`; raises as `evaluations.load`."""
+    return evaluation_tasks.missing(runs(name, parameters, store), wanted(name, parameters), store)
+
+
+def paths(name: str, parameters: Parameters, store: Store) -> list[Path]:
+    """Return the files of the evaluations that notebook `name` shows, as far as they are there."""
+    plan = wanted(name, parameters)
+    own = [evaluations.path_of(run, each, store) for run in runs(name, parameters, store) for each in plan]
+    return [path for path in own if path.is_file()]

@@ -18,9 +18,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from randsparse import questions
 from randsparse.comparison.design import Tuning
 from randsparse.errors import StudyError, require, unknown
-from randsparse.questions.beyond_accuracy import plan
 from randsparse.runs.config import DEFAULTS, RunConfig
 from randsparse.runs.evaluations import Evaluation
 from randsparse.runs.store import Store
@@ -174,7 +174,7 @@ class Campaign:
         name = "06_beyond_accuracy"
         if self.evaluations_of is None:
             return []
-        return plan.wanted(name, profile_parameters(name, self.evaluations_of, root))
+        return questions.wanted(name, profile_parameters(name, self.evaluations_of, root))
 
 
 def load(profile: str, root: Path) -> Campaign | None:

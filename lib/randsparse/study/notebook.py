@@ -2,13 +2,13 @@
 
 A notebook opens itself in its first cell after the parameters, and does everything else through what it gets:
 
-    from randsparse.notebooks import Notebook
+    from randsparse.study.notebook import Notebook
 
     notebook = Notebook.open("03_sparsity_vs_accuracy", globals())
 
     runs = notebook.sweep()  # DataFrame, one row a run; trains what the store does not have
     evaluated = notebook.evaluate()  # the same with its evaluations: one row an arm, replicate and evaluation
-    notebook.comparison, notebook.store  # for experiments.comparison_frame and the like
+    notebook.comparison, notebook.store  # for comparison.frames.results and the like
     notebook.figure(figure, "accuracy", data, caption="...")  # saves SVG, PNG and CSV, and shows it
     notebook.table(table, "differences")  # saves CSV, and returns it for the cell to show
     notebook.verdicts(verdicts)  # the same, for the overview and the index
@@ -126,51 +126,51 @@ class Notebook:
     @functools.cached_property
     def comparison(self) -> Comparison:
         """The comparison that the notebook shows: its arms, searches and infeasible points."""
-        from randsparse.questions.experiments import compared
+        from randsparse import questions
 
-        return compared(self.name, self.parameters)
+        return questions.compared(self.name, self.parameters)
 
     def evaluations(self) -> list[Evaluation]:
         """What the notebook measures of its runs; [] for most notebooks."""
-        from randsparse.questions.beyond_accuracy import plan as plans
+        from randsparse import questions
 
-        return plans.wanted(self.name, self.parameters)
+        return questions.wanted(self.name, self.parameters)
 
     def plan(self) -> list[RunConfig]:
         """Return the runs that the notebook needs next; [] when the store has them all."""
-        from randsparse.questions import experiments
+        from randsparse import questions
 
-        return experiments.plan(self.name, self.parameters, self.store)
+        return questions.plan(self.name, self.parameters, self.store)
 
     def sweep(self) -> pandas.DataFrame:
         """Train the runs that the store does not have; return the frame of all that the notebook shows.
 
-        It has one row a run; `experiments.comparison_frame(notebook.comparison, notebook.store)` and its
+        It has one row a run; `frames.results(notebook.comparison, notebook.store)` and its
         neighbours give the rows their arms.
         """
-        from randsparse.questions import experiments
+        from randsparse import questions
         from randsparse.sweeps.sweep import sweep
 
-        plan = functools.partial(experiments.plan, self.name, self.parameters)
+        plan = functools.partial(questions.plan, self.name, self.parameters)
         sweep(plan, self.store, workers=worker_count(), data_dir=self.data_dir)
-        self.configs = experiments.used(self.name, self.parameters, self.store)
+        self.configs = questions.used(self.name, self.parameters, self.store)
         self.records = list(self.store.load(self.configs).values())
         return self.store.frame(self.configs)
 
     def evaluate(self) -> pandas.DataFrame:
-        """Train and measure what the store does not have; return `evaluations.frames.results` of the comparison.
+        """Train and measure what the store does not have; return `beyond_accuracy.frames.results` of the comparison.
 
         Runs that are to be measured are trained first, once, since they keep their weights; then all others, as by
         `sweep`. Raises as `measuring.evaluate`; for an evaluation that is not possible before anything is trained.
         """
+        from randsparse import questions
         from randsparse.questions.beyond_accuracy import frames
-        from randsparse.questions.beyond_accuracy import plan as plans
         from randsparse.sweeps import measuring
 
         wanted = self.evaluations()
 
         def measure() -> list[dict]:
-            runs, where = plans.runs(self.name, self.parameters, self.store), {"data_dir": self.data_dir}
+            runs, where = questions.runs(self.name, self.parameters, self.store), {"data_dir": self.data_dir}
             return measuring.evaluate(runs, wanted, self.store, workers=worker_count(), **where)
 
         measure()

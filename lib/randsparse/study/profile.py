@@ -11,8 +11,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from randsparse import questions
 from randsparse.errors import StudyError
-from randsparse.questions.beyond_accuracy import plan as plans
 from randsparse.study import freshness, parameters
 from randsparse.training import weights
 
@@ -81,21 +81,17 @@ class Study:
 
     def needed(self, names: Sequence[str], store: Store) -> list[RunConfig]:
         """Return the runs that notebooks need next, each once: the plan of them all."""
-        from randsparse.questions import experiments
-
-        wanted = [config for name in names for config in experiments.plan(name, self.checked(name), store)]
+        wanted = [config for name in names for config in questions.plan(name, self.checked(name), store)]
         return list(dict.fromkeys(wanted))
 
     def checked(self, name: str) -> dict[str, object]:
         """Return the parameters of a notebook; raises StudyError for those with which nothing can be evaluated."""
-        plans.wanted(name, self.parameters[name])
+        questions.wanted(name, self.parameters[name])
         return self.parameters[name]
 
     def shown(self, name: str) -> list[RunConfig]:
         """Return the runs that a notebook shows and the store has."""
-        from randsparse.questions import experiments
-
-        return experiments.used(name, self.checked(name), self.store)
+        return questions.used(name, self.checked(name), self.store)
 
     def prepare(self, names: Sequence[str]) -> bool:
         """Train and evaluate what notebooks need; return whether all is there.
@@ -149,7 +145,7 @@ class Study:
 
     def evaluations_missing(self, name: str) -> list[Unit]:
         """Return the evaluations of a notebook that the store does not have."""
-        return plans.missing(name, self.parameters[name], self.store)
+        return questions.missing(name, self.parameters[name], self.store)
 
     def evaluate(self, names: Sequence[str]) -> bool:
         """Make the evaluations that notebooks lack, after saying how many; return whether all are there.
@@ -166,7 +162,7 @@ class Study:
                 continue
             self.say(f"{name}: {self.evaluations_left(units)}")
             values = self.parameters[name]
-            self.measure(plans.runs(name, values, self.store), plans.wanted(name, values))
+            self.measure(questions.runs(name, values, self.store), questions.wanted(name, values))
         return complete
 
     def measure(self, runs: Sequence[RunConfig], wanted: Sequence[Evaluation]) -> None:
@@ -252,7 +248,7 @@ class Study:
     def _files(self, name: str) -> list[Path]:
         """Return the record files, of runs and evaluations, that what a notebook shows can have come from."""
         paths = {path for config in self.shown(name) for path in self.store.paths(config)}
-        paths.update(plans.paths(name, self.parameters[name], self.store))
+        paths.update(questions.paths(name, self.parameters[name], self.store))
         return sorted(path for path in paths if path.is_file())
 
     def write_html(self) -> Path:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from randsparse.questions.beyond_accuracy import plan as plans
+from randsparse import questions
 from randsparse.runs.config import RunConfig
 from randsparse.study.profile import Study
 
@@ -48,7 +48,7 @@ def _status_line(study: Study, name: str, have: set[str], missing: Sequence[RunC
 
 def _evaluations_line(study: Study, name: str) -> str | None:
     """Return what a notebook has and lacks of its evaluations, in words; None if it needs none."""
-    if not plans.wanted(name, study.parameters[name]):
+    if not questions.wanted(name, study.parameters[name]):
         return None
-    have, units = len(plans.paths(name, study.parameters[name], study.store)), study.evaluations_missing(name)
+    have, units = len(questions.paths(name, study.parameters[name], study.store)), study.evaluations_missing(name)
     return f"{name}: {have} evaluations there" + (f", {study.evaluations_left(units)}" if units else "")

@@ -11,7 +11,7 @@ from PIL import Image
 
 from randsparse.data.dataset import load
 from randsparse.errors import StudyError
-from randsparse.questions.beyond_accuracy import ood, ood_images
+from randsparse.questions.beyond_accuracy import ood, ood_images, ood_sets
 from randsparse.questions.beyond_accuracy.ood import SCORES, OutOfDistribution, detection, outlier_scores
 
 
@@ -60,10 +60,10 @@ def test_scores_by_hand():
 
 
 def test_every_name_of_what_is_made_has_its_making():
-    assert tuple(ood_images.MADE) == ood.MADE
+    assert tuple(ood_images.MADE) == ood_sets.MADE
 
 
-@pytest.mark.parametrize("name", ood.MADE)
+@pytest.mark.parametrize("name", ood_sets.MADE)
 def test_made_images_are_those_of_their_seed_and_not_the_test_images(name, tmp_path):
     dataset = load("digits")
     torch.manual_seed(1)

@@ -7,10 +7,9 @@ import json
 import pytest
 
 from conftest import REPOSITORY
+from randsparse import questions
 from randsparse.errors import StudyError
-from randsparse.questions import experiments
-from randsparse.questions.beyond_accuracy import frames
-from randsparse.questions.beyond_accuracy import plan as plans
+from randsparse.questions.beyond_accuracy import frames, plan
 from randsparse.questions.beyond_accuracy.adversarial import Adversarial
 from randsparse.questions.beyond_accuracy.calibration import Calibration
 from randsparse.questions.beyond_accuracy.corruptions import Corruption
@@ -32,22 +31,23 @@ SMALLEST = {
 
 
 def test_the_plan_is_a_function_of_parameters_and_names_each_evaluation_once():
-    plan = plans.wanted(NAME, TINY)
-    assert plan == plans.wanted(NAME, TINY) and len(plan) == len({each.key for each in plan})
-    counts = {kind: sum(isinstance(each, kind) for each in plan) for kind in
+    wanted = questions.wanted(NAME, TINY)
+    assert wanted == questions.wanted(NAME, TINY) and len(wanted) == len({each.key for each in wanted})
+    counts = {kind: sum(isinstance(each, kind) for each in wanted) for kind in
               (Calibration, OutOfDistribution, Corruption, Adversarial)}  # fmt: skip
     # FGSM, PGD and noise at two budgets; the check for masking adds all of its five at another one
     assert list(counts.values()) == [1, 2, 4, 11]
-    assert set(plans.suite(TINY).values()) <= set(plan)
-    assert plans.wanted("03_sparsity_vs_accuracy", {}) == [] == plans.runs("03_sparsity_vs_accuracy", {}, Store("no"))
+    assert set(plan.suite(TINY).values()) <= set(wanted)
+    other = "03_sparsity_vs_accuracy"
+    assert questions.wanted(other, {}) == [] == questions.runs(other, {}, Store("no"))
 
 
 @pytest.mark.parametrize("profile", parameters.profiles(REPOSITORY))
 def test_the_runs_of_each_profile_are_shared_with_notebook_03(profile, tmp_path):
     store = Store(tmp_path)
-    own = plans.runs(NAME, parameters.profile_parameters(NAME, profile, REPOSITORY), store)
+    own = questions.runs(NAME, parameters.profile_parameters(NAME, profile, REPOSITORY), store)
     other = "03_sparsity_vs_accuracy"
-    of_03 = experiments.compared(other, parameters.profile_parameters(other, profile, REPOSITORY)).singles(store)
+    of_03 = questions.compared(other, parameters.profile_parameters(other, profile, REPOSITORY)).singles(store)
     assert own and {run.key for run in own} <= {arm.config.key for arm in of_03}
 
 
@@ -109,8 +109,8 @@ def test_a_notebook_evaluates_all_of_its_plan_and_trains_each_run_once(made, mon
     wanted, store = notebook.evaluations(), notebook.store
     assert len(frame) == 4 * len(wanted) and frame["accuracy"].notna().sum() == 4 * (len(wanted) - 1)  # not of ood
     assert list(frame[frame["arm"] == "random"]["sparsity"].unique()) == [0.9]
-    assert plans.missing(NAME, notebook.parameters, store) == []
-    assert len(plans.paths(NAME, notebook.parameters, store)) == 4 * len(wanted)
+    assert questions.missing(NAME, notebook.parameters, store) == []
+    assert len(questions.paths(NAME, notebook.parameters, store)) == 4 * len(wanted)
     monkeypatch.setattr("randsparse.training.trainer.train_together", None)
     monkeypatch.setattr(measuring, "_measure", None)
     assert notebook.evaluate().equals(frame)
@@ -137,12 +137,12 @@ def test_what_is_drawn_comes_from_the_frame(made):
     assert ece[False].to_dict() == pytest.approx(calibration["ece_mass"].to_dict())
     assert ece[True].to_dict() == pytest.approx(calibration["ece_mass_scaled"].to_dict())
     assert set(frames.attacks(frame, [16.0])["epsilon"]) == {0, 16}
-    assert len(frames.masking(frame, plans.suite(notebook.parameters))) == 4 * 4
+    assert len(frames.masking(frame, plan.suite(notebook.parameters))) == 4 * 4
 
 
 def test_runs_without_weights_are_counted_and_not_dropped(made, tmp_path):
     notebook, _ = made
-    wanted = plans.wanted(NAME, notebook.parameters)
+    wanted = questions.wanted(NAME, notebook.parameters)
     some = Store(tmp_path)
     with pytest.raises(StudyError, match="none of 4 runs is evaluated"):
         frames.results(notebook.comparison, wanted, some)
@@ -194,7 +194,7 @@ def test_a_lost_evaluation_makes_the_notebook_stale_and_is_made_again(small, mad
 
 def test_a_budget_is_for_runs_and_says_what_else_is_left(small, monkeypatch):
     results, said = small
-    lost = plans.paths(NAME, results.parameters[NAME], results.store)[0]
+    lost = questions.paths(NAME, results.parameters[NAME], results.store)[0]
     content = lost.read_bytes()
     lost.unlink()
     results.__dict__["budget"] = "10m"

@@ -7,9 +7,9 @@ import pandas as pd
 import pytest
 
 from made_up import finish, record
+from randsparse import questions
 from randsparse.comparison.design import DENSE, SMALL_OWN
 from randsparse.errors import StudyError
-from randsparse.questions import experiments
 from randsparse.questions.beyond_images import frames, plan
 from randsparse.runs.store import Store
 
@@ -65,7 +65,7 @@ def test_rates_are_chosen_on_validation_for_each_dataset_and_sparsity(tmp_path):
         rate = 0.02 if config.dataset == "docstrings" or config.sparsity else 0.01
         return config.lr == rate
 
-    for config in experiments.plan(NAME, PARAMETERS, store):
+    for config in questions.plan(NAME, PARAMETERS, store):
         assert config.method == "static" and config.init_seed < 2
         made = record(config)
         made["curve"][-1]["val_accuracy"] += better(config)

@@ -4,12 +4,13 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from randsparse.comparison import plots, stats
+from randsparse.comparison import frames as common
+from randsparse.comparison import stats
+from randsparse.comparison.marks import RULE_COLOURS
 from randsparse.errors import StudyError
-from randsparse.questions.experiments import score_mask
 from randsparse.questions.layerwise_density import charts as rule_charts
 from randsparse.questions.layerwise_density import frames
-from randsparse.questions.masks_and_densities.charts import RULE_COLOURS
+from randsparse.questions.layerwise_density.plan import score_mask
 
 MEANS = {("dense", 0.0): 0.9, ("uniform", 0.5): 0.9, ("uniform", 0.995): 0.1, ("erk", 0.5): 0.89, ("erk", 0.995): 0.6,
          ("uniform+", 0.5): 0.9}  # fmt: skip
@@ -59,15 +60,6 @@ def test_the_error_axis_gives_both_ends_room():
     assert {0.9, 0.98} <= set(ax.get_yticks().round(6)) and ax.get_yticks().min() < 0.6
 
 
-@pytest.mark.parametrize("values", [[1.0], [0.0, 1.0], [0.0], [0.97, 0.98]])
-def test_any_accuracies_have_an_error_axis(values):
-    figure, (ax,) = plots.panels(["one"])
-    rule_charts.error_axis(ax, pd.Series(values))
-    figure.canvas.draw()
-    low, high = ax.get_ylim()
-    assert low < min(values) and max(values) <= high and len(ax.get_yticks())
-
-
 def test_runs_without_a_result_are_counted():
     frame = runs(MEANS)
     frame.loc[frame["arm"] == "erk", "test_accuracy"] = [np.nan, *frame.loc[frame["arm"] == "erk", "test_accuracy"][1:]]
@@ -76,7 +68,7 @@ def test_runs_without_a_result_are_counted():
 
 
 def test_differences_stand_below_each_other_by_sparsity():
-    rows = frames.differences(runs(MEANS), [("uniform", "erk"), ("uniform+", "erk")], margin=0.02)
+    rows = common.differences(runs(MEANS), [("uniform", "erk"), ("uniform+", "erk")], margin=0.02)
     figure = rule_charts.differences_by_rule(rows, 0.02, UNREACHABLE)
     assert titles(figure) == ["50 % of weights removed", "99.5 % of weights removed"]
     half, sparse = figure.axes
@@ -122,9 +114,9 @@ def test_masks_stand_beside_what_is_left_of_them():
 @pytest.mark.parametrize("sparsities", [[0.9], [0.9, 0.98]])
 def test_tests_of_masks_have_a_panel_each_on_one_scale(sparsities):
     means = {(arm, sparsity): mean for sparsity in sparsities for (arm, _), mean in MASKS.items() if arm != "dense"}
-    shuffled = frames.differences(runs(means), [(score_mask(name), name) for name in CRITERIA], 0.01)
+    shuffled = common.differences(runs(means), [(score_mask(name), name) for name in CRITERIA], 0.01)
     redrawn = [(score_mask(name), score_mask(name, new_init=True)) for name in CRITERIA]
-    figure = rule_charts.mask_differences(shuffled, frames.differences(runs(means), redrawn, 0.01), 0.01)
+    figure = rule_charts.mask_differences(shuffled, common.differences(runs(means), redrawn, 0.01), 0.01)
     left, right = figure.axes
     names = [text.get_text() for text in left.get_yticklabels()]
     assert names == (["snip", "synflow"] if len(sparsities) == 1 else
@@ -141,3 +133,53 @@ def test_nothing_to_draw_is_one_clear_line():
         rule_charts.accuracy_by_rule(runs({("random", 0.5): 0.5}))
     with pytest.raises(StudyError, match="nothing to draw"):
         rule_charts.differences_by_rule(stats.comparisons(runs(MEANS).iloc[:0]).assign(baseline="erk"), 0.01)
+
+
+NAMES = ["stem.weight", "group1.0.conv1.weight", "group2.0.shortcut.weight", "classifier.weight"]
+
+
+def layers(rules=("uniform", "erk"), sparsities=(0.5, 0.9), names=NAMES):
+    rows = [(rule, sparsity, replicate, name, common.role(name, names))
+            for rule in rules for sparsity in sparsities for replicate in range(2) for name in names]  # fmt: skip
+    frame = pd.DataFrame(rows, columns=["arm", "sparsity", "replicate", "layer", "role"])
+    frame["asked"] = frame["density"] = 1 - frame["sparsity"]
+    frame.loc[(frame["arm"] == "erk") & (frame["role"] == "first layer"), "density"] = 1.0
+    return frame.assign(size=100, kept=100 * frame["density"])
+
+
+def test_layers_are_cells_with_their_densities_and_those_with_a_role_are_framed():
+    figure = rule_charts.density_of_layers(layers())
+    half, tenth = figure.axes[:2]
+    assert [text.get_text() for text in half.get_xticklabels()][::3] == ["stem", "classifier"]
+    assert [text.get_text() for text in half.get_yticklabels()] == ["uniform", "erk"]
+    assert [text.get_text() for text in tenth.texts] == ["10"] * 4 + ["100"] + ["10"] * 3
+    assert sorted(patch.get_x() for patch in half.patches) == [-0.5, 1.5, 2.5]
+    weights = [text.get_fontweight() for text in half.get_xticklabels()]
+    assert weights == ["bold", "normal", "bold", "bold"]
+
+
+def test_a_rule_that_cannot_reach_a_sparsity_has_empty_cells():
+    frame = layers()
+    frame = frame[(frame["arm"] == "erk") | (frame["sparsity"] == 0.5)]
+    assert [text.get_text() for text in rule_charts.density_of_layers(frame).axes[1].texts][:4] == ["–"] * 4
+
+
+def test_cells_of_many_layers_have_no_numbers():
+    many = [f"group1.{index}.conv1.weight" for index in range(20)]
+    assert not rule_charts.density_of_layers(layers(names=many)).axes[0].texts
+
+
+def test_roles_have_a_panel_each_and_a_line_a_rule():
+    figure = rule_charts.density_of_roles(layers())
+    assert [ax.get_title() for ax in figure.axes] == ["First layer", "Shortcuts", "Classifier"]
+    lines = {line.get_label(): list(line.get_ydata()) for line in figure.axes[0].get_lines()}
+    assert lines["erk"] == [1, 1] and lines["uniform"] == pytest.approx([0.5, 0.1])
+    assert lines["whole network"] == pytest.approx([0.5, 0.1])
+    assert [text.get_text() for text in figure.legends[0].get_texts()] == ["whole network", "uniform", "erk"]
+
+
+def test_an_unknown_rule_and_nothing_to_draw_are_one_clear_line():
+    with pytest.raises(StudyError, match="unknown density rule 'erq'"):
+        rule_charts.density_of_layers(layers(rules=("erq",)))
+    with pytest.raises(StudyError, match="nothing to draw"):
+        rule_charts.density_of_roles(layers().iloc[:0])

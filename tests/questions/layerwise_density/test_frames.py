@@ -6,11 +6,11 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from randsparse.comparison import frames as common
 from randsparse.comparison import verdicts
 from randsparse.data import catalogue
-from randsparse.questions import experiments
-from randsparse.questions.experiments import score_mask
-from randsparse.questions.layerwise_density import frames
+from randsparse.questions.layerwise_density import frames, plan
+from randsparse.questions.layerwise_density.plan import score_mask
 from randsparse.training import network
 
 PARAMETERS = {"dataset": "digits", "train_samples": 320, "model": "wrn-10-1", "batch_size": 32, "epochs": 3, "seeds": 2,
@@ -25,7 +25,7 @@ def density(config):
 
 
 class Records:
-    """What `layerwise.layers` asks of a store: records whose densities are those of untrained networks."""
+    """What `frames.layers` asks of a store: records whose densities are those of untrained networks."""
 
     def __init__(self, failed=()):
         self.failed = failed
@@ -40,7 +40,7 @@ class Records:
 
 
 def layers_of(**changes):
-    return frames.layers(experiments.layers(PARAMETERS | changes), Records())
+    return common.layers(plan.layers(PARAMETERS | changes), Records())
 
 
 def test_layers_are_those_of_the_records_in_order_of_depth():
@@ -53,7 +53,7 @@ def test_layers_are_those_of_the_records_in_order_of_depth():
 
 
 def test_weights_on_paths_are_those_that_the_record_counted():
-    comparison = experiments.layers(PARAMETERS)
+    comparison = plan.layers(PARAMETERS)
     layers = layers_of().assign(used=lambda rows: rows["effective"] * rows["size"])
     records = Records().load([arm.config for arm in comparison.arms])
     for arm in (arm for arm in comparison.arms if arm.sparsity and arm.config.criterion == "random"):
@@ -67,12 +67,12 @@ def test_weights_on_paths_are_those_that_the_record_counted():
 
 
 def test_a_failed_run_has_no_layers():
-    layers = frames.layers(experiments.layers(PARAMETERS), Records(failed=["uniform"]))
+    layers = common.layers(plan.layers(PARAMETERS), Records(failed=["uniform"]))
     assert "uniform" not in set(layers["arm"]) and "synflow" in set(layers["arm"])
 
 
 def test_roles_are_told_by_place_and_name():
-    roles = [frames.role(name, NAMES) for name in NAMES]
+    roles = [common.role(name, NAMES) for name in NAMES]
     assert roles == ["first layer", "other layers", "shortcuts", "classifier"]
 
 
@@ -80,7 +80,7 @@ def rows(**columns):
     """Four layers of 100 weights, in one run a replicate."""
     frame = pd.DataFrame({"arm": "a", "sparsity": 0.75, "replicate": 0, "asked": 0.25, "layer": NAMES, "size": 100}
                          | columns)  # fmt: skip
-    frame["role"] = [frames.role(name, NAMES) for name in frame["layer"]]
+    frame["role"] = [common.role(name, NAMES) for name in frame["layer"]]
     return frame.assign(density=frame["kept"] / frame["size"])
 
 
@@ -101,10 +101,10 @@ def test_nothing_is_said_of_the_paths_of_masks_by_scores():
 @pytest.mark.parametrize(("kept", "verdict"), [(30, "supported"), (31, "contradicted")])
 def test_one_weight_too_many_is_another_density(kept, verdict):
     both = [rows(kept=[60, 0, 30, 10], effective=1.0), rows(kept=[50, 10, kept, 10], effective=1.0, arm="b")]
-    matched = frames.matched(pd.concat(both))
+    matched = common.matched(pd.concat(both))
     assert matched["error"].item() == kept - 30 and matched["arms"].item() == 2 and matched["runs"].item() == 2
     assert matched["highest"].item() == pytest.approx((70 + kept) / 400)
-    row = frames.same_density(matched)
+    row = verdicts.same_density(matched)
     assert row["verdict"] == verdict and f"is {kept - 30} weights in 2 trained networks" in row["evidence"]
 
 
@@ -117,11 +117,11 @@ def runs(means, noise=0.002, n=6, sparsity=0.9, **columns):
 
 def test_differences_are_those_of_the_points_that_both_arms_have():
     frame = pd.concat([runs({"erk": 0.8, "uniform": 0.7}), runs({"erk": 0.5}, sparsity=0.995)])
-    rows = frames.differences(frame, [("uniform", "erk"), ("erk+", "erk")], margin=0.01)
+    rows = common.differences(frame, [("uniform", "erk"), ("erk+", "erk")], margin=0.01)
     labels = rows[["arm", "baseline", "structure", "sparsity"]]
     assert labels.to_numpy().tolist() == [["uniform", "erk", "uniform", 0.9]]
     assert rows["mean"].item() == pytest.approx(-0.1) and rows["verdict"].item() == "worse"
-    assert frames.differences(frame, [], 0.01).empty and "baseline" in frames.differences(frame, [], 0.01)
+    assert common.differences(frame, [], 0.01).empty and "baseline" in common.differences(frame, [], 0.01)
 
 
 @pytest.mark.parametrize(
@@ -130,7 +130,7 @@ def test_differences_are_those_of_the_points_that_both_arms_have():
 )
 def test_only_counts_matter_if_every_mask_is_as_its_shuffled_version(effect, noise, verdict):
     frame = runs({"snip": 0.8, score_mask("snip"): 0.8 + effect, "grasp": 0.7, score_mask("grasp"): 0.7}, noise)
-    rows = frames.differences(frame, [(score_mask(name), name) for name in ("snip", "grasp")], margin=0.01)
+    rows = common.differences(frame, [(score_mask(name), name) for name in ("snip", "grasp")], margin=0.01)
     row = verdicts.row("only counts matter", rows, "equivalent")
     assert row["verdict"] == verdict
     assert ("at 90% (snip mask)" in row["evidence"]) == bool(effect)

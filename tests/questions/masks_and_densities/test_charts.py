@@ -5,9 +5,9 @@ import pandas as pd
 import pytest
 import torch
 
+from randsparse.comparison.marks import RULE_COLOURS
 from randsparse.errors import StudyError
 from randsparse.questions.masks_and_densities import charts as mask_charts
-from randsparse.questions.masks_and_densities.charts import RULE_COLOURS
 from randsparse.sparsity import masks
 
 

@@ -4,17 +4,18 @@ from __future__ import annotations
 
 import pandas as pd
 import pytest
-from test_sizes import MARGIN, table
 
+from made_up import runs_of_sizes
 from randsparse.errors import StudyError
 from randsparse.questions.size import charts, frames
 from randsparse.study import parameters
 
+MARGIN = 0.005
 NAMES = {"a": "wrn-10-1", "b": "wrn-16-1", "c": "wrn-22-1", "d": "resnet-20", "e": "resnet-56"}
 
 
 def frame():
-    made = table(lambda index, sparsity: -0.01 * sparsity * index)
+    made = runs_of_sizes(lambda index, sparsity: -0.01 * sparsity * index)
     return made.assign(model=made["model"].map(NAMES), flops_per_image=made["weights"] * 100)
 
 

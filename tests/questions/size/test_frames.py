@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import numpy as np
 import pandas as pd
 import pytest
 
-from made_up import record
-from randsparse.questions import experiments
+from made_up import record, runs_of_sizes
+from randsparse import questions
+from randsparse.comparison import frames as common
 from randsparse.questions.size import frames
 from randsparse.runs.store import Store
 from randsparse.study import parameters
@@ -17,27 +17,12 @@ PARAMETERS = {
     "dataset": "digits", "models": ["wrn-10-1", "wrn-10-2"], "narrow": ["wrn-10-2"], "sparsities": [0.5, 0.9],
     "lrs": [0.1, 0.2, 0.4], "rule": "erk", "seeds": 2, "epochs": 3,
 }  # fmt: skip
-MODELS = {"a": 1e4, "b": 2e4, "c": 4e4, "d": 8e4, "e": 16e4}
 MARGIN = 0.005
-
-
-def table(gap, narrow=0.0, spread=0.001, seeds=5):
-    """Return runs: those with random masks are gap(model, sparsity) above dense, and `narrow` above narrow ones."""
-    noise = np.random.default_rng(0)
-    rows = []
-    for index, (model, weights) in enumerate(MODELS.items()):
-        for sparsity in (0.0, 0.5, 0.9):
-            arms = {"dense": 0.0} if sparsity == 0 else {
-                "random": gap(index, sparsity), "small dense (own scale)": gap(index, sparsity) - narrow}  # fmt: skip
-            for arm, mean in arms.items():
-                for value in 0.9 + mean + noise.normal(0, spread, seeds):
-                    rows.append((arm, "weight", model, sparsity, value, weights * (1 - sparsity)))
-    return pd.DataFrame(rows, columns=["arm", "structure", "model", "sparsity", "test_accuracy", "weights"])
 
 
 def finish(store, score=lambda config: 0.5):
     stages = []
-    while missing := experiments.plan("04_size", PARAMETERS, store):
+    while missing := questions.plan("04_size", PARAMETERS, store):
         for config in missing:
             made = record(config)
             made["curve"][-1]["val_accuracy"] = score(config)
@@ -55,9 +40,9 @@ def test_learning_rates_are_chosen_first_and_for_each_sparsity(tmp_path):
     assert len(first) == 3 * 3 * 2  # rates, sparsities, seeds
     assert {(config.sparsity, config.lr) for config in second if config.method == "static"} == set(best.items())
     assert {config.lr for config in second if config.method == "small-dense"} == {0.1}
-    compared = experiments.compared("04_size", PARAMETERS)
-    gains = frames.rate_gains(frames.rates(compared, store), MARGIN)
-    assert frames.at_the_edge(frames.rates(compared, store)) == 2  # 0.1 and 0.4
+    compared = questions.compared("04_size", PARAMETERS)
+    gains = frames.rate_gains(common.rates(compared, store), MARGIN)
+    assert frames.at_the_edge(common.rates(compared, store)) == 2  # 0.1 and 0.4
     assert list(gains["lr"]) == [0.2, 0.4] and (gains["mean"] > 0.09).all() and set(gains["dense_lr"]) == {0.1}
 
 
@@ -65,40 +50,40 @@ def test_learning_rates_are_chosen_first_and_for_each_sparsity(tmp_path):
 def test_one_rate_for_all_is_the_same_runs_and_decides_only_inside_the_grid(tmp_path, best, verdict):
     store = Store(tmp_path)
     finish(store, lambda config: 0.9 - abs(config.lr - best))
-    compared = experiments.compared("04_size", PARAMETERS)
-    assert set(frames.rate_gains(frames.rates(compared, store), MARGIN)["verdict"]) == {verdict}
-    frame = frames.results(compared, store)
+    compared = questions.compared("04_size", PARAMETERS)
+    assert set(frames.rate_gains(common.rates(compared, store), MARGIN)["verdict"]) == {verdict}
+    frame = common.sized(compared, store)
     assert {"dense", "random", "small dense (own scale)", "small dense (equal FLOPs)"} == set(frame["arm"])
 
 
 def test_a_rate_that_diverges_is_not_chosen(tmp_path):
     store = Store(tmp_path)
-    for config in experiments.plan("04_size", PARAMETERS, store):
+    for config in questions.plan("04_size", PARAMETERS, store):
         made = record(config) | ({"status": "diverged", "reason": "loss is nan"} if config.lr < 0.4 else {})
         store.put(made | ({"test": None} if config.lr < 0.4 else {}))
-    chosen = {each.chosen(store) for each in experiments.compared("04_size", PARAMETERS).tunings}
+    chosen = {each.chosen(store) for each in questions.compared("04_size", PARAMETERS).tunings}
     assert chosen == {0.4}
 
 
 def test_a_rate_is_not_known_before_its_trials_are(tmp_path):
-    compared = experiments.compared("04_size", PARAMETERS)
+    compared = questions.compared("04_size", PARAMETERS)
     assert compared.singles(Store(tmp_path)) == []
 
 
 def test_equivalence_is_shown_up_to_where_the_gap_begins():
-    found = frames.equivalent_up_to(frames.gaps(table(lambda _, sparsity: -0.02 * (sparsity > 0.5)), MARGIN))
+    found = frames.equivalent_up_to(frames.gaps(runs_of_sizes(lambda _, sparsity: -0.02 * (sparsity > 0.5)), MARGIN))
     assert set(found["equivalent_up_to"]) == {0.5} and set(found["worse_from"]) == {0.9}
-    none = frames.equivalent_up_to(frames.gaps(table(lambda *_: -0.02), MARGIN))
+    none = frames.equivalent_up_to(frames.gaps(runs_of_sizes(lambda *_: -0.02), MARGIN))
     assert none["equivalent_up_to"].isna().all() and set(none["worse_from"]) == {0.5}
 
 
 def test_equivalence_above_a_gap_does_not_count():
-    found = frames.equivalent_up_to(frames.gaps(table(lambda _, sparsity: -0.02 * (sparsity < 0.9)), MARGIN))
+    found = frames.equivalent_up_to(frames.gaps(runs_of_sizes(lambda _, sparsity: -0.02 * (sparsity < 0.9)), MARGIN))
     assert found["equivalent_up_to"].isna().all()
 
 
 def test_two_noisy_runs_show_no_equivalence():
-    noisy = frames.gaps(table(lambda *_: 0.0, spread=0.02, seeds=2), MARGIN)
+    noisy = frames.gaps(runs_of_sizes(lambda *_: 0.0, spread=0.02, seeds=2), MARGIN)
     assert frames.equivalent_up_to(noisy)["equivalent_up_to"].isna().all()
 
 
@@ -111,12 +96,12 @@ def test_two_noisy_runs_show_no_equivalence():
     ],
 )
 def test_whether_size_helps_is_read_from_the_data(gap, verdict):
-    assert frames.larger_lose_less(frames.gaps(table(gap), MARGIN))["verdict"] == verdict
+    assert frames.larger_lose_less(frames.gaps(runs_of_sizes(gap), MARGIN))["verdict"] == verdict
 
 
 @pytest.mark.parametrize(("effect", "verdict"), [(0.03, "supported"), (-0.03, "contradicted"), (0.0, "contradicted")])
 def test_sparse_and_wide_against_narrow_is_read_from_the_data(effect, verdict):
-    at_parameters, at_flops = frames.width_claims(table(lambda *_: 0.0, narrow=effect), MARGIN)
+    at_parameters, at_flops = frames.width_claims(runs_of_sizes(lambda *_: 0.0, narrow=effect), MARGIN)
     assert at_parameters["verdict"] == verdict
     assert at_flops["verdict"] == "inconclusive"  # no such runs
 

@@ -112,15 +112,15 @@ def test_the_dense_network_that_is_compared_costs_no_less_than_the_method(main):
 
 def test_at_least_as_good_is_an_interval_above_minus_the_margin():
     rows = pd.DataFrame({"low": [-0.005, -0.02, -0.03, np.nan, 0.01], "high": [0.004, 0.01, -0.001, np.nan, 0.02]})
-    found = sparse_results.at_least(rows, MARGIN)["verdict"]
-    good = sparse_results.AT_LEAST
+    found = verdicts.at_least(rows, MARGIN)["verdict"]
+    good = verdicts.AT_LEAST
     assert list(found) == [good, "inconclusive", "worse", "inconclusive", good]
 
 
 def test_a_claim_of_at_least_as_good_can_fail(main):
-    worse = sparse_results.at_least(sparse_results.from_dense(main, MARGIN), MARGIN)
-    assert verdicts.row("it is", worse, sparse_results.AT_LEAST)["verdict"] == "contradicted"
-    assert verdicts.row("it is", worse[worse["method"] == "gmp"], sparse_results.AT_LEAST)["verdict"] == "supported"
+    worse = verdicts.at_least(sparse_results.from_dense(main, MARGIN), MARGIN)
+    assert verdicts.row("it is", worse, verdicts.AT_LEAST)["verdict"] == "contradicted"
+    assert verdicts.row("it is", worse[worse["method"] == "gmp"], verdicts.AT_LEAST)["verdict"] == "supported"
 
 
 def test_what_a_source_saves_is_a_share_of_the_same_methods_flops(main):

@@ -7,8 +7,8 @@ import pandas as pd
 import pytest
 
 from made_up import finish
+from randsparse import questions
 from randsparse.comparison import frames, verdicts
-from randsparse.questions import experiments
 from randsparse.questions.strong_tickets import frames as tickets
 from randsparse.questions.strong_tickets.frames import FROZEN, LONGER, PER_FROZEN, PER_LONGER, PER_RANDOM, TUNED
 from randsparse.runs.store import Store
@@ -25,7 +25,7 @@ MARGIN = 0.01
 
 @pytest.fixture(scope="module")
 def compared():
-    return experiments.compared(NAME, PARAMETERS)
+    return questions.compared(NAME, PARAMETERS)
 
 
 def test_tickets_are_of_each_source_that_is_denser_and_the_others_are_named(compared):

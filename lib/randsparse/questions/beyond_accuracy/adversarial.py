@@ -53,9 +53,19 @@ class Adversarial(Evaluation):
 
     def measure(self, subject: Subject) -> dict[str, Any]:
         """Return the values; see the class."""
-        from randsparse.questions.beyond_accuracy import attacks
+        from randsparse.questions.beyond_accuracy.attacks import OfPixels, attacked, compute_logits
+        from randsparse.training.metrics import loss_and_accuracy
 
-        return attacks.measure(subject, self)
+        images, labels = subject.dataset.test_x[: self.images] / 255, subject.dataset.test_y[: self.images]
+        network = OfPixels(subject.model, subject.dataset.mean, subject.dataset.std, subject.precision).eval()
+        network.to(subject.device)
+        settings = {"steps": self.steps, "restarts": self.restarts, "seed": self.seed}
+        changed = attacked(network, images, labels, self.attack, self.epsilon, **settings)
+        values: dict[str, Any] = {"count": len(labels)}
+        for name, batch in (("clean_", images), ("", changed)):
+            loss, accuracy = loss_and_accuracy(compute_logits(network, batch), labels)
+            values |= {f"{name}accuracy": accuracy, f"{name}loss": loss}
+        return values
 
 
 def masking_suite(

@@ -1,4 +1,4 @@
-"""The attacks of `adversarial`, carried out on a network."""
+"""Attacks on a network, by the Adversarial Robustness Toolbox; `adversarial` has the evaluation that measures them."""
 
 from __future__ import annotations
 
@@ -9,25 +9,13 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from randsparse.questions.beyond_accuracy.adversarial import Adversarial
-from randsparse.runs.evaluations import Subject
+from randsparse.errors import unknown
 from randsparse.seeds import generator
-from randsparse.training.metrics import autocast, input_dtype, loss_and_accuracy
+from randsparse.training.metrics import autocast, input_dtype
 
+KINDS = ("fgsm", "pgd", "noise")
 BATCH = 250
 """Images attacked at once: a constant, as random starts are drawn by the batch."""
-
-
-def measure(subject: Subject, attack: Adversarial) -> dict[str, Any]:
-    """Return the values of `attack`; see `Adversarial`."""
-    images, labels = subject.dataset.test_x[: attack.images] / 255, subject.dataset.test_y[: attack.images]
-    network = OfPixels(subject.model, subject.dataset.mean, subject.dataset.std, subject.precision).eval()
-    network.to(subject.device)
-    values: dict[str, Any] = {"count": len(labels)}
-    for name, batch in (("clean_", images), ("", attacked(network, images, labels, attack))):
-        loss, accuracy = loss_and_accuracy(_outputs(network, batch), labels)
-        values |= {f"{name}accuracy": accuracy, f"{name}loss": loss}
-    return values
 
 
 class OfPixels(nn.Module):
@@ -48,32 +36,50 @@ class OfPixels(nn.Module):
         return outputs.to(self.mean.dtype)
 
 
-def attacked(network: nn.Module, images: Tensor, labels: Tensor, attack: Adversarial) -> Tensor:
-    """Return images that differ from `images` by at most attack.epsilon / 255 in each value, and lie in 0..1.
+def attacked(
+    network: nn.Module,
+    images: Tensor,
+    labels: Tensor,
+    attack: str,
+    epsilon: float,
+    *,
+    steps: int = 20,
+    restarts: int = 1,
+    seed: int = 0,
+) -> Tensor:
+    """Return images that differ from `images` by at most epsilon / 255 in each value, and lie in 0..1.
 
     Args:
         network: takes pixels in 0..1, in evaluation mode; the gradients of its parameters are left as they were.
         images: float32 (N, C, H, W) in 0..1, on the network's device.
         labels: (N,), from which the attack leads away.
+        attack: one of KINDS; see `Adversarial`.
+        epsilon: the budget in units of 1/255 of the pixel range.
+        steps, restarts: of "pgd" alone.
+        seed: of the random starts of "pgd", and of "noise".
+
+    Raises StudyError for another attack.
     """
-    epsilon = attack.epsilon / 255
+    if attack not in KINDS:
+        raise unknown("attack", attack, KINDS)
+    epsilon = epsilon / 255
     if epsilon == 0:
         return images
-    if attack.attack == "noise":
-        signs = torch.randint(2, images.shape, generator=generator("attack", attack.seed, "noise")) * 2 - 1
+    if attack == "noise":
+        signs = torch.randint(2, images.shape, generator=generator("attack", seed, "noise")) * 2 - 1
         changed = images + epsilon * signs.to(images.device)
     else:
         from art.attacks import evasion
 
         estimator = _estimator(network, images, labels)
-        if attack.attack == "fgsm":
+        if attack == "fgsm":
             method = evasion.FastGradientMethod(estimator, eps=epsilon, batch_size=BATCH)
         else:
             method = evasion.ProjectedGradientDescentPyTorch(
-                estimator, eps=epsilon, eps_step=min(1.0, 2.5 / attack.steps) * epsilon, max_iter=attack.steps,
-                num_random_init=attack.restarts, batch_size=BATCH, verbose=False,
+                estimator, eps=epsilon, eps_step=min(1.0, 2.5 / steps) * epsilon, max_iter=steps,
+                num_random_init=restarts, batch_size=BATCH, verbose=False,
             )  # fmt: skip
-        with _without_gradients(network), _starts(attack.seed):
+        with _without_gradients(network), _starts(seed):
             made = method.generate(images.cpu().numpy(), labels.cpu().numpy())
         changed = torch.from_numpy(made).to(images.device)
     return changed.clamp(images - epsilon, images + epsilon).clamp(0, 1)  # as rounding may leave either
@@ -91,7 +97,8 @@ def _estimator(network: nn.Module, images: Tensor, labels: Tensor) -> Any:
 
 
 @torch.no_grad()
-def _outputs(network: nn.Module, images: Tensor) -> Tensor:
+def compute_logits(network: nn.Module, images: Tensor) -> Tensor:
+    """Return the logits of images (N, C, H, W) in 0..1: float64 (N, classes)."""
     return torch.cat([network(batch).double() for batch in images.split(2 * BATCH)])
 
 

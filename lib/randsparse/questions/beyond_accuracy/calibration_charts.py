@@ -7,7 +7,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from randsparse.comparison import plots, stats
-from randsparse.comparison.charts import errors
+from randsparse.comparison.marks import errors
 from randsparse.comparison.plots import MARKERS, PALETTE, styled
 from randsparse.questions.beyond_accuracy.charts import (
     HEIGHT,

@@ -1,6 +1,6 @@
 """Charts of what networks do beyond clean accuracy: other images, corruptions, attacks, and all measures at once.
 
-Each takes a tidy frame of `evaluations.frames` or `evaluations.verdicts`, and returns a figure for `plots.save`.
+Each takes a tidy frame of `frames` or `verdicts`, and returns a figure for `plots.save`.
 Points are means over replicates with 95 % t-intervals, small dots are single networks. The dense network is the
 control in every panel.
 """
@@ -16,7 +16,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from randsparse.comparison import plots, stats
-from randsparse.comparison.charts import VERDICT_MARKERS, errors
+from randsparse.comparison.marks import VERDICT_MARKERS, errors
 from randsparse.comparison.plots import MARKERS, PALETTE, STRUCTURES, styled
 from randsparse.questions.beyond_accuracy.ood import SCORES
 from randsparse.questions.beyond_accuracy.verdicts import MEASURES

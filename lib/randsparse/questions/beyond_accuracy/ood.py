@@ -7,8 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from randsparse.data.catalogue import DATASETS
-from randsparse.errors import unknown
+from randsparse.questions.beyond_accuracy.ood_sets import check_name
 from randsparse.runs.evaluations import Evaluation, Subject, require
 
 if TYPE_CHECKING:
@@ -21,17 +20,12 @@ SCORES = ("msp", "energy", "max_logit", "entropy", "gen")
 2020), maximum logit (Hendrycks et al. 2022), entropy of the softmax, and generalised entropy (Liu et al. 2023)."""
 METRICS = ("auroc", "aupr_in", "aupr_out", "fpr95")
 
-MADE = ("gaussian-noise", "uniform-noise", "rotated", "inverted", "shuffled")
-"""What is made, of nothing or of the test images: `ood_images` has how."""
-SETS = (*MADE, *DATASETS, "svhn")
-FOLDER = "folder:"
-
 
 @dataclass(frozen=True)
 class OutOfDistribution(Evaluation):
     """Detection of the images of `data` among the test images, by each of SCORES.
 
-    `data` is one of SETS or "folder:PATH", PATH below the data folder unless absolute. A name stands for
+    `data` is one of `ood_sets.SETS` or "folder:PATH", PATH below the data folder unless absolute. A name stands for
     fixed images: the record of a folder has their digest, but its key only the path. There are as many of both
     sorts as there are test images, or `images`; of a smaller set, all.
 
@@ -68,12 +62,6 @@ class OutOfDistribution(Evaluation):
 
         limit = len(dataset.test_y[: self.images])
         return ood_images.load(self.data, dataset, data_dir, limit=limit, resize=self.resize, seed=self.seed)
-
-
-def check_name(name: str) -> None:
-    """Raise StudyError unless `name` is one of SETS or names a folder."""
-    if name not in SETS and not (name.startswith(FOLDER) and name.removeprefix(FOLDER)):
-        raise unknown("set of images", name, (*SETS, f"{FOLDER}PATH"))
 
 
 def outlier_scores(outputs: Tensor, score: str) -> Tensor:

@@ -15,7 +15,7 @@ from torch import Tensor
 from randsparse.data import dataset as data
 from randsparse.data.dataset import Dataset
 from randsparse.errors import StudyError
-from randsparse.questions.beyond_accuracy.ood import FOLDER, check_name
+from randsparse.questions.beyond_accuracy.ood_sets import FOLDER, check_name
 from randsparse.seeds import generator
 
 SVHN_FILE = "test_32x32.mat"
@@ -67,8 +67,8 @@ def load(
     """Return up to `limit` images as the network of `dataset` takes them: uint8 (n, channels, size, size), on the CPU.
 
     Args:
-        name: one of `ood.SETS` (of a dataset, its test images), or "folder:PATH": all images in the folder and those
-            below it, PATH relative to `data_dir` or absolute.
+        name: one of `ood_sets.SETS` (of a dataset, its test images), or "folder:PATH": all images in the folder and
+            those below it, PATH relative to `data_dir` or absolute.
         limit: of more images, so many are drawn.
         resize: bring images of another size to that of `dataset`, bilinearly and antialiased, each by itself.
         seed: of what is drawn.

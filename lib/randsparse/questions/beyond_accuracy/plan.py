@@ -1,26 +1,29 @@
-"""The evaluations that a notebook needs of its runs: a pure function of its parameters, as its runs are."""
+"""The runs and evaluations of notebook 06: pure functions of its parameters."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from pathlib import Path
-
+from randsparse.comparison.design import CONTROLS, Comparison, Parameters, compare, control_points, masked_points
 from randsparse.errors import unknown
 from randsparse.questions.beyond_accuracy.adversarial import ATTACKS, Adversarial, masking_suite
 from randsparse.questions.beyond_accuracy.calibration import Calibration
 from randsparse.questions.beyond_accuracy.corruptions import Corruption
 from randsparse.questions.beyond_accuracy.ood import SCORES, OutOfDistribution
-from randsparse.questions.experiments import DENSE, RANDOM, SMALL_OWN, SMALL_PARENT, Parameters, compared
-from randsparse.runs import evaluation_tasks, evaluations
-from randsparse.runs.config import RunConfig
 from randsparse.runs.evaluations import Evaluation, require
-from randsparse.runs.store import Store
-
-ARMS = (DENSE, RANDOM, SMALL_PARENT, SMALL_OWN)
-"""The arms whose networks are evaluated."""
 
 
-def beyond_accuracy(parameters: Parameters) -> list[Evaluation]:
+def comparison(parameters: Parameters) -> Comparison:
+    """Return the comparison of the networks that are evaluated: `arms`, of CONTROLS, at every structure and sparsity.
+
+    Raises StudyError for another arm.
+    """
+    _check_arms(parameters)
+    points = {}
+    for structure, sparsity, point in masked_points(parameters):
+        points |= control_points(structure, sparsity, point, parameters["arms"])
+    return compare(points, parameters["seeds"])
+
+
+def evaluations(parameters: Parameters) -> list[Evaluation]:
     """Return the evaluations beyond accuracy (Liu et al. 2022): calibration, other images, corruptions, attacks.
 
     Raises StudyError for values with which there is nothing to evaluate or to compare.
@@ -56,38 +59,14 @@ def suite(parameters: Parameters) -> dict[str, Adversarial]:
     )
 
 
-PLANS: dict[str, Callable[[Parameters], list[Evaluation]]] = {"06_beyond_accuracy": beyond_accuracy}
-"""The evaluations of each notebook that has some, by the notebook's name."""
-
-
-def wanted(name: str, parameters: Parameters) -> list[Evaluation]:
-    """Return the evaluations that notebook `name` needs of each run; raises StudyError for impossible values."""
-    return PLANS[name](parameters) if name in PLANS else []
-
-
-def runs(name: str, parameters: Parameters, store: Store) -> list[RunConfig]:
-    """Return the runs that notebook `name` evaluates, those of arms whose settings are known, stored or not."""
-    if not wanted(name, parameters):
-        return []
-    return list(dict.fromkeys(arm.config for arm in compared(name, parameters).singles(store)))
-
-
-def missing(name: str, parameters: Parameters, store: Store) -> list[evaluation_tasks.Unit]:
-    """Return what `store` lacks of the evaluations of notebook `name`; raises as `evaluations.load`."""
-    return evaluation_tasks.missing(runs(name, parameters, store), wanted(name, parameters), store)
-
-
-def paths(name: str, parameters: Parameters, store: Store) -> list[Path]:
-    """Return the files of the evaluations that notebook `name` shows, as far as they are there."""
-    plan = wanted(name, parameters)
-    own = [evaluations.path_of(run, each, store) for run in runs(name, parameters, store) for each in plan]
-    return [path for path in own if path.is_file()]
+def _check_arms(parameters: Parameters) -> None:
+    for name in parameters["arms"]:
+        if name not in CONTROLS:
+            raise unknown("arm", name, CONTROLS)
 
 
 def _check(parameters: Parameters) -> None:
-    for name in parameters["arms"]:
-        if name not in ARMS:
-            raise unknown("arm", name, ARMS)
+    _check_arms(parameters)
     if parameters["ood_score"] not in SCORES:
         raise unknown("score", parameters["ood_score"], SCORES)
     for name in ("ood_sets", "corruptions", "severities", "epsilons"):

@@ -8,8 +8,9 @@ from typing import Any
 
 import pandas as pd
 
-from randsparse.comparison import stats, verdicts
-from randsparse.questions.experiments import DENSE, RANDOM, SMALL_OWN
+from randsparse.comparison import stats
+from randsparse.comparison.design import DENSE, RANDOM, SMALL_OWN
+from randsparse.comparison.verdicts import Row, conclude, row
 
 
 @dataclass(frozen=True)
@@ -104,14 +105,14 @@ def _compared(measured: pd.DataFrame, measure: Measure, baseline: str, margin: f
     return rows.assign(**labels)[[*labels, *rows.columns]]
 
 
-def rows(found: pd.DataFrame) -> list[dict[str, object]]:
+def rows(found: pd.DataFrame) -> list[Row]:
     """Return the verdicts on all measures: random masks equal the dense network, and are better than small ones.
 
     Args:
         found: as from `differences`.
     """
     return [
-        verdicts.row(f"Random masks {wording} {of}", _of(found, each, baseline), expected, each.unit)
+        row(f"Random masks {wording} {of}", _of(found, each, baseline), expected, each.unit)
         for each in MEASURES
         for baseline, expected, wording, of in (
             (DENSE, "equivalent", each.as_dense, "the dense network"),
@@ -121,7 +122,7 @@ def rows(found: pd.DataFrame) -> list[dict[str, object]]:
     ]
 
 
-def no_masking(checks: pd.DataFrame) -> dict[str, object]:
+def no_masking(checks: pd.DataFrame) -> Row:
     """Return the verdict on whether the attacks can be believed, from the rows of `frames.masking`."""
     checks = checks.drop_duplicates(["key", "check"])
     failed = checks[~checks["holds"]]
@@ -129,8 +130,7 @@ def no_masking(checks: pd.DataFrame) -> dict[str, object]:
     if len(failed):
         counts = failed.groupby(["check", "arm"]).size()
         evidence += "; not so: " + ", ".join(f"{check} ({count} {arm})" for (check, arm), count in counts.items())
-    verdict = "contradicted" if len(failed) else "supported" if len(checks) else "inconclusive"
-    return {"claim": "No network shows a sign of gradient masking", "verdict": verdict, "evidence": evidence}
+    return conclude("No network shows a sign of gradient masking", checks["holds"], ~checks["holds"], evidence)
 
 
 def _of(found: pd.DataFrame, measure: Measure, baseline: str) -> pd.DataFrame:

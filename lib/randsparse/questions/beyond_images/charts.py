@@ -11,11 +11,19 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from randsparse.comparison import plots, stats
-from randsparse.comparison.charts import POINT, VERDICT_MARKERS, count_missing, errors, limit, shift
 from randsparse.comparison.design import DENSE, RANDOM
+from randsparse.comparison.marks import (
+    POINT,
+    RULE_COLOURS,
+    VERDICT_MARKERS,
+    count_missing,
+    errors,
+    limit,
+    rule_look,
+    shift,
+)
 from randsparse.comparison.plots import MARKERS, PALETTE, styled
 from randsparse.errors import unknown
-from randsparse.questions.masks_and_densities.charts import RULE_COLOURS, rule_look
 
 GREY = "#555555"
 
@@ -91,7 +99,7 @@ def differences(rows: pd.DataFrame, margin: float, title: str) -> Figure:
     """Draw differences of accuracy with 95 % Welch intervals against sparsity, a panel a dataset.
 
     Args:
-        rows: as from `results.differences`; colours are those of the arms, markers the verdicts.
+        rows: as from `frames.differences`; colours are those of the arms, markers the verdicts.
         margin: the difference that matters, a fraction; shaded.
         title: what is subtracted from what, of the y axis.
     """

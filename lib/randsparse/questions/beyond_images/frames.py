@@ -7,16 +7,13 @@ from collections.abc import Iterable
 import pandas as pd
 
 from randsparse.comparison import frames
-from randsparse.comparison import verdicts as claims
 from randsparse.comparison.design import DENSE, SMALL_OWN, Comparison, Parameters
+from randsparse.comparison.verdicts import Row, row
 from randsparse.data import catalogue
 from randsparse.questions.beyond_images.plan import changing, random
-from randsparse.questions.layerwise_density import frames as layerwise
-from randsparse.questions.size import frames as sizes
 from randsparse.runs.store import Store
 
 Pairs = list[tuple[str, str]]
-Row = dict[str, object]
 
 
 def results(compared: Comparison, store: Store) -> pd.DataFrame:
@@ -32,7 +29,7 @@ def rates(compared: Comparison, store: Store) -> pd.DataFrame:
     Columns dataset, sparsity, lr, val_accuracy (mean, nan if a run diverged), runs, and chosen.
     """
     trials = {trial.key: trial.dataset for each in compared.tunings for trial in each.trials}
-    found = sizes.rates(compared, store)
+    found = frames.rates(compared, store)
     rows = found.assign(dataset=found["key"].map(trials)).groupby(["dataset", "sparsity", "lr"], sort=False)
     columns = {"val_accuracy": ("val_accuracy", lambda values: values.mean(skipna=False)), "runs": ("key", "size")}
     return rows.agg(**columns, chosen=("chosen", "first")).reset_index()
@@ -79,14 +76,14 @@ def against_static(parameters: Parameters) -> Pairs:
 def differences(frame: pd.DataFrame, pairs: Pairs, margin: float) -> pd.DataFrame:
     """Return arm a minus arm b at each dataset and sparsity that both have runs of.
 
-    The columns of `layerwise.differences`, with dataset.
+    The columns of `frames.differences`, with dataset.
 
     Args:
         frame: as from `results`.
         margin: the difference that matters, a fraction.
     """
     found = [
-        layerwise.differences(frame[frame["dataset"] == dataset], pairs, margin).assign(dataset=dataset)
+        frames.differences(frame[frame["dataset"] == dataset], pairs, margin).assign(dataset=dataset)
         for dataset in dict.fromkeys(frame["dataset"])
     ]
     return pd.concat([each for each in found if len(each)] or found, ignore_index=True)
@@ -94,7 +91,7 @@ def differences(frame: pd.DataFrame, pairs: Pairs, margin: float) -> pd.DataFram
 
 def verdicts(claim: str, rows: pd.DataFrame, expected: str, datasets: Iterable[str]) -> list[Row]:
     """Return the verdict on a claim for each dataset, from `differences`."""
-    return [claims.row(f"{name}: {claim}", rows[rows["dataset"] == name], expected) for name in datasets]
+    return [row(f"{name}: {claim}", rows[rows["dataset"] == name], expected) for name in datasets]
 
 
 def _datasets(compared: Comparison) -> list[str]:

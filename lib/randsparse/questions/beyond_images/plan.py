@@ -2,22 +2,25 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from randsparse.comparison.design import (
     DENSE,
     RANDOM,
     SMALL_OWN,
     Arm,
     Comparison,
-    Infeasible,
     Parameters,
+    Points,
     Tuning,
     base_config,
-    replicates,
+    compare,
+    join,
+    share_rates,
+    trials,
 )
-from randsparse.data import catalogue
 from randsparse.errors import require
-from randsparse.runs import feasibility, methods
-from randsparse.runs.config import RunConfig
+from randsparse.runs import methods
 
 BY_TASK = ("models", "epochs", "seeds")
 """The parameters that have a value for each dataset."""
@@ -37,58 +40,48 @@ def comparison(parameters: Parameters) -> Comparison:
     for name in BY_TASK[1:]:
         missing = [dataset for dataset in parameters["models"] if dataset not in parameters[name]]
         require(not missing, name, parameters[name], f"numbers by dataset, also of {', '.join(missing)}")
-    tunings, infeasible = [], []
-    for dataset in parameters["models"]:
-        found, points = _task(dataset, parameters)
-        tunings += found
-        infeasible += points
-    return Comparison((), (), tuple(infeasible), tuple(tunings))
+    return join(_task(dataset, parameters) for dataset in parameters["models"])
 
 
-def _task(dataset: str, parameters: Parameters) -> tuple[list[Tuning], list[Infeasible]]:
-    """Return the learning rates to choose of one dataset, with their arms, and the points out of reach."""
+def _task(dataset: str, parameters: Parameters) -> Comparison:
+    """Return the comparison of one dataset: learning rates to choose with their arms, and points out of reach."""
     own = {name: parameters[name][dataset] for name in BY_TASK}
     task = {"dataset": dataset, "model": own["models"], "epochs": own["epochs"]}
     task |= {"seeds": own["seeds"], "train_samples": parameters["train_samples"].get(dataset)}
-    arms: dict[float, list[Arm]] = {}
-    infeasible = []
-    for (name, sparsity), config in _configs({**parameters, **task}).items():
-        if reason := feasibility.infeasible(config, *catalogue.shape(dataset)):
-            infeasible.append(Infeasible(f"{name}, {dataset}", "weight", sparsity, reason, config.model))
-            continue
-        static = config.method == "static" or (config.method in methods.DYNAMIC and methods.draws_start(config))
-        like = sparsity if static else 0.0
-        arms.setdefault(like, []).extend(replicates(name, "weight", sparsity, config, own["seeds"]))
+    whole = compare(_points({**parameters, **task}), own["seeds"])
+    infeasible = [replace(point, arm=f"{point.arm}, {dataset}") for point in whole.infeasible]
     tunings = [
-        Tuning(sparsity, _trials(each[0].config, parameters), tuple(each)) for sparsity, each in arms.items() if each
+        Tuning(sparsity, trials(arms[0].config, parameters["lrs"], parameters["tuning_seeds"]), arms)
+        for sparsity, arms in share_rates(whole.arms, _like).items()
     ]
-    return tunings, infeasible
+    return Comparison((), (), tuple(infeasible), tuple(tunings))
 
 
-def _configs(parameters: Parameters) -> dict[tuple[str, float], RunConfig]:
+def _like(arm: Arm) -> float:
+    """Return the sparsity whose learning rate an arm has: that of the dense network unless it begins sparse."""
+    config = arm.config
+    static = config.method == "static" or (config.method in methods.DYNAMIC and methods.draws_start(config))
+    return arm.sparsity if static else 0.0
+
+
+def _points(parameters: Parameters) -> Points:
     """Return the config of each arm and sparsity, at each the one first by which the learning rate is chosen.
 
     Args:
         parameters: those of one dataset.
     """
-    found = {(DENSE, 0.0): base_config(parameters)}
+    points = {(DENSE, "weight", 0.0): base_config(parameters)}
     for sparsity in parameters["sparsities"]:
         point = {**parameters, "sparsity": sparsity}
         # Not a changed dense config: that would have forgotten all that is of use to masks only.
         for rule in parameters["rules"]:
-            found[random(rule), sparsity] = base_config({**point, "rule": rule})
-        found[SMALL_OWN, sparsity] = base_config({**point, "method": "small-dense", "init_scale": "own"})
+            points[random(rule), "weight", sparsity] = base_config({**point, "rule": rule})
+        points[SMALL_OWN, "weight", sparsity] = base_config({**point, "method": "small-dense", "init_scale": "own"})
         for method in parameters["methods"]:
             for source in (each for each in parameters["source_sparsities"] if each < sparsity):
                 inside = {"method": method, "source_sparsity": source}
-                found[changing(method, source), sparsity] = base_config({**point, **inside})
-    return found
-
-
-def _trials(config: RunConfig, parameters: Parameters) -> tuple[RunConfig, ...]:
-    """Return the runs by which one of `lrs` is chosen."""
-    runs = [replicates("", "", 0.0, config.replace(lr=lr), parameters["tuning_seeds"]) for lr in parameters["lrs"]]
-    return tuple(arm.config for each in runs for arm in each)
+                points[changing(method, source), "weight", sparsity] = base_config({**point, **inside})
+    return points
 
 
 def random(rule: str) -> str:

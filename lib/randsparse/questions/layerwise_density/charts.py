@@ -1,32 +1,31 @@
-"""The charts of rules and score masks at equal density: their accuracy, and their differences.
+"""The charts of rules and score masks: what each layer keeps, accuracy at equal density, and differences.
 
-Rules have the looks of `charts.masks.rule_look`, and score masks those of their rules.
+Rules have the looks of `marks.rule_look`, and score masks those of their rules.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
+from matplotlib.colors import LogNorm
 from matplotlib.figure import Figure
-from matplotlib.ticker import FixedLocator, NullLocator
+from matplotlib.patches import Rectangle
+from matplotlib.ticker import LogLocator, NullLocator
 
-from randsparse.comparison import plots, stats
-from randsparse.comparison.charts import POINT, VERDICT_MARKERS, count_missing, errors, limit
+from randsparse.comparison import marks, plots, stats
+from randsparse.comparison.design import DENSE
+from randsparse.comparison.frames import OTHERS, ROLES
+from randsparse.comparison.marks import GREY, RULE_COLOURS, rule_look, rules_of
 from randsparse.comparison.plots import PALETTE, styled
-from randsparse.questions.experiments import DENSE, score_mask
-from randsparse.questions.layerwise_density.frames import shares
-from randsparse.questions.masks_and_densities.charts import RULE_COLOURS, rule_look, rules_of
-from randsparse.questions.random_search.charts import rho_text
+from randsparse.questions.layerwise_density.frames import roles, shares
+from randsparse.questions.layerwise_density.plan import score_mask
 
-FLOOR = 0.002
-"""The error that is added on an error axis, so that an accuracy of 100 % has a place."""
-TICKS = (1, 0.995, 0.99, 0.98, 0.95, 0.9, 0.8, 0.7, 0.6, 0.5, 0.4, 0.3, 0.2, 0.1, 0)
-"""Accuracies at which an error axis may have ticks."""
-GREY = "#555555"
+WRITTEN = 14
+"""The most layers whose densities are written into their cells."""
 
 
 @styled
@@ -53,16 +52,16 @@ def accuracy_by_rule(frame: pd.DataFrame, infeasible: Iterable[tuple[str, float,
     for index, (ax, rule) in enumerate(zip(axes, rules, strict=True)):
         plots.sparsity_axis(ax, [*sparse["sparsity"], *(sparsity for _, sparsity in crosses)])
         if len(dense):
-            dense_band(ax, dense[y])
+            marks.dense_band(ax, dense[y])
         for other in rules:
             _mean_line(ax, means[means["arm"] == other], other, reference)
         _runs(ax, sparse[sparse["arm"] == rule], means[means["arm"] == rule], rule, y)
         for _, sparsity in (each for each in crosses if each[0] == rule):
             ax.plot(sparsity, 0.03, "x", color=GREY, transform=ax.get_xaxis_transform())
-        count_missing(ax, sparse.loc[sparse["arm"] == rule, y])
+        marks.count_missing(ax, sparse.loc[sparse["arm"] == rule, y])
         ax.tick_params(labelsize=7.5)
         ax.set_xlabel("Sparsity (% of weights)" if index + columns >= len(rules) else "")
-    error_axis(axes[0], pd.concat([frame[y], means["low"], means["high"]]).dropna())
+    marks.error_axis(axes[0], pd.concat([frame[y], means["low"], means["high"]]).dropna())
     for ax in axes:
         ax.set_ylabel("Test accuracy (%)" if ax.get_subplotspec().is_first_col() else "")
     if crosses:
@@ -85,40 +84,9 @@ def _runs(ax: Axes, rows: pd.DataFrame, table: pd.DataFrame, rule: str, y: str) 
     if table.empty:
         return
     look = rule_look(rule) | {"elinewidth": 1, "zorder": 3}
-    ax.errorbar(table["sparsity"], table["mean"], yerr=errors(table), **look)
+    ax.errorbar(table["sparsity"], table["mean"], yerr=marks.errors(table), **look)
     aside = plots.from_axis(plots.to_axis(rows["sparsity"]) + 0.22)
     ax.scatter(aside, rows[y], s=7, color=RULE_COLOURS[rule], alpha=0.7, linewidths=0, zorder=3)
-
-
-def dense_band(ax: Axes, values: pd.Series) -> None:
-    """Draw the mean of the dense networks as a line, and its 95 % t interval as a band."""
-    mean, low, high = np.clip(stats.mean_interval(values.dropna()), 0, 1)
-    ax.axhline(mean, color=PALETTE["dense"], linewidth=1, label=f"dense (n = {values.count()})")
-    if np.isfinite(low):
-        ax.axhspan(low, high, color=PALETTE["dense"], alpha=0.1, linewidth=0)
-
-
-def error_axis(ax: Axes, values: pd.Series) -> None:
-    """Space the y axis by the logarithm of the error, 1 - accuracy, over the range of `values`."""
-
-    def forward(accuracy: Any) -> Any:
-        return -np.log10(np.maximum(1 + FLOOR - np.asarray(accuracy, dtype=float), 1e-9))
-
-    def backward(position: Any) -> Any:
-        return 1 + FLOOR - 10.0 ** -np.asarray(position, dtype=float)
-
-    low, high = forward([values.min(), values.max()])
-    room = 0.07 * max(high - low, 0.1)
-    top = min(high + room, float(forward(1)) + room / 2)
-    ticks: list[float] = []
-    for tick in (each for each in TICKS if low - room <= forward(each) <= top):
-        if not ticks or forward(ticks[-1]) - forward(tick) > 0.07 * (top - low):
-            ticks.append(tick)
-    ax.set_yscale("function", functions=(forward, backward))
-    ax.set_ylim(*backward([low - room, top]))
-    ax.yaxis.set_major_locator(FixedLocator(ticks))
-    ax.yaxis.set_minor_locator(NullLocator())
-    ax.yaxis.set_major_formatter(plots.percent_text)
 
 
 @styled
@@ -126,7 +94,7 @@ def differences_by_rule(rows: pd.DataFrame, margin: float, infeasible: Iterable[
     """Draw the accuracy of each rule minus that of one other, with 95 % Welch intervals, a panel a sparsity.
 
     Args:
-        rows: as from `layerwise.differences`, all with one baseline.
+        rows: as from `frames.differences`, all with one baseline.
         margin: the difference that matters, a fraction; shaded.
         infeasible: (structure, sparsity, rule) that cannot be reached: said so in the row of the rule.
 
@@ -139,7 +107,7 @@ def differences_by_rule(rows: pd.DataFrame, margin: float, infeasible: Iterable[
     figure, axes = plots.panels(titles, columns=min(4, len(titles)), width=2.6, height=1.1 + 0.21 * len(names))
     for ax, sparsity in zip(axes, sparsities, strict=True):
         own = rows[rows["sparsity"] == sparsity]
-        forest(ax, own.assign(row=own["arm"]), names, margin)
+        marks.forest(ax, own.assign(row=own["arm"]), names, margin)
         for name in (name for name in names if (sparsity, name) in crosses):
             ax.text(0.5, names.index(name), "cannot be reached", transform=ax.get_yaxis_transform(), fontsize=6.5,
                     color=GREY, ha="center", va="center")  # fmt: skip
@@ -154,7 +122,7 @@ def mask_differences(shuffled: pd.DataFrame, redrawn: pd.DataFrame, margin: floa
     """Draw what a score mask has over its shuffled version, and over itself around other initial weights.
 
     Args:
-        shuffled, redrawn: as from `layerwise.differences`, arm being `experiments.score_mask` of a criterion.
+        shuffled, redrawn: as from `frames.differences`, arm being `plan.score_mask` of a criterion.
         margin: the difference that matters, a fraction; shaded.
 
     Both panels have one scale; a row is a criterion, and a sparsity where there are several.
@@ -171,7 +139,7 @@ def mask_differences(shuffled: pd.DataFrame, redrawn: pd.DataFrame, margin: floa
     names = list(dict.fromkeys(keys["row"]))
     figure, axes = plots.panels(list(tests), width=4.0, height=1.3 + 0.3 * len(names), sharex=True)
     for ax, rows in zip(axes, tests.values(), strict=True):
-        forest(ax, rows.assign(arm=rows["rule"]), names, margin, pd.concat(tests.values()))
+        marks.forest(ax, rows.assign(arm=rows["rule"]), names, margin, pd.concat(tests.values()))
         ax.set_xlabel("difference of test accuracy (points)")
     plots.legend(figure)
     return figure
@@ -181,42 +149,13 @@ def _criterion(arm: str) -> str:
     return next(name for name in RULE_COLOURS if arm in (name, score_mask(name), score_mask(name, new_init=True)))
 
 
-def forest(ax: Axes, rows: pd.DataFrame, names: Sequence[str], margin: float,
-           everywhere: pd.DataFrame | None = None, colours: Mapping[str, Any] = RULE_COLOURS) -> None:
-    """Draw differences one below the other: `row` is one of `names`, `arm` gives the colour.
-
-    The scale is that of `everywhere`, by default of these rows.
-    """
-    ax.axvspan(-margin, margin, color="#56B4E9", alpha=0.2, linewidth=0,
-               label=f"within ±{100 * margin:.3g} point{'' if margin == POINT else 's'}")
-    ax.axvline(0, color=GREY, linewidth=0.8)
-    for kind, marker in VERDICT_MARKERS.items():
-        fill = {"markerfacecolor": "white"} if kind == "inconclusive" else {}
-        for row in rows[rows["verdict"] == kind].dropna(subset=["mean"]).itertuples():
-            bars = [[row.mean - row.low], [row.high - row.mean]]
-            ax.errorbar(row.mean, names.index(row.row), xerr=bars, color=colours[row.arm], marker=marker,
-                        markersize=6, elinewidth=1.2, **fill)  # fmt: skip
-    for kind in (kind for kind in VERDICT_MARKERS if kind in set(rows["verdict"])):
-        fill = "white" if kind == "inconclusive" else GREY
-        ax.plot([], [], color=GREY, marker=VERDICT_MARKERS[kind], linestyle="none", markerfacecolor=fill, label=kind)
-    ax.set_yticks(range(len(names)), names if ax.get_subplotspec().is_first_col() else [""] * len(names))
-    ax.set_ylim(len(names) - 0.4, -0.6)
-    shown = rows if everywhere is None else everywhere
-    values = [*shown["mean"].dropna(), -1.5 * margin, 1.5 * margin]
-    room = max(values) - min(values)
-    ends = [shown["low"].min(), shown["high"].max()]
-    low, high = np.nanmin([ends[0], min(values)]), np.nanmax([ends[1], max(values)])
-    ax.set_xlim(max(low, min(values) - room) - 0.05 * room, min(high, max(values) + room) + 0.05 * room)
-    ax.xaxis.set_major_formatter(plots.percent_text)
-
-
 @styled
 def accuracy_vs_effective(frame: pd.DataFrame, ranks: pd.DataFrame) -> Figure:
     """Draw accuracy minus that of the dense networks against effective / realised density, a panel a sparsity.
 
     Args:
         frame: one row a run, with arm (a rule, or "dense"), sparsity, test_accuracy and densities.
-        ranks: as from `layerwise.effective_ranks`; its sparsities are shown, with rho, but for those where all rules
+        ranks: as from `frames.effective_ranks`; its sparsities are shown, with rho, but for those where all rules
             have one effective density (unless that holds for all).
 
     Means of the rules with 95 % t intervals, and every run, small.
@@ -235,11 +174,11 @@ def accuracy_vs_effective(frame: pd.DataFrame, ranks: pd.DataFrame) -> Figure:
                 ax.errorbar([], [], yerr=[], label=rule, **rule_look(rule) | {"linestyle": "none"})
                 continue
             x, y = (pd.DataFrame([stats.mean_interval(rows[name])]) for name in ("share", "gap"))
-            bars = {"xerr": errors(x.clip(0, 1)), "yerr": errors(y), "elinewidth": 0.8, "capsize": 1.5}
+            bars = {"xerr": marks.errors(x.clip(0, 1)), "yerr": marks.errors(y), "elinewidth": 0.8, "capsize": 1.5}
             look = rule_look(rule) | {"linestyle": "none", "markersize": 6, "label": rule}
             ax.errorbar(x["mean"], y["mean"], **bars, **look)
             ax.scatter(rows["share"], rows["gap"], s=6, color=RULE_COLOURS[rule], alpha=0.6, linewidths=0)
-        limit(ax, own["gap"])
+        marks.limit(ax, own["gap"])
         ax.set_title(ax.get_title(), fontsize=8.5)
         ax.xaxis.set_major_formatter(plots.percent_text)
         ax.yaxis.set_major_formatter(plots.percent_text)
@@ -251,7 +190,7 @@ def accuracy_vs_effective(frame: pd.DataFrame, ranks: pd.DataFrame) -> Figure:
 
 
 def _rank(row: Any) -> str:
-    return rho_text(stats.Correlation(*(getattr(row, name) for name in stats.Correlation._fields)))
+    return marks.rho_text(stats.Correlation(*(getattr(row, name) for name in stats.Correlation._fields)))
 
 
 @styled
@@ -272,7 +211,7 @@ def accuracy_of_masks(frame: pd.DataFrame, criteria: Iterable[str], y: str = "te
     sparsities = sorted(masks["sparsity"].unique())
     figure, axes = plots.panels([f"{plots.percent_text(each)} % of weights removed" for each in sparsities], width=5.2)
     for ax, sparsity in zip(axes, sparsities, strict=True):
-        dense_band(ax, frame.loc[frame["arm"] == DENSE, y])
+        marks.dense_band(ax, frame.loc[frame["arm"] == DENSE, y])
         drawn = []
         for place, (label, (arm, look)) in zip((-0.22, 0, 0.22), versions.items(), strict=True):
             ax.plot([], [], color=GREY, linestyle="none", label=label, **look)
@@ -280,13 +219,92 @@ def accuracy_of_masks(frame: pd.DataFrame, criteria: Iterable[str], y: str = "te
                 rows = frame[(frame["arm"] == arm(name)) & (frame["sparsity"] == sparsity)].dropna(subset=[y])
                 drawn += list(rows[y])
                 table = pd.DataFrame([stats.mean_interval(rows[y])]).clip(0, 1)
-                ax.errorbar(index + place, table["mean"], yerr=errors(table), color=RULE_COLOURS[name], elinewidth=1,
-                            **look)  # fmt: skip
+                style = {"color": RULE_COLOURS[name], "elinewidth": 1} | look
+                ax.errorbar(index + place, table["mean"], yerr=marks.errors(table), **style)
                 ax.scatter([index + place + 0.08] * len(rows), rows[y], s=7, color=RULE_COLOURS[name], linewidths=0)
         ax.set_xticks(range(len(criteria)), criteria)
         ax.grid(axis="x", visible=False)
-        limit(ax, pd.Series(drawn), low=0, high=1)
+        marks.limit(ax, pd.Series(drawn), low=0, high=1)
         plots.percent(ax, "Test accuracy" if ax is axes[0] else "")
         ax.set_xlabel("Scores that give the counts of weights in each layer")
+    plots.legend(figure)
+    return figure
+
+
+@styled
+def density_of_layers(layers: pd.DataFrame) -> Figure:
+    """Draw the mean density of each layer under each rule as a shaded cell, a panel a sparsity.
+
+    Args:
+        layers: as `frames.layers` returns them, an arm a rule. First layer, shortcuts and classifier are framed.
+    """
+    plots.need(layers, "sparsity", "layer", "role", "density")
+    means = layers.groupby(["sparsity", "arm", "layer"])["density"].mean()
+    roles_of = dict(zip(layers["layer"], layers["role"], strict=True))
+    sparsities, rules = sorted(layers["sparsity"].unique()), rules_of(layers["arm"])
+    size = {"width": max(4.8, 1.2 + 0.36 * len(roles_of)), "height": 1.5 + 0.21 * len(rules)}
+    titles = [f"{plots.percent_text(sparsity)} % of weights removed" for sparsity in sparsities]
+    figure, axes = plots.panels(titles, columns=1 if len(roles_of) > WRITTEN else 2, **size)
+    shade = LogNorm(min(0.5, means.min()), 1)
+    for ax, sparsity in zip(axes, sparsities, strict=True):
+        table = means[sparsity].unstack().reindex(index=rules, columns=list(roles_of))
+        image = ax.imshow(table, cmap="cividis", norm=shade, aspect="auto")
+        _cells(ax, table, roles_of)
+        if len(roles_of) <= WRITTEN:
+            _write(ax, table, shade)
+        if not ax.get_subplotspec().is_first_col():
+            ax.set_yticklabels([])
+    bar = figure.colorbar(image, ax=axes, aspect=30, pad=0.01, label="Weights kept (%; log scale)")
+    bar.locator, bar.minorlocator, bar.formatter = LogLocator(), NullLocator(), plots.percent_text
+    bar.update_ticks()
+    return figure
+
+
+def _cells(ax: Axes, table: pd.DataFrame, roles_of: Mapping[str, str]) -> None:
+    """Name rows and columns; frame the columns of layers with a role, whose names are bold."""
+    ax.set_yticks(range(len(table)), table.index)
+    ax.set_xticks(range(len(table.columns)), [name.removesuffix(".weight") for name in table.columns], rotation=90,
+                  fontsize=7.5)  # fmt: skip
+    ax.grid(visible=False)
+    for index, (label, layer) in enumerate(zip(ax.get_xticklabels(), table.columns, strict=True)):
+        if roles_of[layer] != OTHERS:
+            label.set_fontweight("bold")
+            frame = {"fill": False, "edgecolor": PALETTE["searched"], "linewidth": 1.3, "clip_on": False}
+            ax.add_patch(Rectangle((index - 0.5, -0.5), 1, len(table), **frame))
+
+
+def _write(ax: Axes, table: pd.DataFrame, shade: LogNorm) -> None:
+    for (row, column), density in np.ndenumerate(table.to_numpy()):
+        if np.isnan(density):
+            text, colour = "–", "#555555"
+        else:
+            text, colour = f"{100 * density:.2g}" if density < 0.995 else "100", "w" if shade(density) < 0.55 else "k"
+        ax.text(column, row, text, ha="center", va="center", fontsize=6.5, color=colour)
+
+
+@styled
+def density_of_roles(layers: pd.DataFrame) -> Figure:
+    """Draw the density of first layer, shortcuts and classifier against sparsity, a line a rule, on log axes.
+
+    Args:
+        layers: as `frames.layers` returns them, an arm a rule. Where counts come of scores, lines are means over
+            runs with 95 % t intervals; the dashed black line is the density of the whole network.
+    """
+    plots.need(layers, "sparsity", "replicate", "role", "kept", "size", "asked")
+    parts = roles(layers)
+    names = [name for name in ROLES if name != OTHERS and name in set(parts["role"])]
+    figure, axes = plots.panels([name.capitalize() for name in names], columns=3, width=3.2, sharey=True)
+    whole = layers.groupby("sparsity")["asked"].first()
+    for ax, name in zip(axes, names, strict=True):
+        own = parts[parts["role"] == name]
+        ax.plot(whole.index, whole, color=PALETTE["dense"], linestyle=":", label="whole network", zorder=1)
+        for rule in rules_of(own["arm"]):
+            marks.rule_line(ax, own[own["arm"] == rule], "density", rule, {"label": rule})
+        plots.sparsity_axis(ax, own["sparsity"])
+        ax.set_yscale("log")
+        ax.set_ylim(0.7 * min(parts.loc[parts["role"] != OTHERS, "density"].min(), whole.min()), 1.15)
+        ax.yaxis.set_minor_formatter("")
+        plots.percent(ax, "Weights kept" if ax is axes[0] else "")
+        ax.set_xlabel("Sparsity (% of weights)")
     plots.legend(figure)
     return figure

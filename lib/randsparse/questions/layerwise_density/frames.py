@@ -2,96 +2,21 @@
 
 from __future__ import annotations
 
-import math
-from collections.abc import Iterable, Mapping
-from functools import lru_cache
-
 import numpy as np
 import pandas as pd
 
 from randsparse.comparison import stats
-from randsparse.comparison.design import Arm, Comparison
-from randsparse.questions.experiments import DENSE
-from randsparse.questions.masks_and_densities import survey
-from randsparse.runs import methods
-from randsparse.runs.config import RunConfig
-from randsparse.runs.store import Record, Store
-from randsparse.sparsity import masks
-from randsparse.sparsity.densities import Shapes
-from randsparse.sparsity.effective import effective_mask
-from randsparse.sparsity.layers import maskable
-from randsparse.sparsity.masks import Mask
-from randsparse.sparsity.paths import Flow, flows
+from randsparse.comparison.design import DENSE
+from randsparse.comparison.frames import ROLES, RUN
+from randsparse.comparison.verdicts import Row, conclude
 
-Row = dict[str, object]
-
-FIRST, SHORTCUTS, CLASSIFIER, OTHERS = "first layer", "shortcuts", "classifier", "other layers"
-ROLES = (FIRST, SHORTCUTS, CLASSIFIER, OTHERS)
 POINT = ["arm", "sparsity"]
-RUN = [*POINT, "replicate"]
 FEWEST_PERFECT = 5
 """The fewest pairs for which |rho| = 1 is no chance at .05: of n! orders, two are perfect."""
 
 
-def layers(compared: Comparison, store: Store) -> pd.DataFrame:
-    """Return one row a layer of each finished sparse run, in order of depth, as its record tells.
-
-    Columns arm, sparsity, replicate, asked (density of the network), layer, role (one of ROLES), size and kept
-    (weights), density, and effective: the share of the layer's weights that lies on a path from input to classes. The
-    mask is drawn again for that, from its seed and counts; effective is nan where scores chose the weights, or chance
-    their number.
-    """
-    arms = [arm for arm in compared.finished(store) if arm.sparsity > 0]
-    records = store.load([arm.config for arm in arms])
-    rows = [row for arm in arms if arm.config.key in records for row in _layers(arm, records[arm.config.key])]
-    return pd.DataFrame(rows, columns=[*RUN, "asked", "layer", "role", "size", "kept", "density", "effective"])
-
-
-def _layers(arm: Arm, record: Record) -> list[Row]:
-    shapes, steps = _network(arm.config.model, arm.config.dataset)
-    densities = record["density"]["layers"]  # sorted by name, and empty if the run failed
-    found = {layer: densities[layer] for layer in shapes if layer in densities}
-    sizes = {layer: math.prod(shapes[layer]) for layer in found}
-    counts = {layer: round(density * sizes[layer]) for layer, density in found.items()}
-    on_path = _on_path(arm.config, shapes, steps, counts) if found else None
-    run = {"arm": arm.arm, "sparsity": arm.sparsity, "replicate": arm.replicate, "asked": arm.config.density}
-    return [
-        {
-            **run,
-            "layer": layer,
-            "role": role(layer, shapes),
-            "size": sizes[layer],
-            "kept": counts[layer],
-            "density": density,
-            "effective": on_path.layer_densities[layer] if on_path else np.nan,
-        }
-        for layer, density in found.items()
-    ]
-
-
-@lru_cache(maxsize=8)
-def _network(model: str, dataset: str) -> tuple[Shapes, tuple[Flow, ...]]:
-    network = survey.network(model, dataset)
-    return maskable(network), flows(network)
-
-
-def _on_path(config: RunConfig, shapes: Shapes, steps: tuple[Flow, ...], counts: Mapping[str, int]) -> Mask | None:
-    """Return the weights on a path of a mask that seed and counts determine; None for other masks."""
-    if config.criterion != "random" or config.draw != "exact" or config.method in methods.DYNAMIC:
-        return None
-    return effective_mask(masks.draw(shapes, counts, config.mask_seed, preserve_flow=config.preserve_flow), steps)
-
-
-def role(layer: str, shapes: Iterable[str]) -> str:
-    """Return what a layer is for, one of ROLES; `shapes` names the layers in order of depth."""
-    names = list(shapes)
-    if layer in (names[0], names[-1]):
-        return FIRST if layer == names[0] else CLASSIFIER
-    return SHORTCUTS if "shortcut" in layer.split(".") else OTHERS
-
-
 def roles(layers: pd.DataFrame) -> pd.DataFrame:
-    """Return one row a run and role with the density of all its layers together; `layers` as from `layers`."""
+    """Return one row a run and role with the density of all its layers together; `layers` as from `frames.layers`."""
     sums = layers.groupby([*RUN, "role"], sort=False, as_index=False)[["kept", "size"]].sum()
     return sums.assign(density=sums["kept"] / sums["size"])
 
@@ -113,40 +38,6 @@ def by_role(layers: pd.DataFrame) -> pd.DataFrame:
     means = sums.groupby(POINT, sort=False)[["emptied", "cut_off", "on_path"]].mean()
     runs = sums.groupby(POINT, sort=False).size().rename("runs")
     return wide[[name for name in ROLES if name in wide]].join(means).join(runs).reset_index()
-
-
-def matched(layers: pd.DataFrame) -> pd.DataFrame:
-    """Return how far apart realised densities are at each sparsity, over the runs of all arms.
-
-    Columns sparsity, asked (density), arms, runs, lowest and highest (realised density), and error: the most weights
-    by which a run differs from round(density · N).
-    """
-    runs = layers.groupby([*RUN, "asked"], as_index=False)[["kept", "size"]].sum()
-    runs["realised"] = runs["kept"] / runs["size"]
-    runs["error"] = (runs["kept"] - (runs["asked"] * runs["size"]).map(round)).abs()
-    found = runs.groupby(["sparsity", "asked"]).agg(
-        arms=("arm", "nunique"),
-        runs=("arm", "size"),
-        lowest=("realised", "min"),
-        highest=("realised", "max"),
-        error=("error", "max"),
-    )
-    return found.reset_index().sort_values("sparsity", ignore_index=True)
-
-
-def differences(
-    frame: pd.DataFrame, pairs: Iterable[tuple[str, str]], margin: float, y: str = "test_accuracy"
-) -> pd.DataFrame:
-    """Return arm a minus arm b for pairs (a, b), at each sparsity that both have runs of.
-
-    The columns of `stats.comparisons`, with arm and baseline; `structure` is a's name, by which `claims.row` tells
-    rows apart.
-    """
-    rows = [stats.comparisons(frame.iloc[:0], y=y).assign(arm="", baseline="")]
-    for a, b in dict.fromkeys(pairs):
-        found = stats.comparisons(frame, a, b, y, margin).assign(structure=a, arm=a, baseline=b)
-        rows.append(found[(found["n"] > 0) & (found["n_baseline"] > 0)])
-    return pd.concat([each for each in rows if len(each)] or rows[:1], ignore_index=True)
 
 
 def shares(frame: pd.DataFrame) -> pd.DataFrame:
@@ -171,17 +62,6 @@ def effective_ranks(frame: pd.DataFrame, level: float = 0.95) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=["sparsity", "lowest", *stats.Correlation._fields])
 
 
-def same_density(matched: pd.DataFrame) -> Row:
-    """Judge whether all arms realise the density that was asked for, to the weight; from `matched`."""
-    off = matched["error"].max()
-    verdict = "inconclusive" if matched.empty else "supported" if off == 0 else "contradicted"
-    evidence = (
-        f"largest |Σ kept − round(density · N)| is {off:g} weights in {matched['runs'].sum()} trained networks, of up "
-        f"to {matched['arms'].max():g} arms at {len(matched)} sparsities"
-    )
-    return {"claim": "All arms of a sparsity have the same realised density", "verdict": verdict, "evidence": evidence}
-
-
 def effective_explains(frame: pd.DataFrame, gap: float) -> Row:
     """Judge whether, among rules of one density, those with more weights on paths are more accurate.
 
@@ -192,11 +72,10 @@ def effective_explains(frame: pd.DataFrame, gap: float) -> Row:
     ranks = _informative(effective_ranks(frame), gap)
     corrected = _informative(effective_ranks(frame, 1 - 0.05 / max(1, len(ranks))), gap)
     above, below = _signs(ranks) > 0, _signs(corrected) < 0
-    verdict = "contradicted" if below.any() else "supported" if len(above) and above.all() else "inconclusive"
     found = [_rank_text(row) for row in ranks.itertuples()]
     evidence = f"Spearman's rho over rules: {', '.join(found)}" if found else "effective density differs nowhere"
     claim = "At equal density, rules with a higher effective density are more accurate"
-    return {"claim": claim, "verdict": verdict, "evidence": evidence}
+    return conclude(claim, above, below, evidence)
 
 
 def _informative(ranks: pd.DataFrame, gap: float) -> pd.DataFrame:

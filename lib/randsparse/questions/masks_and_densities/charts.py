@@ -2,28 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 import pandas as pd
-import seaborn as sns
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from randsparse.comparison import plots, stats
+from randsparse.comparison import plots
+from randsparse.comparison.marks import RULE_COLOURS, rule_line, rule_look
 from randsparse.comparison.plots import PALETTE, styled
-from randsparse.errors import StudyError, unknown
-from randsparse.sparsity.densities import RULES
-from randsparse.sparsity.scores import SCORES
-
-RULE_COLOURS: dict[str, Any] = dict(zip(RULES, sns.color_palette("colorblind", len(RULES)), strict=True)) | {
-    "magnitude": "#999933",  # these four: Tol's muted colours, and the one that is left of seaborn's
-    "snip": "#332288",
-    "grasp": "#882255",
-    "synflow": "#56b4e9",
-}
-RULE_MARKERS: dict[str, str] = dict(zip([*RULES, *SCORES], "osD^vPX*<>dph", strict=True))
+from randsparse.errors import StudyError
 
 
 @styled
@@ -58,21 +48,6 @@ def layer_densities(frame: pd.DataFrame) -> Figure:
             ax.set_ylabel("")
     plots.legend(figure)
     return figure
-
-
-def rule_look(rule: str) -> dict[str, Any]:
-    """Return how a rule is drawn wherever it is: colour and marker, and dashed if it comes of scores."""
-    line = "--" if rule in SCORES else "-"
-    return {"color": RULE_COLOURS[rule], "marker": RULE_MARKERS[rule], "markersize": 4, "linestyle": line}
-
-
-def rules_of(values: Iterable[str]) -> list[str]:
-    """Return the distinct rules in the order of all figures; raises StudyError for one without a colour."""
-    found = plots.ordered(values, RULE_COLOURS)
-    for rule in found:
-        if rule not in RULE_COLOURS:
-            raise unknown("density rule", rule, RULE_COLOURS)
-    return found
 
 
 @styled
@@ -221,14 +196,6 @@ def _rules_vs_sparsity(frame: pd.DataFrame, y: str, title: str, axis: str) -> Fi
     plots.percent(axes[0], axis)
     plots.legend(figure)
     return figure
-
-
-def rule_line(ax: Axes, rows: pd.DataFrame, y: str, rule: str, style: dict[str, Any]) -> None:
-    """Draw the mean over draws and its interval, which for shares ends at 0 and 1."""
-    drawn = stats.summary(rows, ["sparsity"], y)
-    ax.plot(drawn["sparsity"], drawn["mean"], **rule_look(rule) | style)
-    ax.fill_between(drawn["sparsity"], drawn["low"].clip(0, 1), drawn["high"].clip(0, 1), alpha=0.15, linewidth=0,
-                    color=RULE_COLOURS[rule])
 
 
 def _crosses(ax: Axes, frame: pd.DataFrame, y: str) -> None:

@@ -1,4 +1,4 @@
-"""Verdicts on what was found of masks and densities without training (`surveys`), computed from the frames."""
+"""Verdicts on what was found of masks and densities without training (`survey`), computed from the frames."""
 
 from __future__ import annotations
 
@@ -6,15 +6,14 @@ import numpy as np
 import pandas as pd
 
 from randsparse.comparison import stats
-
-Row = dict[str, object]
+from randsparse.comparison.verdicts import Row, conclude
 
 
 def gaps(paths: pd.DataFrame, gap: float) -> pd.DataFrame:
     """Return from which sparsity on more than the share `gap` of the kept weights is on no path, by draw and rule.
 
     Args:
-        paths: as from `surveys.effective`.
+        paths: as from `survey.effective`.
 
     Columns draw, rule, gap_from (the lowest sparsity from which on the 95 % limits of the share on a path lie below
     1 - gap, nan if there is none), and of the highest sparsity that the rule reaches: highest, share with its limits
@@ -34,7 +33,7 @@ def gaps(paths: pd.DataFrame, gap: float) -> pd.DataFrame:
 
 
 def exact_allocation(allocated: pd.DataFrame) -> Row:
-    """Judge whether exact allocation keeps round(density · N) weights; from rows of `surveys.allocations`."""
+    """Judge whether exact allocation keeps round(density · N) weights; from rows of `survey.allocations`."""
     exact = allocated[allocated["allocator"] == "exact"]
     reached, worst = exact["error"].dropna(), exact["error"].abs().max()
     evidence = (
@@ -94,5 +93,4 @@ def _ends(values: pd.Series) -> str:
 
 def _row(claim: str, holds: list[bool | None], evidence: str) -> Row:
     """Return the verdict on a claim that has to hold everywhere; None is where it cannot be told."""
-    verdict = "contradicted" if False in holds else "supported" if holds and None not in holds else "inconclusive"
-    return {"claim": claim, "verdict": verdict, "evidence": evidence}
+    return conclude(claim, [each is True for each in holds], [each is False for each in holds], evidence)

@@ -12,7 +12,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from randsparse.comparison import plots, stats
-from randsparse.comparison.charts import count_missing, errors
+from randsparse.comparison.marks import count_missing, errors, rho_text
 from randsparse.comparison.plots import MARKERS, PALETTE, REMOVED, STRUCTURES, styled
 
 MEASURED = {
@@ -68,7 +68,7 @@ def early_candidates(frame: pd.DataFrame, controls: pd.DataFrame | None = None, 
     Args:
         frame: one row a candidate, with structure, sparsity, population, chosen (bool) and y; a panel a
             structure, and an early phase where `early_epochs` tells several apart.
-        controls: curves (as `experiments.curves_frame` gives them) of networks that were not chosen. The mean of
+        controls: curves (as `frames.curves` gives them) of networks that were not chosen. The mean of
             the random ones after as many epochs is a line; at sparsity 0 the dense network is the random one.
     """
     plots.need(frame, "structure", "sparsity", population, "chosen", y)
@@ -165,14 +165,6 @@ def early_vs_final(frame: pd.DataFrame, x: str = "early_val_accuracy", y: str = 
             ax.axhline(0, color="#999999", linewidth=0.7)
             ax.axvline(0, color="#999999", linewidth=0.7)
     return figure
-
-
-def rho_text(found: stats.Correlation) -> str:
-    """Return a rank correlation in words, with its limits where it has them, and n."""
-    if not np.isfinite(found.rho):
-        return f"ρ undefined, n = {found.n}"
-    interval = f" [{found.low:.2f}, {found.high:.2f}]" if np.isfinite(found.low) else ""
-    return f"ρ = {found.rho:.2f}{interval}, n = {found.n}".replace("-", "−")
 
 
 def _sign(colour: Any, marker: str, label: str) -> Line2D:

@@ -2,26 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 import pandas as pd
-import seaborn as sns
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from randsparse.comparison import plots, stats
-from randsparse.comparison.charts import VERDICT_MARKERS, errors, limit, shift
+from randsparse.comparison.marks import SHAPES, VERDICT_MARKERS, errors, limit, model_colours, shift
 from randsparse.comparison.plots import MARKERS, PALETTE, styled
 
-SHAPES = "osD^vP*Xh<>"
 COSTS = {"weights": "Weights kept", "flops_per_image": "Forward FLOPs of an image, on kept weights"}
-
-
-def model_colours(models: Sequence[str]) -> dict[str, Any]:
-    """Return a colour a model, from light for the first to dark for the last."""
-    return dict(zip(models, sns.color_palette("viridis_r", len(models) + 1)[1:], strict=True))
 
 
 @styled
@@ -68,7 +60,7 @@ def gap_to_dense(gaps: pd.DataFrame, margin: float, label: str = "random − den
     """Draw differences to another arm with 95 % intervals against sparsity, a panel a model; markers are verdicts.
 
     Args:
-        gaps: as from `sizes.gaps`.
+        gaps: as from `frames.gaps`.
         margin: the difference that matters, a fraction; shaded.
     """
     plots.need(gaps, "model", "sparsity", "mean", "low", "high", "n", "verdict")
@@ -170,7 +162,7 @@ def published_gaps(published: pd.DataFrame, rule: str) -> Figure:
     """Draw what was published: accuracy of each model minus that of its dense network, against sparsity.
 
     Args:
-        published: as from `sizes.published`.
+        published: as from `frames.published`.
         rule: whose points are shown.
     """
     plots.need(published, "model", "rule", "sparsity", "test_accuracy")

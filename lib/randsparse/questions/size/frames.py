@@ -7,10 +7,10 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from randsparse.comparison import frames, stats, verdicts
-from randsparse.comparison.design import Comparison
-from randsparse.questions.experiments import DENSE, RANDOM, SMALL_FLOPS, SMALL_OWN
-from randsparse.runs.store import Store
+from randsparse.comparison import stats
+from randsparse.comparison.design import DENSE, RANDOM, SMALL_OWN
+from randsparse.comparison.verdicts import Row, conclude, row
+from randsparse.questions.size.plan import SMALL_FLOPS
 
 PUBLISHED = "liu2022_cifar10_depth.csv"
 """Test accuracies of Liu et al. 2022, below results/reference of the study."""
@@ -20,31 +20,6 @@ PUBLISHED_RECIPE = {
     "label_smoothing": 0.0, "draw": "exact", "init_scale": "parent",
 }  # fmt: skip
 """The fields of a run that the published runs share; sizes, masks, seeds and arithmetic aside."""
-
-
-def results(compared: Comparison, store: Store) -> pd.DataFrame:
-    """Return `frames.results` with `weights` kept, and the forward FLOPs of one image on them, `flops_per_image`."""
-    frame = frames.results(compared, store)
-    records = store.load([arm.config for arm in compared.finished(store)])
-    kept = {key: record["density"]["weights"] for key, record in records.items()}
-    costs = {key: record["cost"] for key, record in records.items()}
-    flops = {key: cost["sparse_flops"] / (3 * cost["images"]) for key, cost in costs.items() if cost["images"]}
-    return frame.assign(weights=frame["key"].map(kept), flops_per_image=frame["key"].map(flops))
-
-
-def rates(compared: Comparison, store: Store) -> pd.DataFrame:
-    """Return one row a trial of a learning rate: sparsity, lr, key, val_accuracy (nan if it diverged), and chosen."""
-    rows = []
-    for each in compared.tunings:
-        chosen = each.chosen(store)
-        records = store.load(each.trials)
-        for trial in dict.fromkeys(each.trials):
-            record = records[trial.key]
-            done = record["status"] == "done"
-            accuracy = record["curve"][-1]["val_accuracy"] if done else np.nan
-            rows.append({"sparsity": each.sparsity, "model": trial.model, "lr": trial.lr, "key": trial.key,
-                         "val_accuracy": accuracy, "chosen": trial.lr == chosen})  # fmt: skip
-    return pd.DataFrame(rows)
 
 
 def at_the_edge(rates: pd.DataFrame) -> int:
@@ -111,7 +86,7 @@ def equivalent_up_to(gaps: pd.DataFrame) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=["model", "dense_weights", "n", "equivalent_up_to", "worse_from"])
 
 
-def larger_lose_less(gaps: pd.DataFrame, alpha: float = 0.05) -> dict[str, object]:
+def larger_lose_less(gaps: pd.DataFrame, alpha: float = 0.05) -> Row:
     """Judge whether, at each sparsity, the gap to dense shrinks with the size of the network.
 
     By the rank correlation of gap and number of dense weights over models, within a sparsity: supported if each is
@@ -122,17 +97,16 @@ def larger_lose_less(gaps: pd.DataFrame, alpha: float = 0.05) -> dict[str, objec
     ranks = [(stats.spearman(*pair).rho, stats.rank_significance(*pair)) for pair in rows]
     holds = [rho > 0 and p < alpha for rho, p in ranks]
     fails = [rho < 0 and p < alpha for rho, p in ranks]
-    verdict = "contradicted" if any(fails) else "supported" if holds and all(holds) else "inconclusive"
     sparsities = sorted(gaps["sparsity"].unique())
     found = [f"{rho:+.2f} (p = {p:.2g}) at {s:.0%}" for s, (rho, p) in zip(sparsities, ranks, strict=True)]
     evidence = f"Spearman's rho of size and gap: {', '.join(found) or 'none'}; n = {gaps['model'].nunique()} models"
-    return {"claim": "The larger the network, the less a random mask costs", "verdict": verdict, "evidence": evidence}
+    return conclude("The larger the network, the less a random mask costs", holds, fails, evidence)
 
 
-def width_claims(frame: pd.DataFrame, margin: float) -> list[dict[str, object]]:
+def width_claims(frame: pd.DataFrame, margin: float) -> list[Row]:
     """Judge sparse and wide against dense and narrow networks, at equal parameters and at equal FLOPs."""
     return [
-        verdicts.row(f"Sparse and wide beats dense and narrow at equal {what}", gaps(frame, margin, arm), "better")
+        row(f"Sparse and wide beats dense and narrow at equal {what}", gaps(frame, margin, arm), "better")
         for what, arm in (("parameters", SMALL_OWN), ("FLOPs", SMALL_FLOPS))
     ]
 

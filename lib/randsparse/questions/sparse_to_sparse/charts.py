@@ -15,11 +15,20 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
 from randsparse.comparison import plots, stats
-from randsparse.comparison.charts import POINT, count_missing, errors, limit, shift
 from randsparse.comparison.design import DENSE, RANDOM, SMALL_OWN
+from randsparse.comparison.marks import (
+    GREY,
+    POINT,
+    count_missing,
+    dense_band,
+    error_axis,
+    errors,
+    forest,
+    limit,
+    rules_of,
+    shift,
+)
 from randsparse.comparison.plots import MARKERS, PALETTE, styled
-from randsparse.questions.layerwise_density.charts import GREY, dense_band, error_axis, forest
-from randsparse.questions.masks_and_densities.charts import rules_of
 from randsparse.runs import methods
 
 CONTROLS = {RANDOM: ":", SMALL_OWN: "-."}
@@ -31,7 +40,7 @@ def accuracy_by_method(frame: pd.DataFrame, y: str = "test_accuracy") -> Figure:
     """Draw accuracy against final sparsity, a panel a method: means with 95 % t intervals and every run.
 
     Args:
-        frame: as from `sparse_results.main`.
+        frame: as from `frames.main`.
 
     Hollow and dashed: from the dense network. Filled: inside sources. Random masks (dotted) and small dense networks
     (dash-dotted) are in every panel, the dense network is a band. A point without a run has a cross on the lower edge.
@@ -118,7 +127,7 @@ def differences(rows: pd.DataFrame, margin: float, label: str) -> Figure:
     """Draw differences of methods inside sources to what they are compared with, a panel a final sparsity.
 
     Args:
-        rows: as from `sparse_results.from_dense`, `from_static` or `from_shorter`: mean, 95 % Welch interval, verdict.
+        rows: as from `frames.from_dense`, `from_static` or `costs.from_shorter`: mean, 95 % Welch interval, verdict.
         margin: the difference that matters, a fraction; shaded.
         label: what is subtracted from what.
 
@@ -147,7 +156,7 @@ def source_sweep(frame: pd.DataFrame, y: str = "test_accuracy") -> Figure:
     """Draw accuracy and training FLOPs of one method against the sparsity of its source: means, 95 % t intervals, runs.
 
     Args:
-        frame: as from `sparse_results.swept`; the static random masks of the final sparsity and the dense networks are
+        frame: as from `frames.swept`; the static random masks of the final sparsity and the dense networks are
             lines with bands.
     """
     plots.need(frame, "method", "source_sparsity", y, "cost")
@@ -189,8 +198,8 @@ def rules_and_flow(rules: pd.DataFrame, flow: pd.DataFrame, table: pd.DataFrame,
     """Draw what a rule is worth (top) and what preserving flow is (bottom), a column a kind: 95 % Welch intervals.
 
     Args:
-        rules, flow: as from `sparse_results.rule_differences` and `flow_differences`.
-        table: as from `sparse_results.rule_table`; the share of units that are alone without preservation stands
+        rules, flow: as from `frames.rule_differences` and `flow_differences`.
+        table: as from `frames.rule_table`; the share of units that are alone without preservation stands
             beside the differences of flow.
         margin: the difference that matters, a fraction; shaded.
     """
@@ -230,8 +239,8 @@ def against_random(rows: pd.DataFrame, seeds: pd.DataFrame, margin: float) -> Fi
     """Draw one method minus static random masks (left), and its FLOPs over theirs (right), against final sparsity.
 
     Args:
-        rows: as from `sparse_results.from_static`, of one method: means with 95 % Welch intervals.
-        seeds: as from `sparse_results.by_seed`: pairs of equal seeds, small.
+        rows: as from `frames.from_static`, of one method: means with 95 % Welch intervals.
+        seeds: as from `frames.by_seed`: pairs of equal seeds, small.
         margin: the difference that matters, a fraction; shaded.
     """
     plots.need(rows, "method", "source_sparsity", "sparsity", "mean", "low", "high", "n")

@@ -11,11 +11,9 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import FixedLocator, NullLocator
 
 from randsparse.comparison import plots
-from randsparse.comparison.charts import errors
 from randsparse.comparison.design import DENSE, RANDOM, SMALL_OWN
+from randsparse.comparison.marks import GREY, SHAPES, error_axis, errors, model_colours
 from randsparse.comparison.plots import MARKERS, PALETTE, styled
-from randsparse.questions.layerwise_density.charts import GREY, error_axis
-from randsparse.questions.size.charts import SHAPES, model_colours
 from randsparse.questions.sparse_to_sparse.charts import changing, look, start_name
 
 
@@ -24,7 +22,7 @@ def accuracy_vs_cost(points: pd.DataFrame) -> Figure:
     """Draw accuracy against training FLOPs on kept weights, a panel a final sparsity: means with 95 % t intervals.
 
     Args:
-        points: as from `sparse_results.trade_offs`. Dense networks of all lengths are a line in every panel, the two
+        points: as from `costs.trade_offs`. Dense networks of all lengths are a line in every panel, the two
             starts of a method are joined, and the grey steps are the Pareto front of the means.
 
     Wide intervals of few runs leave the panels.
@@ -93,7 +91,7 @@ def flops_and_seconds(frame: pd.DataFrame) -> Figure:
     """Draw training FLOPs on kept weights (left) and measured times (right) of each arm, a colour a final sparsity.
 
     Args:
-        frame: as from `sparse_results.main`: FLOPs over those of dense training, log scale; times over the median of a
+        frame: as from `frames.main`: FLOPs over those of dense training, log scale; times over the median of a
             static random mask, median and range of the runs.
     """
     plots.need(frame, "method", "source_sparsity", "sparsity", "cost", "times_static")

@@ -5,10 +5,10 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
-from randsparse.comparison import stats
+from randsparse.comparison import frames, stats
 from randsparse.comparison.design import DENSE
-from randsparse.questions.layerwise_density import frames
-from randsparse.questions.sparse_to_sparse.frames import Row, is_dense, placed
+from randsparse.comparison.verdicts import Row, conclude
+from randsparse.questions.sparse_to_sparse.frames import is_dense, placed
 from randsparse.runs import methods
 
 
@@ -43,12 +43,10 @@ def saves(claim: str, savings: pd.DataFrame) -> Row:
 
     Supported if each run inside has fewer than each from dense, contradicted if at one point it is the other way.
     """
-    fewer = len(savings) and (savings["least"] > 0).all()
-    verdict = "supported" if fewer else "contradicted" if (savings["most"] <= 0).any() else "inconclusive"
     ends = savings.loc[[savings["saved"].idxmin(), savings["saved"].idxmax()]] if len(savings) else savings
     texts = [f"{row.saved:.0%} ({row.method} at {100 * row.sparsity:.4g}%)" for row in ends.itertuples()]
     evidence = f"FLOPs saved at {len(savings)} points: from {' to '.join(texts)}" if texts else "no comparison"
-    return {"claim": claim, "verdict": verdict, "evidence": evidence}
+    return conclude(claim, savings["least"] > 0, savings["most"] <= 0, evidence)
 
 
 def trade_offs(frame: pd.DataFrame) -> pd.DataFrame:
@@ -73,7 +71,7 @@ def from_shorter(frame: pd.DataFrame, margin: float) -> pd.DataFrame:
     """Return each method inside a source minus the dense network that is trained at the next higher cost.
 
     That is the cheapest one that costs no less than the method, and the dearest of all where none does. Columns as of
-    `results.from_dense`, with cost and baseline_cost.
+    `frames.from_dense`, with cost and baseline_cost.
     """
     dense = frame[is_dense(frame)]
     dense_costs = dense.groupby("arm")["cost"].mean().sort_values()

@@ -15,7 +15,6 @@ import pandas as pd
 from randsparse.comparison import frames
 from randsparse.comparison.design import DENSE, RANDOM, SMALL_OWN, Comparison
 from randsparse.data import catalogue
-from randsparse.questions.layerwise_density import frames as layerwise
 from randsparse.runs import methods
 from randsparse.runs.config import RunConfig
 from randsparse.runs.store import Record, Store
@@ -23,9 +22,6 @@ from randsparse.sparsity.masks import Mask
 from randsparse.training import network as networks
 from randsparse.training.methods.dynamic import METHODS, cosine
 
-Row = dict[str, object]
-
-AT_LEAST = "at least as good"
 STATIC_KIND = "static masks"
 PLACE = ["method", "source_sparsity", "source_rule"]
 
@@ -60,7 +56,7 @@ def _draws_start(config: RunConfig) -> bool:
     return config.method in methods.DYNAMIC and methods.draws_start(config)
 
 
-def _updates(config: RunConfig, record: Record) -> Row:
+def _updates(config: RunConfig, record: Record) -> dict[str, float]:
     """Return how many updates of the mask a run had, and the sum of the shares of weights that they replace."""
     cost = record["cost"]
     if config.method not in METHODS or not cost.get("images"):
@@ -113,12 +109,12 @@ def _inside(frame: pd.DataFrame, from_sources: Iterable[float], rule: str) -> pd
 
 
 def from_dense(frame: pd.DataFrame, margin: float) -> pd.DataFrame:
-    """Return each method inside a source minus the same method from dense: `layerwise.differences`, with PLACE."""
+    """Return each method inside a source minus the same method from dense: `frames.differences`, with PLACE."""
     changing = frame[frame["method"].isin(methods.DYNAMIC)]
     starts = changing[changing["source_sparsity"] == 0].drop_duplicates("arm").set_index("method")["arm"]
     inside = changing[changing["source_sparsity"] > 0].drop_duplicates("arm")
     pairs = [(row.arm, starts[row.method]) for row in inside.itertuples() if row.method in starts]
-    return placed(layerwise.differences(frame, pairs, margin), frame)
+    return placed(frames.differences(frame, pairs, margin), frame)
 
 
 def on_average(frame: pd.DataFrame, margin: float) -> pd.DataFrame:
@@ -133,27 +129,18 @@ def on_average(frame: pd.DataFrame, margin: float) -> pd.DataFrame:
     names = {source: f"methods in {1 - source:.4g}" if source else "methods" for source in means["source_sparsity"]}
     means = means.assign(arm=means["source_sparsity"].map(names), method="mean")
     pairs = [(name, names[0.0]) for source, name in names.items() if source and 0.0 in names]
-    return placed(layerwise.differences(means, pairs, margin), means)
+    return placed(frames.differences(means, pairs, margin), means)
 
 
 def from_static(frame: pd.DataFrame, margin: float) -> pd.DataFrame:
     """Return each method, inside sources and from dense, minus static random masks: as `from_dense`."""
     arms = frame.loc[frame["method"].isin(methods.DYNAMIC), "arm"].unique()
-    return placed(layerwise.differences(frame, [(arm, RANDOM) for arm in arms], margin), frame)
+    return placed(frames.differences(frame, [(arm, RANDOM) for arm in arms], margin), frame)
 
 
 def placed(differences: pd.DataFrame, frame: pd.DataFrame) -> pd.DataFrame:
     """Return differences with the columns PLACE of their arms."""
     return differences.merge(frame[["arm", *PLACE]].drop_duplicates("arm"), on="arm", how="left")
-
-
-def at_least(differences: pd.DataFrame, margin: float) -> pd.DataFrame:
-    """Return differences with verdict AT_LEAST where the 95 % interval lies above -margin; else "worse", if below 0.
-
-    That is a one-sided test of a loss of `margin` or more at the level 2.5 %.
-    """
-    verdicts = np.select([differences["low"] > -margin, differences["high"] < 0], [AT_LEAST, "worse"], "inconclusive")
-    return differences.assign(verdict=verdicts)
 
 
 def by_seed(frame: pd.DataFrame, method: str) -> pd.DataFrame:
@@ -184,7 +171,8 @@ def exploration(frame: pd.DataFrame) -> pd.DataFrame:
 def units_alone(compared: Comparison, keys: Iterable[str]) -> dict[str, float]:
     """Return, by key, the share of units without incoming or without outgoing edges, of a run's mask or source.
 
-    Units are the rows and the columns of each layer (see `flow`). The masks are drawn again, as training draws them.
+    Units are the rows and the columns of each layer (see `flow_preservation`). The masks are drawn again, as training
+    draws them.
     """
     chosen = set(keys)
     configs = {arm.config.key: arm.config for arm in compared.arms if arm.config.key in chosen}
@@ -219,7 +207,7 @@ def rule_table(rows: pd.DataFrame, compared: Comparison) -> pd.DataFrame:
 
 
 def rule_differences(rows: pd.DataFrame, reference: str, margin: float) -> pd.DataFrame:
-    """Return each rule minus `reference`, flow not preserved, within each kind of `spread`: as `layerwise.differences`.
+    """Return each rule minus `reference`, flow not preserved, within each kind of `spread`: as `frames.differences`.
 
     Columns added: kind, spread_by.
     """
@@ -239,5 +227,5 @@ def _pairwise(a: pd.DataFrame, b: pd.DataFrame, on: Sequence[str], margin: float
     pairs = names[0].merge(names[1][["arm", *on]], on=list(on), suffixes=("", "_b"))
     pairs = pairs[pairs["arm"] != pairs["arm_b"]]
     frame = pd.concat([a, b]).drop_duplicates("key")
-    found = layerwise.differences(frame, zip(pairs["arm"], pairs["arm_b"], strict=True), margin)
+    found = frames.differences(frame, zip(pairs["arm"], pairs["arm_b"], strict=True), margin)
     return found.merge(names[0], on="arm", how="left")

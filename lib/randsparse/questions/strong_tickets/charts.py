@@ -16,9 +16,9 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
-from randsparse.comparison import plots, stats
-from randsparse.comparison.charts import POINT, VERDICT_MARKERS, count_missing, errors, limit, shift
+from randsparse.comparison import marks, plots, stats
 from randsparse.comparison.design import DENSE, RANDOM
+from randsparse.comparison.marks import POINT, VERDICT_MARKERS, count_missing, errors, limit, shift
 from randsparse.comparison.plots import MARKERS, PALETTE, styled
 from randsparse.questions.strong_tickets.frames import FROZEN, LONGER, STAGES, TUNED
 
@@ -44,7 +44,7 @@ def accuracy(frame: pd.DataFrame, y: str = "test_accuracy") -> Figure:
     """Draw accuracy against final sparsity, a panel a stage: means with 95 % t intervals and every run.
 
     Args:
-        frame: as from `tickets.results`, of one kind of weights. Random masks (dashed) are those that were trained for
+        frame: as from `frames.results`, of one kind of weights. Random masks (dashed) are those that were trained for
             as many epochs; the dense network is a band in both panels.
     """
     plots.need(frame, "stage", "source", "source_sparsity", "sparsity", y)
@@ -91,7 +91,7 @@ def learning(curves: pd.DataFrame, epochs: int, annealed: float, y: str = "val_a
     """Draw validation accuracy over epochs, a panel a sparsity: means with 95 % t intervals as bands.
 
     Args:
-        curves: as from `tickets.curves`, of one kind of weights: those of fine-tuned tickets are drawn, which are
+        curves: as from `frames.curves`, of one kind of weights: those of fine-tuned tickets are drawn, which are
             frozen ones up to `epochs`, beside random masks that are trained as long, and dense networks.
         epochs: after which edges stay and weights are trained; dotted.
         annealed: after which the tickets have their final density; dashed.
@@ -106,7 +106,7 @@ def learning(curves: pd.DataFrame, epochs: int, annealed: float, y: str = "val_a
     figure, axes = plots.panels(titles, columns=plots.even_columns(len(titles)), width=3.9, height=3.0, sharey=True)
     for ax, sparsity in zip(axes, sparsities, strict=True):
         rows = own[own["sparsity"].isin([0, sparsity])]
-        plots.band(ax, rows, "epoch", y, hue="line", colours=colours, points=False, counted=False)
+        marks.band(ax, rows, "epoch", y, hue="line", colours=colours, points=False, counted=False)
         for epoch, line, label in ((annealed, "--", "final density"), (epochs, ":", "weights trained from here")):
             label = label if ax is axes[-1] else None  # an entry at the end of the legend
             ax.axvline(epoch, color=GREY, linewidth=0.9, linestyle=line, label=label)
@@ -126,8 +126,8 @@ def differences(rows: pd.DataFrame, frame: pd.DataFrame, margin: float) -> Figur
     """Draw differences of accuracy with 95 % Welch intervals against sparsity, a panel a comparison.
 
     Args:
-        rows: as from `tickets.of_sources` or `tickets.worth`; the marker is the verdict.
-        frame: as from `tickets.results`, whose sources have the colours.
+        rows: as from `frames.of_sources` or `frames.worth`; the marker is the verdict.
+        frame: as from `frames.results`, whose sources have the colours.
         margin: the difference that matters, a fraction; shaded.
 
     Each panel has its own scale.
@@ -185,7 +185,7 @@ def kinds_of_weights(frame: pd.DataFrame, weights: Sequence[str], sparsity: floa
     """Draw the accuracy of tickets of each kind of weights, a panel a stage: means, 95 % t intervals and runs.
 
     Args:
-        frame: as from `tickets.results`. Sources stand side by side.
+        frame: as from `frames.results`. Sources stand side by side.
         weights: kinds of weights, the first of which has full markers.
         sparsity: that of the tickets which are shown.
     """

@@ -6,11 +6,9 @@ import numpy as np
 import pandas as pd
 
 from randsparse.comparison import frames, stats
-from randsparse.comparison.design import DENSE, RANDOM, Comparison
-from randsparse.questions.sparse_to_sparse.plan import TICKET
+from randsparse.comparison.design import DENSE, RANDOM, TICKET, Comparison
+from randsparse.comparison.verdicts import Row, conclude
 from randsparse.runs.store import Store
-
-Row = dict[str, object]
 
 LONGER, FROZEN, TUNED = "random, as long", "frozen", "fine-tuned"
 STAGES = {FROZEN: "Weights frozen, edges chosen", TUNED: "Then fine-tuned"}
@@ -63,7 +61,7 @@ def of_sources(frame: pd.DataFrame, margin: float) -> pd.DataFrame:
         margin: the difference that matters, a fraction.
 
     The columns of `stats.comparisons`, with stage, source and compared (in words); `structure` is the source's name, by
-    which `claims.row` tells rows apart.
+    which `verdicts.row` tells rows apart.
     """
     found = []
     for stage in STAGES:
@@ -162,13 +160,12 @@ def above(claim: str, frame: pd.DataFrame, least: float, alpha: float = 0.05) ->
     table = stats.summary(frame, ["source", "sparsity"], "test_accuracy", 1 - alpha)
     wide = stats.summary(frame, ["source", "sparsity"], "test_accuracy", 1 - alpha / max(1, len(table)))
     holds, fails = table["low"] > least, wide["high"] < least
-    verdict = "contradicted" if fails.any() else "supported" if len(table) and holds.all() else "inconclusive"
     if table.empty:
-        return {"claim": claim, "verdict": verdict, "evidence": "no run"}
+        return conclude(claim, holds, fails, "no run")
     worst = table.loc[table["mean"].idxmin()]
     mean, low, high = (f"{100 * value:.1f}" for value in worst[["mean", "low", "high"]].astype(float).clip(0, 1))
     evidence = (
         f"{holds.sum()} of {len(table)} intervals above {100 * least:.1f} %; the lowest mean is {mean} % "
         f"[{low}, {high}] at {100 * worst['sparsity']:.4g} % ({worst['source']}); n = {table['n'].min()}"
     )
-    return {"claim": claim, "verdict": verdict, "evidence": evidence}
+    return conclude(claim, holds, fails, evidence)

@@ -12,9 +12,8 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import FixedLocator, MaxNLocator, NullLocator
 
 from randsparse.comparison import plots
-from randsparse.comparison.charts import POINT, errors, limit
+from randsparse.comparison.marks import POINT, SHAPES, errors, limit, model_colours
 from randsparse.comparison.plots import PALETTE, styled
-from randsparse.questions.size.charts import SHAPES, model_colours
 from randsparse.questions.theory.containment import CONNECTED, DROPPED, EVERY, REACHED
 from randsparse.questions.theory.practice import EQUAL, NOT_WORSE, UNDECIDED, WORSE
 
@@ -34,7 +33,7 @@ def containment(frame: pd.DataFrame) -> Figure:
     """Draw the share of random sources that contain a target against their width, a panel a target.
 
     Args:
-        frame: as from `theory_claims.with_intervals`, of the events EVERY (filled, with the exact prediction as a line
+        frame: as from `verdicts.with_intervals`, of the events EVERY (filled, with the exact prediction as a line
             and the union bound dotted) and DROPPED (hollow). Bars are exact 95 % binomial intervals.
     """
     plots.need(frame, "target", "event", "sparsity", "copies", "share", "share_low", "share_high", "predicted", "low")
@@ -87,8 +86,8 @@ def widths_needed(needed: pd.DataFrame, bounds: pd.DataFrame) -> Figure:
     """Draw the width at which 1 - δ is reached against the width factor, both logarithmic, a panel a target.
 
     Args:
-        needed: as from `theory_claims.widths_needed`.
-        bounds: as from `theory_sources.bounds`; what is sufficient dotted, what is necessary dashed.
+        needed: as from `verdicts.widths_needed`.
+        bounds: as from `containment.bounds`; what is sufficient dotted, what is necessary dashed.
     """
     plots.need(needed, "target", "event", "factor", "width", "low", "high")
     plots.need(needed.dropna(subset=["width"]))
@@ -189,7 +188,7 @@ def practice(gaps: pd.DataFrame, margin: float) -> Figure:
     """Draw accuracy of random masks minus dense against width, a panel a fixed sparsity, and one at equal weights.
 
     Args:
-        gaps: as from `theory_practice.against_dense`; the width that theory asks for, 1/log(1/s), is a dotted line, or
+        gaps: as from `practice.against_dense`; the width that theory asks for, 1/log(1/s), is a dotted line, or
             stands beside the points of equal weights, whose sparsities differ.
         margin: the difference that matters, a fraction; shaded.
     """

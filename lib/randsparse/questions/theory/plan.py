@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import math
 
-from randsparse.comparison.design import DENSE, RANDOM, Comparison, Infeasible, Parameters, base_config, replicates
+from randsparse.comparison.design import DENSE, RANDOM, Comparison, Parameters, base_config, compare, join
 from randsparse.data import catalogue
 from randsparse.errors import StudyError
 from randsparse.networks import registry
-from randsparse.runs import feasibility
 
 
 def width_factor(sparsity: float) -> float:
@@ -36,14 +35,11 @@ def comparison(parameters: Parameters) -> Comparison:
         configs.append(parent.replace(model=f"{family}-{width}", sparsity=1 - few / many))
     for sparsity in parameters["trained_sparsities"]:
         configs += [parent.replace(model=f"{family}-{width}", sparsity=sparsity) for width in asked(widths, sparsity)]
-    arms, infeasible = [], []
-    for config in dict.fromkeys(configs):
-        name = RANDOM if config.sparsity else DENSE
-        if reason := feasibility.infeasible(config, *catalogue.shape(base.dataset)):
-            infeasible.append(Infeasible(name, "weight", config.sparsity, reason, config.model))
-            continue
-        arms += replicates(name, "weight", config.sparsity, config, parameters["seeds"])
-    return Comparison(tuple(arms), (), tuple(infeasible))
+    # One part per config, as networks of several widths are one arm at one sparsity.
+    return join(
+        compare({(RANDOM if config.sparsity else DENSE, "weight", config.sparsity): config}, parameters["seeds"])
+        for config in dict.fromkeys(configs)
+    )
 
 
 def weights(model: str, dataset: str) -> int:

@@ -5,9 +5,8 @@ from __future__ import annotations
 import pandas as pd
 
 from randsparse.comparison import stats
+from randsparse.comparison.verdicts import Row, conclude
 from randsparse.questions.theory.plan import DENSE, RANDOM, weights, width_factor
-
-Row = dict[str, object]
 
 EQUAL, FIXED = "as many weights as dense", "fixed sparsity"
 NOT_WORSE, WORSE, UNDECIDED = "not worse", "worse", "undecided"
@@ -17,7 +16,7 @@ def against_dense(frame: pd.DataFrame, margin: float, alpha: float = 0.05) -> pd
     """Return random minus dense at every width and sparsity.
 
     Args:
-        frame: `sizes.results` of the comparison.
+        frame: `frames.sized` of the comparison.
         margin: the difference that matters, a fraction.
 
     The columns of `stats.comparisons`, with model, weights (kept), width (relative to the dense network), factor
@@ -81,11 +80,9 @@ def stands(claim: str, gaps: pd.DataFrame, expected: str) -> Row:
     other = WORSE if expected == NOT_WORSE else NOT_WORSE
     p = gaps["p_difference" if other == WORSE else "p_not_worse"]
     against = (gaps["standing"] == other) & (p < 0.05 / max(1, len(gaps)))
-    agrees = len(gaps) and (gaps["standing"] == expected).all()
-    verdict = "supported" if agrees else "contradicted" if against.any() else "inconclusive"
     places = [
         f"{row.model} at {100 * row.sparsity:.3g} %: {100 * row.mean:+.2f} points, {row.standing}"
         for row in gaps.itertuples()
     ]
     runs = f"; n = {gaps['n'].min():.0f} against {gaps['n_baseline'].min():.0f}" if len(gaps) else ""
-    return {"claim": claim, "verdict": verdict, "evidence": ("; ".join(places) or "no such width") + runs}
+    return conclude(claim, gaps["standing"] == expected, against, ("; ".join(places) or "no such width") + runs)

@@ -14,7 +14,7 @@ import pandas as pd
 import statsmodels.api as sm
 from scipy import stats as distributions
 
-Row = dict[str, object]
+from randsparse.comparison.verdicts import Row, conclude
 
 CURVE = ["target", "event"]
 ALPHA = 0.05
@@ -58,29 +58,26 @@ def _inside(
     claim: str, frame: pd.DataFrame, count: str, least: pd.Series, most: pd.Series, resolution: float, what: str
 ) -> Row:
     if frame.empty:
-        return {"claim": claim, "verdict": "inconclusive", "evidence": "no source"}
+        return conclude(claim, [], [], "no source")
     low, high = intervals(frame[count], frame["masks"], ALPHA / len(frame))
     slack = 1e-12  # of a probability that is 1 but for rounding
-    outside = int(((low > most + slack) | (high < least - slack)).sum())
-    coarse = float((high - low).max()) > resolution
-    verdict = "contradicted" if outside else "inconclusive" if coarse else "supported"
+    outside = (low > most + slack) | (high < least - slack)
     share = frame[count] / frame["masks"]
     gap = np.maximum(share - most, least - share).clip(lower=0).max()
     evidence = (
-        f"{outside} of {len(frame)} points outside the {what} (simultaneous 95 % binomial intervals, at most "
+        f"{outside.sum()} of {len(frame)} points outside the {what} (simultaneous 95 % binomial intervals, at most "
         f"{100 * (high - low).max():.1f} points wide); the largest deviation is {100 * gap:.1f} points; "
         f"n = {frame['masks'].min()} sources each"
     )
-    return {"claim": claim, "verdict": verdict, "evidence": evidence}
+    return conclude(claim, ~outside & ~(high - low > resolution), outside, evidence)
 
 
 def construction(frame: pd.DataFrame) -> Row:
     """Judge whether sources that contain a target compute it, once they are given its weights."""
     errors, checked = frame["error"].dropna(), int(frame["checked"].sum())
-    verdict = "inconclusive" if errors.empty else "supported" if (errors < ROUNDING).all() else "contradicted"
     evidence = f"largest difference {errors.max():.1e} of the target's range; n = {checked} constructed sources"
     claim = "A source that contains the target computes it, with the constructed weights"
-    return {"claim": claim, "verdict": verdict, "evidence": evidence}
+    return conclude(claim, errors < ROUNDING, errors >= ROUNDING, evidence)
 
 
 def widths_needed(frame: pd.DataFrame, failure: float, count: str = "contained") -> pd.DataFrame:
@@ -153,25 +150,22 @@ def near_one(claim: str, slopes: pd.DataFrame, column: str, margin: float, unit:
     low, high = slopes["low"], slopes["high"]
     inside = (low >= 1 - margin) & (high <= 1 + margin)
     outside = (low > 1 + margin) | (high < 1 - margin)
-    verdict = "contradicted" if outside.any() else "supported" if len(slopes) and inside.all() else "inconclusive"
     found = slopes[column].dropna()
     ends = f"{found.min():.2f} to {found.max():.2f}" if len(found) else "none"
     evidence = (
         f"{unit}: {ends}; simultaneous 95 % intervals of {inside.sum()} of {len(slopes)} within 1 ± {margin:g}, of "
         f"{outside.sum()} outside"
     )
-    return {"claim": claim, "verdict": verdict, "evidence": evidence}
+    return conclude(claim, inside, outside, evidence)
 
 
 def not_faster(claim: str, errors: pd.DataFrame) -> Row:
     """Judge whether no error is below its bound more often than it may: half of the draws (`subset_sums.survey`)."""
     own = errors.dropna(subset=["below"])
     low, high = intervals(own["below"], own["n"], ALPHA / max(1, len(own)))
-    above = int((low > 0.5).sum())
-    verdict = "contradicted" if above else "supported" if len(own) and (high <= 0.5).all() else "inconclusive"
     most = (own["below"] / own["n"]).max()
     evidence = f"at most {100 * most:.0f} % of the draws below a bound that half may pass, at {len(own)} points; n = "
-    return {"claim": claim, "verdict": verdict, "evidence": evidence + f"{own['n'].min()} draws each"}
+    return conclude(claim, high <= 0.5, low > 0.5, evidence + f"{own['n'].min()} draws each")
 
 
 def tidy(frames: Sequence[pd.DataFrame]) -> pd.DataFrame:

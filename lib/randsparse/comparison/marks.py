@@ -1,0 +1,177 @@
+"""The marks that charts of several questions share: looks of rules and models, verdicts, bands, axes and forests."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import seaborn as sns
+from matplotlib.axes import Axes
+from matplotlib.ticker import FixedLocator, NullLocator
+
+from randsparse.comparison import plots, stats
+from randsparse.comparison.plots import PALETTE
+from randsparse.errors import unknown
+from randsparse.sparsity.densities import RULES
+from randsparse.sparsity.scores import SCORES
+
+VERDICT_MARKERS = {"better": "^", "equivalent": "o", "worse": "v", "inconclusive": "o"}
+"""Markers are filled, that of inconclusive is hollow."""
+POINT = 0.01
+"""One percentage point, as a fraction."""
+GREY = "#555555"
+FLOOR = 0.002
+"""The error that is added on an error axis, so that an accuracy of 100 % has a place."""
+TICKS = (1, 0.995, 0.99, 0.98, 0.95, 0.9, 0.8, 0.7, 0.6, 0.5, 0.4, 0.3, 0.2, 0.1, 0)
+"""Accuracies at which an error axis may have ticks."""
+SHAPES = "osD^vP*Xh<>"
+RULE_COLOURS: dict[str, Any] = dict(zip(RULES, sns.color_palette("colorblind", len(RULES)), strict=True)) | {
+    "magnitude": "#999933",  # these four: Tol's muted colours, and the one that is left of seaborn's
+    "snip": "#332288",
+    "grasp": "#882255",
+    "synflow": "#56b4e9",
+}
+RULE_MARKERS: dict[str, str] = dict(zip([*RULES, *SCORES], "osD^vPX*<>dph", strict=True))
+
+
+def shift(sparsity: Any, aside: float) -> Any:
+    """Return a sparsity moved by `aside` halvings of density, so that points of several arms do not hide each other."""
+    return plots.from_axis(plots.to_axis(sparsity) + aside)
+
+
+def errors(table: pd.DataFrame) -> np.ndarray:
+    """Return the lengths of error bars below and above the mean; nan, which draws none, for one run."""
+    return np.stack([table["mean"] - table["low"], table["high"] - table["mean"]])
+
+
+def count_missing(ax: Axes, values: pd.Series) -> None:
+    """Say how many runs have no value, since they diverged or failed."""
+    if missing := int(values.isna().sum()):
+        text = f"{missing} run{'s' if missing > 1 else ''} without a result"
+        ax.text(0.02, 0.06, text, transform=ax.transAxes, fontsize=7.5, color="#555555")
+
+
+def limit(ax: Axes, values: pd.Series, low: float = -np.inf, high: float = np.inf) -> None:
+    """Keep wide intervals of few runs from flattening a panel: show at most the range of values thrice."""
+    room = max(float(values.max() - values.min()), 0.004)
+    bottom, top = ax.get_ylim()
+    margin = 0.004 if high == 1 else 0
+    ax.set_ylim(max(bottom, values.min() - room, low), min(top, values.max() + room, high + margin))
+
+
+def band(ax: Axes, frame: pd.DataFrame, x: str, y: str, hue: str = "arm",
+         colours: Mapping[Any, Any] = PALETTE, points: bool = True, counted: bool = True) -> pd.DataFrame:
+    """Draw mean lines with 95 % t intervals as bands, one a value of `hue`; return what was drawn.
+
+    Runs without a value of y are left out (their number is in the column missing); n stands in the legend.
+    """
+    drawn = stats.summary(frame, [hue, x], y)
+    for name in plots.ordered(frame[hue], colours):
+        rows = drawn[(drawn[hue] == name) & (drawn["n"] > 0)]
+        if rows.empty:
+            continue
+        label = f"{name} ({plots.count_text(rows['n'])})" if counted else str(name)
+        ax.plot(rows[x], rows["mean"], color=colours[name], label=label)
+        ax.fill_between(rows[x], rows["low"], rows["high"], color=colours[name], alpha=0.18, linewidth=0)
+        if points:
+            own = frame[frame[hue] == name].sort_values([x, y])
+            ax.scatter(own[x], own[y], s=6, color=colours[name], alpha=0.5, linewidths=0)
+    return drawn
+
+
+def rule_look(rule: str) -> dict[str, Any]:
+    """Return how a rule is drawn wherever it is: colour and marker, and dashed if it comes of scores."""
+    line = "--" if rule in SCORES else "-"
+    return {"color": RULE_COLOURS[rule], "marker": RULE_MARKERS[rule], "markersize": 4, "linestyle": line}
+
+
+def rules_of(values: Iterable[str]) -> list[str]:
+    """Return the distinct rules in the order of all figures; raises StudyError for one without a colour."""
+    found = plots.ordered(values, RULE_COLOURS)
+    for rule in found:
+        if rule not in RULE_COLOURS:
+            raise unknown("density rule", rule, RULE_COLOURS)
+    return found
+
+
+def rule_line(ax: Axes, rows: pd.DataFrame, y: str, rule: str, style: dict[str, Any]) -> None:
+    """Draw the mean over draws and its interval, which for shares ends at 0 and 1."""
+    drawn = stats.summary(rows, ["sparsity"], y)
+    ax.plot(drawn["sparsity"], drawn["mean"], **rule_look(rule) | style)
+    ax.fill_between(drawn["sparsity"], drawn["low"].clip(0, 1), drawn["high"].clip(0, 1), alpha=0.15, linewidth=0,
+                    color=RULE_COLOURS[rule])
+
+
+def model_colours(models: Sequence[str]) -> dict[str, Any]:
+    """Return a colour a model, from light for the first to dark for the last."""
+    return dict(zip(models, sns.color_palette("viridis_r", len(models) + 1)[1:], strict=True))
+
+
+def dense_band(ax: Axes, values: pd.Series) -> None:
+    """Draw the mean of the dense networks as a line, and its 95 % t interval as a band."""
+    mean, low, high = np.clip(stats.mean_interval(values.dropna()), 0, 1)
+    ax.axhline(mean, color=PALETTE["dense"], linewidth=1, label=f"dense (n = {values.count()})")
+    if np.isfinite(low):
+        ax.axhspan(low, high, color=PALETTE["dense"], alpha=0.1, linewidth=0)
+
+
+def error_axis(ax: Axes, values: pd.Series) -> None:
+    """Space the y axis by the logarithm of the error, 1 - accuracy, over the range of `values`."""
+
+    def forward(accuracy: Any) -> Any:
+        return -np.log10(np.maximum(1 + FLOOR - np.asarray(accuracy, dtype=float), 1e-9))
+
+    def backward(position: Any) -> Any:
+        return 1 + FLOOR - 10.0 ** -np.asarray(position, dtype=float)
+
+    low, high = forward([values.min(), values.max()])
+    room = 0.07 * max(high - low, 0.1)
+    top = min(high + room, float(forward(1)) + room / 2)
+    ticks: list[float] = []
+    for tick in (each for each in TICKS if low - room <= forward(each) <= top):
+        if not ticks or forward(ticks[-1]) - forward(tick) > 0.07 * (top - low):
+            ticks.append(tick)
+    ax.set_yscale("function", functions=(forward, backward))
+    ax.set_ylim(*backward([low - room, top]))
+    ax.yaxis.set_major_locator(FixedLocator(ticks))
+    ax.yaxis.set_minor_locator(NullLocator())
+    ax.yaxis.set_major_formatter(plots.percent_text)
+
+
+def forest(ax: Axes, rows: pd.DataFrame, names: Sequence[str], margin: float,
+           everywhere: pd.DataFrame | None = None, colours: Mapping[str, Any] = RULE_COLOURS) -> None:
+    """Draw differences one below the other: `row` is one of `names`, `arm` gives the colour.
+
+    The scale is that of `everywhere`, by default of these rows.
+    """
+    ax.axvspan(-margin, margin, color="#56B4E9", alpha=0.2, linewidth=0,
+               label=f"within ±{100 * margin:.3g} point{'' if margin == POINT else 's'}")
+    ax.axvline(0, color=GREY, linewidth=0.8)
+    for kind, marker in VERDICT_MARKERS.items():
+        fill = {"markerfacecolor": "white"} if kind == "inconclusive" else {}
+        for row in rows[rows["verdict"] == kind].dropna(subset=["mean"]).itertuples():
+            bars = [[row.mean - row.low], [row.high - row.mean]]
+            ax.errorbar(row.mean, names.index(row.row), xerr=bars, color=colours[row.arm], marker=marker,
+                        markersize=6, elinewidth=1.2, **fill)  # fmt: skip
+    for kind in (kind for kind in VERDICT_MARKERS if kind in set(rows["verdict"])):
+        fill = "white" if kind == "inconclusive" else GREY
+        ax.plot([], [], color=GREY, marker=VERDICT_MARKERS[kind], linestyle="none", markerfacecolor=fill, label=kind)
+    ax.set_yticks(range(len(names)), names if ax.get_subplotspec().is_first_col() else [""] * len(names))
+    ax.set_ylim(len(names) - 0.4, -0.6)
+    shown = rows if everywhere is None else everywhere
+    values = [*shown["mean"].dropna(), -1.5 * margin, 1.5 * margin]
+    room = max(values) - min(values)
+    ends = [shown["low"].min(), shown["high"].max()]
+    low, high = np.nanmin([ends[0], min(values)]), np.nanmax([ends[1], max(values)])
+    ax.set_xlim(max(low, min(values) - room) - 0.05 * room, min(high, max(values) + room) + 0.05 * room)
+    ax.xaxis.set_major_formatter(plots.percent_text)
+
+
+def rho_text(found: stats.Correlation) -> str:
+    """Return a rank correlation in words, with its limits where it has them, and n."""
+    if not np.isfinite(found.rho):
+        return f"ρ undefined, n = {found.n}"
+    interval = f" [{found.low:.2f}, {found.high:.2f}]" if np.isfinite(found.low) else ""
+    return f"ρ = {found.rho:.2f}{interval}, n = {found.n}".replace("-", "−")
