@@ -14,7 +14,7 @@ from randsparse.questions.beyond_accuracy.adversarial import Adversarial
 from randsparse.questions.beyond_accuracy.calibration import Calibration
 from randsparse.questions.beyond_accuracy.corruptions import Corruption
 from randsparse.questions.beyond_accuracy.ood import OutOfDistribution
-from randsparse.runs import evaluation_tasks, evaluations, records
+from randsparse.runs import evaluations, records
 from randsparse.runs.config import RunConfig
 from randsparse.runs.evaluations import Evaluation, Subject
 from randsparse.runs.store import Store
@@ -101,7 +101,7 @@ def test_nothing_is_trained_or_measured_twice(store, trainings):
         measuring.evaluate([RUN], some, store, workers=1, progress=False)
     measuring.evaluate([RUN, RUN], [*some, Counted(3)], store, workers=1, progress=False)
     assert Counted.measured == [1, 2, 3] and trainings == []
-    assert evaluation_tasks.missing([RUN], [*some, Counted(4)], store) == [evaluation_tasks.Unit(RUN, (Counted(4),))]
+    assert evaluations.missing([RUN], [*some, Counted(4)], store) == [evaluations.Unit(RUN, (Counted(4),))]
 
 
 def test_a_run_without_weights_is_trained_again_and_its_record_stays(store, trainings):

@@ -206,7 +206,12 @@ while True:
 def test_a_merge_that_was_killed_goes_on(store, tmp_path):
     configs = [BASE.replace(mask_seed=seed) for seed in range(300)]
     path = filled(tmp_path / "home.jsonl.gz", *configs)
-    program = "import sys; from randsparse import bundles, runs; bundles.merge(sys.argv[1], runs.Store(sys.argv[2]))"
+    program = """
+import sys
+from randsparse.runs.store import Store
+from randsparse.sweeps.merging import merge
+merge(sys.argv[1], Store(sys.argv[2]))
+"""
     process = subprocess.Popen([sys.executable, "-c", program, str(path), str(store.root)], env=environment())
     deadline = time.monotonic() + 60
     while len(store.keys) < 20 and time.monotonic() < deadline:

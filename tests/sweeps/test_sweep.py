@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import errno
+import fcntl
 import os
 import platform
 import re
@@ -17,7 +18,6 @@ from randsparse import files
 from randsparse.errors import StudyError
 from randsparse.runs.config import RunConfig
 from randsparse.runs.store import Store, comparable
-from randsparse.sweeps import locks
 from randsparse.sweeps import sweep as sweeping
 from randsparse.sweeps.sweep import LOCK, sweep
 from randsparse.sweeps.tasks import one_thread
@@ -39,10 +39,6 @@ from stand_ins import (
 @pytest.fixture
 def store(tmp_path: Path) -> Store:
     return Store(tmp_path)
-
-
-
-
 
 
 def test_what_is_missing_is_trained_once_and_returned_in_plan_order(store):
@@ -191,7 +187,7 @@ def test_a_killed_sweep_goes_on_with_what_is_missing(tmp_path, store):
     program = """
 import sys
 import stand_ins
-from randsparse.runs import Store
+from randsparse.runs.store import Store
 stand_ins.run(stand_ins.CONFIGS, Store(sys.argv[1]), stand_ins.train_two, workers=2)
 """
     command = [sys.executable, "-c", program, str(store.root)]
@@ -219,7 +215,7 @@ def test_sweeps_of_one_store_wait_for_each_other_and_train_nothing_twice(tmp_pat
     program = """
 import sys
 import stand_ins
-from randsparse.runs import Store
+from randsparse.runs.store import Store
 print(len(stand_ins.run(stand_ins.CONFIGS, Store(sys.argv[1]), stand_ins.train_slowly, workers=int(sys.argv[2]))))
 """
     command = [sys.executable, "-c", program, str(store.root)]
@@ -251,7 +247,10 @@ def test_a_sweep_within_a_sweep_that_lacks_nothing_does_not_wait(store):
 
 
 def test_where_files_cannot_be_locked_the_log_says_so(store, monkeypatch, caplog):
-    monkeypatch.setattr(locks, "fcntl", None)
+    def refuse(*arguments):
+        raise OSError(errno.ENOSYS, os.strerror(errno.ENOSYS))
+
+    monkeypatch.setattr(fcntl, "flock", refuse)
     assert len(run(CONFIGS, store)) == 6
     assert "start no second sweep on this store" in caplog.text
 
@@ -284,8 +283,8 @@ import os, sys
 from pathlib import Path
 import stand_ins
 from randsparse.errors import StudyError
-from randsparse.runs import Store
-from randsparse.sweep import sweep
+from randsparse.runs.store import Store
+from randsparse.sweeps.sweep import sweep
 
 root, ballast = Path(sys.argv[1]), Path(sys.argv[1], "ballast")
 what = sys.argv[2]
@@ -311,10 +310,6 @@ print(attempt())
 ballast.unlink()
 print(attempt())
 """
-
-
-
-
 
 
 @pytest.mark.parametrize(

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from randsparse.questions.beyond_accuracy import plan
-from randsparse.runs.evaluation_tasks import Unit
+from randsparse.runs.evaluations import Unit
 from randsparse.study import status
 from randsparse.training import weights
 

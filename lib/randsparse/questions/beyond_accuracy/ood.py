@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from randsparse.data.catalogue import DATASETS
-from randsparse.errors import unknown
-from randsparse.runs.evaluations import Evaluation, Subject, require
+from randsparse.errors import require, unknown
+from randsparse.runs.evaluations import Evaluation, Subject
 
 if TYPE_CHECKING:
     from torch import Tensor

@@ -5,15 +5,15 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
-from randsparse.errors import unknown
+from randsparse.errors import require, unknown
 from randsparse.questions.beyond_accuracy.adversarial import ATTACKS, Adversarial, masking_suite
 from randsparse.questions.beyond_accuracy.calibration import Calibration
 from randsparse.questions.beyond_accuracy.corruptions import Corruption
 from randsparse.questions.beyond_accuracy.ood import SCORES, OutOfDistribution
 from randsparse.questions.experiments import DENSE, RANDOM, SMALL_OWN, SMALL_PARENT, Parameters, compared
-from randsparse.runs import evaluation_tasks, evaluations
+from randsparse.runs import evaluations
 from randsparse.runs.config import RunConfig
-from randsparse.runs.evaluations import Evaluation, require
+from randsparse.runs.evaluations import Evaluation
 from randsparse.runs.store import Store
 
 ARMS = (DENSE, RANDOM, SMALL_PARENT, SMALL_OWN)
@@ -72,9 +72,9 @@ def runs(name: str, parameters: Parameters, store: Store) -> list[RunConfig]:
     return list(dict.fromkeys(arm.config for arm in compared(name, parameters).singles(store)))
 
 
-def missing(name: str, parameters: Parameters, store: Store) -> list[evaluation_tasks.Unit]:
+def missing(name: str, parameters: Parameters, store: Store) -> list[evaluations.Unit]:
     """Return what `store` lacks of the evaluations of notebook `name`; raises as `evaluations.load`."""
-    return evaluation_tasks.missing(runs(name, parameters, store), wanted(name, parameters), store)
+    return evaluations.missing(runs(name, parameters, store), wanted(name, parameters), store)
 
 
 def paths(name: str, parameters: Parameters, store: Store) -> list[Path]:
