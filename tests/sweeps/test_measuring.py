@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import os
 import shutil
+import signal
 from dataclasses import dataclass
+from pathlib import Path
 from typing import ClassVar
 
 import pytest
@@ -41,6 +44,24 @@ class Counted(Evaluation):
     def measure(self, subject: Subject) -> dict[str, float]:
         self.measured.append(self.number)
         return {"number": self.number}
+
+
+@dataclass(frozen=True)
+class Deadly(Evaluation):
+    """Kills its own process as often as asked, then measures how often it was begun."""
+
+    kills: int = 0
+    notes: str = ""  # a file, with a line for each begin
+
+    kind: ClassVar[str] = "deadly"
+
+    def measure(self, subject: Subject) -> dict[str, float]:
+        with open(self.notes, "a") as file:
+            file.write("begun\n")
+        begun = len(Path(self.notes).read_text().split())
+        if begun <= self.kills:
+            os.kill(os.getpid(), signal.SIGKILL)
+        return {"begun": begun}
 
 
 @pytest.fixture(scope="module")
@@ -178,6 +199,21 @@ def test_processes_and_order_do_not_matter(store, trainings):
     measuring.evaluate([RUN], [ALL[2], ALL[0]], store, workers=2, progress=False)
     measuring.evaluate([RUN], ALL[::-1], store, workers=1, progress=False)
     assert values(store) == before and trainings == []
+
+
+def test_a_process_that_dies_costs_its_evaluation_a_retry(store, tmp_path):
+    wanted = [Deadly(1, str(tmp_path / "notes")), Counted(5)]
+    records = measuring.evaluate([RUN], wanted, store, workers=2, progress=False)
+    assert [record["values"] for record in records] == [{"begun": 2}, {"number": 5}]
+
+
+def test_an_evaluation_that_kills_its_processes_is_given_up_and_the_others_are_stored(store, tmp_path):
+    deadly = Deadly(100, str(tmp_path / "notes"))
+    name = f"{RUN.key}-{deadly.key}"
+    with pytest.raises(StudyError, match=f"died again and again while they evaluated {name}: .*, 1 are missing"):
+        measuring.evaluate([RUN], [deadly, Counted(6)], store, workers=2, progress=False, retries=1)
+    assert values(store, wanted=[deadly, Counted(6)]) == [{"number": 6}]
+    assert len(Path(deadly.notes).read_text().split()) == 3  # two of them beside another one, the last alone
 
 
 def test_results_do_not_depend_on_the_batch_size(store, monkeypatch):

@@ -15,8 +15,10 @@ import pytest
 from made_up import BASE, environment, record_of
 from randsparse.errors import StudyError
 from randsparse.runs.config import RunConfig
+from randsparse.runs.records import differences
 from randsparse.runs.store import Store, comparable
-from randsparse.sweeps.merging import Bundle, differences, merge
+from randsparse.sweeps.bundles import Bundle
+from randsparse.sweeps.merging import merge
 
 NAMES = ("home.jsonl", "home.jsonl.gz")
 CONFIGS = [BASE.replace(mask_seed=seed) for seed in range(4)]

@@ -170,18 +170,16 @@ def load(
 
 
 def record_of(config: RunConfig, evaluation: Evaluation, values: dict[str, Any], environment: Record) -> Record:
-    """Return the record of an evaluation, as it is stored; NaN and infinity become null."""
-    return plain(
-        {
-            "schema": SCHEMA,
-            "key": evaluation.key,
-            "run": config.key,
-            "config": config.to_dict(),
-            "evaluation": evaluation.to_dict(),
-            "values": values,
-            "environment": environment,
-        }
-    )
+    """Return the record of an evaluation."""
+    return {
+        "schema": SCHEMA,
+        "key": evaluation.key,
+        "run": config.key,
+        "config": config.to_dict(),
+        "evaluation": evaluation.to_dict(),
+        "values": values,
+        "environment": environment,
+    }
 
 
 def save(config: RunConfig, evaluation: Evaluation, values: dict[str, Any], environment: Record, store: Store) -> None:
@@ -189,7 +187,7 @@ def save(config: RunConfig, evaluation: Evaluation, values: dict[str, Any], envi
 
     Raises StudyError if the store is read-only or the folder cannot be written.
     """
-    store.of(EVALUATIONS).write(config.dataset, record_of(config, evaluation, values, environment))
+    store.of(EVALUATIONS).put(record_of(config, evaluation, values, environment))
 
 
 def frame(runs: Iterable[RunConfig], evaluations: Iterable[Evaluation], store: Store) -> pd.DataFrame:
@@ -225,6 +223,11 @@ def parsed(text: bytes) -> tuple[Record, RunConfig]:
     return record, config
 
 
+def checked(record: Record) -> tuple[Record, RunConfig]:
+    """Return the record of an evaluation as it is stored, NaN and infinity as null, and the config of its run."""
+    return plain(record), RunConfig.from_dict(record["config"])
+
+
 def differences(one: Record, other: Record) -> tuple[str, ...]:
     """Return the fields in which the records of an evaluation differ; the environment does not count."""
     return tuple(sorted({name for name in FIELDS if one[name] != other[name]} - {"environment"}))
@@ -234,6 +237,8 @@ EVALUATIONS = Kind(
     folder="evaluations",
     word="evaluation",
     parsed=parsed,
+    checked=checked,
+    differences=differences,
     name=lambda record: f"{record['run']}-{record['key']}",
     made="evaluate runs",
     again="make it anew",

@@ -28,7 +28,9 @@ class Kind(NamedTuple):
         folder: where they are, below the folder of results.
         word: what a message calls one of them.
         parsed: gives the record that a text holds, and the config of its run; raises `records.Damage`.
+        checked: gives a record as it is stored, and the config of its run; raises StudyError if they do not fit.
         name: gives the name, without suffix, that the file of a record has.
+        differences: gives the fields in which two records of one name differ, as far as they should not.
         made: what makes them, as a message about a read-only store says it: "train runs".
         again: what the same command does about a damaged one: "train it anew".
     """
@@ -36,7 +38,9 @@ class Kind(NamedTuple):
     folder: str
     word: str
     parsed: Callable[[bytes], tuple[Record, RunConfig]]
+    checked: Callable[[Record], tuple[Record, RunConfig]]
     name: Callable[[Record], str]
+    differences: Callable[[Record, Record], tuple[str, ...]]
     made: str
     again: str
 
@@ -119,14 +123,16 @@ class RecordFiles:
             files = "; ".join(damaged[:SHOWN]) + more
             raise CorruptRecord(f"corrupt {self.kind.word} {files}: run the same command again to {self.kind.again}")
 
-    def write(self, dataset: str, record: Record) -> None:
-        """Write `record`, which is strict JSON, so that a reader finds all of it or nothing, also after a kill.
+    def put(self, record: Record) -> None:
+        """Write `record` so that a reader finds all of it or nothing, also after a kill or a power cut.
 
-        Raises StudyError if the store is read-only or the folder cannot be written.
+        NaN and infinity become null. Raises StudyError if name and config do not fit together, the store is read-only
+        or the folder cannot be written.
         """
-        if dataset not in self._prepared:
-            self.check_writable(dataset)
-        path = self.path(dataset, self.kind.name(record))
+        record, config = self.kind.checked(record)
+        if config.dataset not in self._prepared:
+            self.check_writable(config.dataset)
+        path = self.path(config.dataset, self.kind.name(record))
         write(path, (json.dumps(record, sort_keys=True, indent=1, allow_nan=False) + "\n").encode())
         self._entries.pop(path, None)
 

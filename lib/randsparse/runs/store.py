@@ -21,7 +21,9 @@ RUNS = Kind(
     folder="runs",
     word="record",
     parsed=records.parsed,
+    checked=records.checked,
     name=lambda record: record["key"],
+    differences=records.differences,
     made="train runs",
     again="train it anew",
 )
@@ -103,9 +105,8 @@ class Store:
         """
         record, config = records.checked(record)
         old = self._entry(self.path(config), [])
-        if record["status"] == "failed" and old is not None and old.record["status"] != "failed":
-            return
-        self._runs.write(config.dataset, record)
+        if record["status"] != "failed" or old is None or old.record["status"] == "failed":
+            self._runs.put(record)
 
     def check_writable(self, *datasets: str) -> None:
         """Raise StudyError unless records of `datasets` can be written; to be known before training."""

@@ -123,10 +123,10 @@ class Study:
 
     @functools.cached_property
     def estimator(self) -> Estimator:
-        """What runs take on this machine, by the store."""
-        from randsparse.sweeps.budget import Estimator
+        """What runs take on this machine, by the store, of which a sample is read if it is large."""
+        from randsparse.sweeps import budget
 
-        return Estimator(self.store.costs(), self.device or "cpu")
+        return budget.Estimator(self.store.costs(budget.SAMPLE), self.device or "cpu")
 
     @property
     def where(self) -> dict[str, object]:
@@ -147,7 +147,7 @@ class Study:
 
         Raises StudyError if it cannot be written, before training.
         """
-        from randsparse.sweeps.merging import Bundle
+        from randsparse.sweeps.bundles import Bundle
 
         if not self.out:
             return None

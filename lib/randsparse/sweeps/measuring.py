@@ -68,7 +68,7 @@ def evaluate(
     with contextlib.closing(pool.finished(todo)) as outcomes, tqdm(desc="evaluations", total=total, **watched) as bar:
         for outcome in outcomes:
             for record in outcome.records:
-                store.of(evaluations.EVALUATIONS).write(outcome.unit.run.dataset, record)
+                store.of(evaluations.EVALUATIONS).put(record)
             bar.update(len(outcome.records))
     return list(evaluations.load(runs, wanted, store).values())
 
