@@ -21,8 +21,6 @@ from randsparse.sweeps import cluster
 from randsparse.sweeps.sweep import sweep
 from stand_ins import CONFIGS, calls, train, train_slowly, train_with_a_kill, wait_until
 
-HERE = Path(__file__).parent
-
 
 class Cluster:
     """A scheduler and workers, started by the lines of the README, in a folder of their own."""
@@ -30,7 +28,7 @@ class Cluster:
     def __init__(self, folder: Path) -> None:
         folder.mkdir(exist_ok=True)
         self.folder, self.processes = folder, []
-        paths = os.pathsep.join([str(REPOSITORY / "lib"), str(HERE)])
+        paths = os.pathsep.join(str(REPOSITORY / name) for name in ("lib", "tests", ""))
         # `environment` is that of a worker's own machine: it has a DATA_DIR that the coordinator has not.
         self.environment = {
             **environment(), "PYTHONPATH": paths, "DATA_DIR": str(folder / "data"), "OMP_NUM_THREADS": "1",

@@ -23,7 +23,7 @@ from randsparse.training import trainer
 KILLS = int(os.environ.get("RANDSPARSE_KILLS") or 4)
 PROGRAM = """
 import sys
-import test_kills
+from tests.sweeps import test_kills
 from randsparse.runs.store import Store
 test_kills.run(int(sys.argv[2]), Store(sys.argv[1]), workers=2)
 """

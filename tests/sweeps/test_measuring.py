@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import os
 import shutil
+import signal
 from dataclasses import dataclass
+from pathlib import Path
 from typing import ClassVar
 
 import pytest
@@ -14,7 +17,7 @@ from randsparse.questions.beyond_accuracy.adversarial import Adversarial
 from randsparse.questions.beyond_accuracy.calibration import Calibration
 from randsparse.questions.beyond_accuracy.corruptions import Corruption
 from randsparse.questions.beyond_accuracy.ood import OutOfDistribution
-from randsparse.runs import evaluation_tasks, evaluations, records
+from randsparse.runs import evaluations, records
 from randsparse.runs.config import RunConfig
 from randsparse.runs.evaluations import Evaluation, Subject
 from randsparse.runs.store import Store
@@ -41,6 +44,24 @@ class Counted(Evaluation):
     def measure(self, subject: Subject) -> dict[str, float]:
         self.measured.append(self.number)
         return {"number": self.number}
+
+
+@dataclass(frozen=True)
+class Deadly(Evaluation):
+    """Kills its own process as often as asked, then measures how often it was begun."""
+
+    kills: int = 0
+    notes: str = ""  # a file, with a line for each begin
+
+    kind: ClassVar[str] = "deadly"
+
+    def measure(self, subject: Subject) -> dict[str, float]:
+        with open(self.notes, "a") as file:
+            file.write("begun\n")
+        begun = len(Path(self.notes).read_text().split())
+        if begun <= self.kills:
+            os.kill(os.getpid(), signal.SIGKILL)
+        return {"begun": begun}
 
 
 @pytest.fixture(scope="module")
@@ -101,7 +122,7 @@ def test_nothing_is_trained_or_measured_twice(store, trainings):
         measuring.evaluate([RUN], some, store, workers=1, progress=False)
     measuring.evaluate([RUN, RUN], [*some, Counted(3)], store, workers=1, progress=False)
     assert Counted.measured == [1, 2, 3] and trainings == []
-    assert evaluation_tasks.missing([RUN], [*some, Counted(4)], store) == [evaluation_tasks.Unit(RUN, (Counted(4),))]
+    assert evaluations.missing([RUN], [*some, Counted(4)], store) == [evaluations.Unit(RUN, (Counted(4),))]
 
 
 def test_a_run_without_weights_is_trained_again_and_its_record_stays(store, trainings):
@@ -178,6 +199,21 @@ def test_processes_and_order_do_not_matter(store, trainings):
     measuring.evaluate([RUN], [ALL[2], ALL[0]], store, workers=2, progress=False)
     measuring.evaluate([RUN], ALL[::-1], store, workers=1, progress=False)
     assert values(store) == before and trainings == []
+
+
+def test_a_process_that_dies_costs_its_evaluation_a_retry(store, tmp_path):
+    wanted = [Deadly(1, str(tmp_path / "notes")), Counted(5)]
+    records = measuring.evaluate([RUN], wanted, store, workers=2, progress=False)
+    assert [record["values"] for record in records] == [{"begun": 2}, {"number": 5}]
+
+
+def test_an_evaluation_that_kills_its_processes_is_given_up_and_the_others_are_stored(store, tmp_path):
+    deadly = Deadly(100, str(tmp_path / "notes"))
+    name = f"{RUN.key}-{deadly.key}"
+    with pytest.raises(StudyError, match=f"died again and again while they evaluated {name}: .*, 1 are missing"):
+        measuring.evaluate([RUN], [deadly, Counted(6)], store, workers=2, progress=False, retries=1)
+    assert values(store, wanted=[deadly, Counted(6)]) == [{"number": 6}]
+    assert len(Path(deadly.notes).read_text().split()) == 3  # two of them beside another one, the last alone
 
 
 def test_results_do_not_depend_on_the_batch_size(store, monkeypatch):

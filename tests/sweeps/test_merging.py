@@ -15,8 +15,10 @@ import pytest
 from made_up import BASE, environment, record_of
 from randsparse.errors import StudyError
 from randsparse.runs.config import RunConfig
+from randsparse.runs.records import differences
 from randsparse.runs.store import Store, comparable
-from randsparse.sweeps.merging import Bundle, differences, merge
+from randsparse.sweeps.bundles import Bundle
+from randsparse.sweeps.merging import merge
 
 NAMES = ("home.jsonl", "home.jsonl.gz")
 CONFIGS = [BASE.replace(mask_seed=seed) for seed in range(4)]
@@ -206,8 +208,12 @@ while True:
 def test_a_merge_that_was_killed_goes_on(store, tmp_path):
     configs = [BASE.replace(mask_seed=seed) for seed in range(300)]
     path = filled(tmp_path / "home.jsonl.gz", *configs)
-    imports = "import sys; from randsparse.sweeps.merging import merge; from randsparse.runs.store import Store"
-    program = f"{imports}; merge(sys.argv[1], Store(sys.argv[2]))"
+    program = """
+import sys
+from randsparse.runs.store import Store
+from randsparse.sweeps.merging import merge
+merge(sys.argv[1], Store(sys.argv[2]))
+"""
     process = subprocess.Popen([sys.executable, "-c", program, str(path), str(store.root)], env=environment())
     deadline = time.monotonic() + 60
     while len(store.keys) < 20 and time.monotonic() < deadline:

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import errno
+import fcntl
 import os
 import platform
 import re
@@ -17,7 +18,6 @@ from randsparse import files
 from randsparse.errors import StudyError
 from randsparse.runs.config import RunConfig
 from randsparse.runs.store import Store, comparable
-from randsparse.sweeps import locks
 from randsparse.sweeps import sweep as sweeping
 from randsparse.sweeps.sweep import LOCK, sweep
 from randsparse.sweeps.tasks import one_thread
@@ -39,10 +39,6 @@ from stand_ins import (
 @pytest.fixture
 def store(tmp_path: Path) -> Store:
     return Store(tmp_path)
-
-
-
-
 
 
 def test_what_is_missing_is_trained_once_and_returned_in_plan_order(store):
@@ -251,7 +247,10 @@ def test_a_sweep_within_a_sweep_that_lacks_nothing_does_not_wait(store):
 
 
 def test_where_files_cannot_be_locked_the_log_says_so(store, monkeypatch, caplog):
-    monkeypatch.setattr(locks, "fcntl", None)
+    def refuse(*arguments):
+        raise OSError(errno.ENOSYS, os.strerror(errno.ENOSYS))
+
+    monkeypatch.setattr(fcntl, "flock", refuse)
     assert len(run(CONFIGS, store)) == 6
     assert "start no second sweep on this store" in caplog.text
 
@@ -311,10 +310,6 @@ print(attempt())
 ballast.unlink()
 print(attempt())
 """
-
-
-
-
 
 
 @pytest.mark.parametrize(

@@ -12,7 +12,7 @@ from torch import nn
 from randsparse.data.dataset import load
 from randsparse.runs import records, store
 from randsparse.runs.config import RunConfig
-from randsparse.sweeps.merging import differences
+from randsparse.runs.records import differences
 from randsparse.training import averaging, checkpoints, trainer
 from randsparse.training.metrics import correctness, logits
 

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from randsparse.comparison.design import Comparison, Parameters
-from randsparse.runs import evaluation_tasks, evaluations
+from randsparse.runs import evaluations
 
 if TYPE_CHECKING:
     from randsparse.runs.config import RunConfig
@@ -90,9 +90,9 @@ def runs(name: str, parameters: Parameters, store: Store) -> list[RunConfig]:
     return list(dict.fromkeys(arm.config for arm in compared(name, parameters).singles(store)))
 
 
-def missing(name: str, parameters: Parameters, store: Store) -> list[evaluation_tasks.Unit]:
+def missing(name: str, parameters: Parameters, store: Store) -> list[evaluations.Unit]:
     """Return what `store` lacks of the evaluations of notebook `name`; raises as `evaluations.load`."""
-    return evaluation_tasks.missing(runs(name, parameters, store), wanted(name, parameters), store)
+    return evaluations.missing(runs(name, parameters, store), wanted(name, parameters), store)
 
 
 def paths(name: str, parameters: Parameters, store: Store) -> list[Path]:

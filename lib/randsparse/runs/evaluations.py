@@ -4,20 +4,21 @@ from __future__ import annotations
 
 import hashlib
 import json
-import math
-import os
 from abc import ABC, abstractmethod
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import MISSING, dataclass, fields
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
 
-from randsparse.errors import StudyError, unknown
-from randsparse.files import check_folder, plain, write
+from randsparse.errors import unknown
+from randsparse.files import plain
+from randsparse.runs import records
 from randsparse.runs.config import RunConfig
-from randsparse.runs.records import Record, comparable, config_row
-from randsparse.runs.store import CorruptRecord, Store
+from randsparse.runs.forms import typed
+from randsparse.runs.kinds import Kind
+from randsparse.runs.records import WITHOUT_WEIGHTS, Damage, Record, config_row
+from randsparse.runs.store import Store
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -26,6 +27,8 @@ if TYPE_CHECKING:
 
     from randsparse.data.dataset import Dataset
 
+    Logits = Callable[[nn.Module, Tensor, Dataset, torch.dtype], Tensor]
+
 SCHEMA = 1
 """Version of the format of these records."""
 FIELDS = ("schema", "key", "run", "config", "evaluation", "values", "environment")
@@ -33,19 +36,22 @@ FIELDS = ("schema", "key", "run", "config", "evaluation", "values", "environment
 
 @dataclass(eq=False)
 class Subject:
-    """What is evaluated: a network with the weights of its run, in evaluation mode, and the data it was trained on."""
+    """What is evaluated: a network with the weights of its run, in evaluation mode, and the data it was trained on.
+
+    Attributes:
+        compute: gives the logits of a network for images, as `training.metrics.logits` does.
+    """
 
     model: nn.Module
     dataset: Dataset
     precision: torch.dtype
     data_dir: Path
+    compute: Logits
     device: str = "cpu"
 
     def logits(self, images: Tensor) -> Tensor:
         """Return the logits, float64 (N, classes), of uint8 images (N, C, size, size)."""
-        from randsparse.training.metrics import logits
-
-        return logits(self.model, images.to(self.device), self.dataset, self.precision)
+        return self.compute(self.model, images.to(self.device), self.dataset, self.precision)
 
     @cached_property
     def val_logits(self) -> Tensor:
@@ -75,7 +81,10 @@ class Evaluation(ABC):
 
     def __post_init__(self) -> None:
         for field in fields(self):
-            object.__setattr__(self, field.name, _typed(field.name, getattr(self, field.name), field.default))
+            if field.default is MISSING:
+                raise TypeError(f"the field {field.name} of an evaluation has no default")
+            value = typed(field.name, getattr(self, field.name), field.default, finite=True)
+            object.__setattr__(self, field.name, value)
         for name, allowed in self.choices.items():
             if getattr(self, name) not in allowed:
                 raise unknown(name, getattr(self, name), allowed)
@@ -115,15 +124,34 @@ class Evaluation(ABC):
         return _key(self.to_dict())
 
 
-def require(condition: bool, name: str, value: object, allowed: str) -> None:
-    """Raise the StudyError of an impossible value unless `condition` holds."""
-    if not condition:
-        raise StudyError(f"{name}={value!r} is not possible: it must be {allowed}")
+class Unit(NamedTuple):
+    """The evaluations of one kind of one run, which share what they compute."""
+
+    run: RunConfig
+    evaluations: tuple[Evaluation, ...]
+
+
+def missing(runs: Iterable[RunConfig], wanted: Iterable[Evaluation], store: Store) -> list[Unit]:
+    """Return what `measuring.evaluate` would measure now, in the units in which it is measured; raises as `load`.
+
+    Runs that are recorded as diverged or failed have no weights and are left out.
+    """
+    runs, wanted = list(dict.fromkeys(runs)), list(dict.fromkeys(wanted))
+    trained = store.load(runs)
+    have = load(runs, wanted, store)
+    groups: dict[tuple[RunConfig, str], list[Evaluation]] = {}
+    for run in runs:
+        if trained.get(run.key, {}).get("status") in WITHOUT_WEIGHTS:
+            continue
+        for each in wanted:
+            if (run, each) not in have:
+                groups.setdefault((run, each.kind), []).append(each)
+    return [Unit(run, tuple(group)) for (run, _), group in groups.items()]
 
 
 def path_of(config: RunConfig, evaluation: Evaluation, store: Store) -> Path:
     """Return where the record of an evaluation is, or would be."""
-    return store.root / "evaluations" / config.dataset / f"{config.key}-{evaluation.key}.json"
+    return store.of(EVALUATIONS).path(config.dataset, f"{config.key}-{evaluation.key}")
 
 
 def load(
@@ -134,21 +162,16 @@ def load(
     Raises CorruptRecord for files that are no record of their evaluation, after setting them aside as
     `<name>.corrupt`; StudyError for one of another schema version, which is left in place.
     """
-    evaluations, damaged = list(dict.fromkeys(evaluations)), []
+    evaluations, damaged, files = list(dict.fromkeys(evaluations)), [], store.of(EVALUATIONS)
     pairs = [(run, evaluation) for run in dict.fromkeys(runs) for evaluation in evaluations]
-    found = {pair: record for pair in pairs if (record := _read(*pair, store, damaged)) is not None}
-    if damaged:
-        files = "; ".join(damaged[:5]) + (f"; and {len(damaged) - 5} more" if len(damaged) > 5 else "")
-        raise CorruptRecord(f"corrupt evaluation {files}: run the same command again to make it anew")
-    return found
+    read = {pair: files.read(path_of(*pair, store), damaged) for pair in pairs}
+    files.report(damaged)
+    return {pair: entry.record for pair, entry in read.items() if entry is not None}
 
 
-def save(config: RunConfig, evaluation: Evaluation, values: dict[str, Any], environment: Record, store: Store) -> None:
-    """Write the record of an evaluation, whole or not at all; NaN and infinity become null.
-
-    Raises StudyError if the store is read-only or the folder cannot be written.
-    """
-    record = {
+def record_of(config: RunConfig, evaluation: Evaluation, values: dict[str, Any], environment: Record) -> Record:
+    """Return the record of an evaluation."""
+    return {
         "schema": SCHEMA,
         "key": evaluation.key,
         "run": config.key,
@@ -157,45 +180,18 @@ def save(config: RunConfig, evaluation: Evaluation, values: dict[str, Any], envi
         "values": values,
         "environment": environment,
     }
-    _write(path_of(config, evaluation, store), record, store)
 
 
-def _write(path: Path, record: Record, store: Store) -> None:
-    if store.read_only:
-        raise StudyError(f"the store {store.root} was opened read-only: use read_only=False to evaluate runs")
-    if not path.parent.is_dir():
-        check_folder(path.parent)
-    write(path, (json.dumps(plain(record), sort_keys=True, indent=1, allow_nan=False) + "\n").encode())
+def save(config: RunConfig, evaluation: Evaluation, values: dict[str, Any], environment: Record, store: Store) -> None:
+    """Write the record of an evaluation, whole or not at all; NaN and infinity become null.
 
-
-def merge(content: bytes, store: Store) -> tuple[bool, tuple[str, ...]]:
-    """Take the record of an evaluation from another folder of results, unless `store` has it.
-
-    Returns:
-        Whether it was added, and the fields in which it differs from the stored one, which is kept; the environment
-        does not count.
-
-    Raises StudyError for what is no record of an evaluation, or one of another version.
+    Raises StudyError if the store is read-only or the folder cannot be written.
     """
-    try:
-        record = json.loads(content)
-        config = RunConfig.from_dict(record["config"])
-        whole = set(FIELDS) <= set(record) and isinstance(record["values"], dict) and record["schema"] == SCHEMA
-    except (ValueError, TypeError, KeyError, RecursionError):
-        raise StudyError("no record of an evaluation") from None
-    if not whole or (record["run"], record["key"]) != (config.key, _key(record["evaluation"])):
-        raise StudyError("no record of an evaluation of this version: its key, run and config do not fit together")
-    path = store.root / "evaluations" / config.dataset / f"{config.key}-{record['key']}.json"
-    if path.exists():
-        stored = json.loads(path.read_bytes())
-        differing = {name for name in FIELDS if stored.get(name) != record[name]} - {"environment"}
-        return False, tuple(sorted(differing))
-    _write(path, record, store)
-    return True, ()
+    store.of(EVALUATIONS).put(record_of(config, evaluation, values, environment))
 
 
 def frame(runs: Iterable[RunConfig], evaluations: Iterable[Evaluation], store: Store) -> pd.DataFrame:
-    """Return one row a run and evaluation that is stored, runs first; raises as `load`.
+    """Return one row per run and evaluation that is stored, runs first; raises as `load`.
 
     Columns: key and fields of the run; `evaluation` (its key), `kind` and parameters; then the values that are
     numbers or texts. What has no effect, or belongs to another kind, is missing.
@@ -213,73 +209,43 @@ def frame(runs: Iterable[RunConfig], evaluations: Iterable[Evaluation], store: S
 
 def digest(runs: Iterable[RunConfig], evaluations: Iterable[Evaluation], store: Store) -> str:
     """Return 16 hex digits of the records that there are, whatever their order and environment; raises as `load`."""
-    lines = {json.dumps(comparable(record), sort_keys=True) for record in load(runs, evaluations, store).values()}
-    return hashlib.sha256("\n".join(sorted(lines)).encode()).hexdigest()[:16]
+    return records.digest(load(runs, evaluations, store).values())
 
 
-def _read(config: RunConfig, evaluation: Evaluation, store: Store, damaged: list[str]) -> Record | None:
-    path = path_of(config, evaluation, store)
-    try:
-        record = json.loads(path.read_bytes())
-    except (FileNotFoundError, NotADirectoryError):
-        return None
-    except OSError as error:
-        raise StudyError(f"cannot read evaluation {path}: {error.strerror}") from error
-    except (ValueError, RecursionError):
-        damaged.append(f"{path} (not whole JSON), {_set_aside(path, store)}")
-        return None
-    if isinstance(record, dict) and record.get("schema", SCHEMA) != SCHEMA:
-        raise StudyError(
-            f"evaluation {path} has schema version {record['schema']} and this library reads {SCHEMA}: it was left in "
-            "place; use the library that wrote it, or another results folder"
-        )
-    if not _fits(record, config, evaluation):
-        damaged.append(f"{path} (its key, run and file name do not fit together), {_set_aside(path, store)}")
-        return None
-    return record
+def parsed(text: bytes) -> tuple[Record, RunConfig]:
+    """Return the record of an evaluation that `text` holds, and the config of its run; raises `records.Damage`."""
+    record = records.decoded(text, FIELDS, SCHEMA)
+    if not isinstance(record["values"], dict):
+        raise Damage("not a record: its fields are of other types")
+    config = records.config_of(record)
+    if (record["run"], record["key"]) != (config.key, _key(record["evaluation"])):
+        raise Damage("its key, run and config do not fit together")
+    return record, config
 
 
-def _fits(record: Any, config: RunConfig, evaluation: Evaluation) -> bool:
-    return (
-        isinstance(record, dict)
-        and set(FIELDS) <= set(record)
-        and (record["run"], record["key"]) == (config.key, evaluation.key)
-        and record["config"] == config.to_dict()
-        and record["evaluation"] == evaluation.to_dict()
-        and isinstance(record["values"], dict)
-    )
+def checked(record: Record) -> tuple[Record, RunConfig]:
+    """Return the record of an evaluation as it is stored, NaN and infinity as null, and the config of its run."""
+    return plain(record), RunConfig.from_dict(record["config"])
 
 
-def _set_aside(path: Path, store: Store) -> str:
-    if store.read_only:
-        return "left in place in a read-only store"
-    aside, number = path.with_name(f"{path.name}.corrupt"), 1
-    while aside.exists():
-        number += 1
-        aside = path.with_name(f"{path.name}.corrupt{number}")
-    try:
-        os.rename(path, aside)
-    except OSError as error:
-        return f"not set aside: {error.strerror}"
-    return f"set aside as {aside.name}"
+def differences(one: Record, other: Record) -> tuple[str, ...]:
+    """Return the fields in which the records of an evaluation differ; the environment does not count."""
+    return tuple(sorted({name for name in FIELDS if one[name] != other[name]} - {"environment"}))
+
+
+EVALUATIONS = Kind(
+    folder="evaluations",
+    word="evaluation",
+    parsed=parsed,
+    checked=checked,
+    differences=differences,
+    name=lambda record: f"{record['run']}-{record['key']}",
+    made="evaluate runs",
+    again="make it anew",
+)
+"""The records of evaluations: `evaluations/<dataset>/<key of run>-<key of evaluation>.json`."""
 
 
 def _key(described: dict[str, Any]) -> str:
     text = json.dumps({"schema": SCHEMA, "evaluation": described}, sort_keys=True)
     return hashlib.sha256(text.encode()).hexdigest()[:16]
-
-
-def _typed(name: str, value: Any, default: Any) -> Any:
-    """Return `value` in the field's one form (1 becomes 1.0), or raise for a wrong type."""
-    if default is MISSING:
-        raise TypeError(f"the field {name} of an evaluation has no default")
-    if value is None and default is None:
-        return None
-    wanted = int if default is None else type(default)
-    number = isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
-    if wanted in (int, float) and number and value == wanted(value):
-        return wanted(value)
-    if wanted in (bool, str) and isinstance(value, wanted):
-        return value
-    allowed = f"{wanted.__name__} or None" if default is None else wanted.__name__
-    raise StudyError(f"{name}={value!r} is a {type(value).__name__}: it must be {allowed}")

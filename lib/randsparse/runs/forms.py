@@ -1,17 +1,19 @@
-"""The one form that a field of a run has, whichever way its value was written."""
+"""The one form that a field of a run, or of an evaluation, has, whichever way its value was written."""
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 from randsparse.errors import StudyError, require
 
 
-def typed(name: str, value: Any, default: Any) -> Any:
+def typed(name: str, value: Any, default: Any, finite: bool = False) -> Any:
     """Return the value of a field in its one form: 1 becomes 1.0, a list a tuple.
 
     Args:
         default: of the field, which has its type; None for a whole number or None.
+        finite: whether NaN and infinity are of another type.
 
     Raises:
         StudyError: the value is of another type.
@@ -23,6 +25,7 @@ def typed(name: str, value: Any, default: Any) -> Any:
         return None
     wanted = int if optional else type(default)
     number = isinstance(value, int | float) and not isinstance(value, bool)
+    number = number and not (finite and not math.isfinite(value))
     if wanted is float and number:
         return float(value)
     if wanted is int and number and value == int(value):

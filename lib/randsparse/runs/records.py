@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import base64
+import hashlib
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
@@ -25,6 +26,8 @@ STATUSES = ("done", "stopped", "diverged", "failed")
 METRICS = ("accuracy", "nll", "brier", "ece")
 DENSITIES = ("asked", "realised", "effective")
 COSTS = ("seconds", "images_per_second", "flops", "sparse_flops")
+WITHOUT_WEIGHTS = ("diverged", "failed")
+"""The status of a run that has no final network."""
 CURVE = ("epoch", "lr", "train_loss", "val_loss", "val_accuracy")
 
 MARKS = {"curve": ("val_correct", "ema_val_accuracy", "ema_val_correct"), "test": ("correct",)}
@@ -70,23 +73,34 @@ def parsed(text: bytes) -> tuple[Record, RunConfig]:
 
     A record of other training semantics is returned without a check of its key, which is of that version.
     """
+    record = decoded(text, FIELDS, SCHEMA)
+    if not _has_its_types(record):
+        raise Damage("not a record: its fields are of other types")
+    config = config_of(record)
+    if not (stale(record) or config.key == record["key"]) or record["status"] not in STATUSES:
+        raise Damage("its key, config and status do not fit together")
+    return record, config
+
+
+def decoded(text: bytes, fields: Iterable[str], schema: int) -> Record:
+    """Return the record of any kind that `text` holds, with all `fields`; raises Damage, or one of its kinds."""
     try:
         record = json.loads(text)
     except (ValueError, RecursionError):
         raise Cut("not whole JSON") from None
-    if not isinstance(record, dict) or not set(FIELDS) <= set(record):
+    if not isinstance(record, dict) or not set(fields) <= set(record):
         raise Damage("not a record: fields are missing")
-    if record["schema"] != SCHEMA:
-        raise OtherSchema(f"has schema version {record['schema']} and this library reads {SCHEMA}")
-    if not _has_its_types(record):
-        raise Damage("not a record: its fields are of other types")
+    if record["schema"] != schema:
+        raise OtherSchema(f"has schema version {record['schema']} and this library reads {schema}")
+    return record
+
+
+def config_of(record: Record) -> RunConfig:
+    """Return the config of the run that a record of any kind is about; raises Damage if it is not valid."""
     try:
-        config = RunConfig.from_dict(record["config"])
+        return RunConfig.from_dict(record["config"])
     except (StudyError, TypeError, ValueError, OverflowError) as error:
         raise Damage(f"its config is not valid: {error}") from None
-    if not (stale(record) or config.key == record["key"]) or record["status"] not in STATUSES:
-        raise Damage("its key, config and status do not fit together")
-    return record, config
 
 
 def checked(record: Record) -> tuple[Record, RunConfig]:
@@ -112,6 +126,28 @@ def stale(record: Record) -> bool:
 def comparable(record: Record) -> Record:
     """Return `record` without cost and environment: what two runs of one config have in common."""
     return {name: value for name, value in record.items() if name not in ("cost", "environment")}
+
+
+def digest(records: Iterable[Record]) -> str:
+    """Return 16 hex digits of what is `comparable` of records, whatever their order; equal ones count once."""
+    lines = {json.dumps(comparable(record), sort_keys=True) for record in records}
+    return hashlib.sha256("\n".join(sorted(lines)).encode()).hexdigest()[:16]
+
+
+def differences(one: Record, other: Record) -> tuple[str, ...]:
+    """Return the fields, such as "status" or "test.accuracy", in which the records of two runs differ.
+
+    Cost and environment do not count, nor do `MARKS` that one of them lacks.
+    """
+    return tuple(_differences(*alike(one, other)))
+
+
+def _differences(one: Any, other: Any, name: str = "") -> Iterator[str]:
+    if isinstance(one, dict) and isinstance(other, dict):
+        for each in sorted(one.keys() | other.keys()):
+            yield from _differences(one.get(each), other.get(each), f"{name}.{each}" if name else each)
+    elif one != other:
+        yield name
 
 
 def alike(one: Record, other: Record) -> tuple[Record, Record]:

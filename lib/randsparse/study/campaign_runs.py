@@ -6,11 +6,11 @@ import functools
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
-from randsparse.runs import evaluation_tasks, evaluations
+from randsparse.runs import evaluations
 from randsparse.study.campaign import Campaign, Rates
 
 if TYPE_CHECKING:
-    from randsparse.runs.evaluation_tasks import Unit
+    from randsparse.runs.evaluations import Unit
     from randsparse.study.profile import Study
 
 
@@ -82,4 +82,4 @@ def _note(study: Study, cell: object) -> str:
 
 def _to_measure(study: Study, campaign: Campaign) -> list[Unit]:
     wanted: Iterable = campaign.evaluations(study.root)
-    return evaluation_tasks.missing(campaign.to_evaluate(study.store), wanted, study.store)
+    return evaluations.missing(campaign.to_evaluate(study.store), wanted, study.store)

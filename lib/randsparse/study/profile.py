@@ -18,8 +18,7 @@ from randsparse.training import weights
 
 if TYPE_CHECKING:
     from randsparse.runs.config import RunConfig
-    from randsparse.runs.evaluation_tasks import Unit
-    from randsparse.runs.evaluations import Evaluation
+    from randsparse.runs.evaluations import Evaluation, Unit
     from randsparse.runs.store import Store
     from randsparse.sweeps.budget import Budget, Estimator
 
@@ -184,10 +183,10 @@ class Study:
 
     @functools.cached_property
     def estimator(self) -> Estimator:
-        """What runs take on this machine, by the store."""
-        from randsparse.sweeps.budget import Estimator
+        """What runs take on this machine, by the store, of which a sample is read if it is large."""
+        from randsparse.sweeps import budget
 
-        return Estimator(self.store.costs(), self.device or "cpu")
+        return budget.Estimator(self.store.costs(budget.SAMPLE), self.device or "cpu")
 
     @property
     def where(self) -> dict[str, object]:
@@ -208,7 +207,7 @@ class Study:
 
         Raises StudyError if it cannot be written, before training.
         """
-        from randsparse.sweeps.merging import Bundle
+        from randsparse.sweeps.bundles import Bundle
 
         if not self.out:
             return None

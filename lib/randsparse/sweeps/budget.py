@@ -33,6 +33,8 @@ BESIDE = 1.15
 MARGIN = 1.1
 RESERVE_SECONDS = 8.0
 """A run fits if MARGIN times its estimate, and RESERVE_SECONDS for the start and the end of processes, are left."""
+SAMPLE = 2_000
+"""How many records an estimate is made from at most: of many runs, a part says as well what they take."""
 UNITS = {"s": 1, "m": 60, "h": 3600}
 
 

@@ -16,14 +16,13 @@ from randsparse.data import catalogue
 from randsparse.errors import StudyError
 from randsparse.networks import registry
 from randsparse.runs.config import RunConfig
-from randsparse.runs.records import SEMANTICS, Record, alike, checked
+from randsparse.runs.records import SEMANTICS, WITHOUT_WEIGHTS, Record, alike, checked
 from randsparse.runs.store import Store
 from randsparse.sweeps import locks
 from randsparse.sweeps.sweep import LOCK, sweep
 from randsparse.training import network as networks
 from randsparse.training import trainer, weights
 from randsparse.training.metrics import input_dtype
-from randsparse.training.weights import WITHOUT_WEIGHTS
 
 SAME_LOSS = 1e-6
 """Relative difference up to which mean training losses are the same: some units in the last place of float32."""

@@ -1,4 +1,4 @@
-"""One sweep a store: who comes second waits, and the lock of a process that has died is none."""
+"""One sweep for each store: who comes second waits, and the lock of a process that has died is none."""
 
 from __future__ import annotations
 
@@ -8,14 +8,10 @@ import os
 import platform
 from collections.abc import Iterator
 from pathlib import Path
-from typing import IO
+
+from filelock import FileLock, Timeout
 
 from randsparse.errors import StudyError
-
-try:
-    import fcntl
-except ImportError:  # not a Unix
-    fcntl = None
 
 logger = logging.getLogger(__name__)
 
@@ -26,30 +22,27 @@ def only_one(path: Path) -> Iterator[None]:
 
     The system releases it when the process ends, however that happens. Where files cannot be locked, the log says so.
     """
+    lock = FileLock(path, fallback_to_soft=False)  # a soft lock would outlive the process that holds it
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        file = open(path, "a+")  # noqa: SIM115, closed below
+        path.touch()
     except OSError as error:
         raise StudyError(f"cannot write {path}: {error.strerror}; make its folder writable or use another") from error
-    with file:
-        _lock(file, path)
+    with contextlib.ExitStack() as stack:
+        try:
+            _wait_for(lock, path)
+            stack.callback(lock.release)
+        except OSError as error:
+            logger.warning("cannot lock %s (%s): start no second sweep on this store", path, error)
         with contextlib.suppress(OSError):  # a full disk: the lock holds, only its note is missing
-            file.truncate(0)
-            file.write(f"process {os.getpid()} on {platform.node()}")
-            file.flush()
+            path.write_text(f"process {os.getpid()} on {platform.node()}")
         yield
 
 
-def _lock(file: IO[str], path: Path) -> None:
+def _wait_for(lock: FileLock, path: Path) -> None:
     try:
-        if fcntl is None:
-            raise OSError("this system has no flock")
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            file.seek(0)
-            holder = file.read(200) or "another process"
-            logger.warning("waiting for the sweep of %s, which is training runs of %s", holder, path.parent)
-            fcntl.flock(file, fcntl.LOCK_EX)
-    except OSError as error:
-        logger.warning("cannot lock %s (%s): start no second sweep on this store", path, error)
+        lock.acquire(blocking=False)
+    except Timeout:
+        holder = path.read_text(errors="replace")[:200] or "another process"
+        logger.warning("waiting for the sweep of %s, which is training runs of %s", holder, path.parent)
+        lock.acquire(poll_interval=0.5)

@@ -94,9 +94,9 @@ def sweep(
             if pool is None:  # the first time: what another sweep trains meanwhile is not missing any more
                 stack.enter_context(locks.only_one(store.root / LOCK))
                 files.clean(folder)
-                backend = stack.enter_context(clusters.connected(cluster, device)) if cluster else None
+                there = stack.enter_context(clusters.connected(cluster, device)) if cluster else None
                 task = Task(train, data_dir, folder.absolute(), None if cluster else os.getpid(), device)
-                pool = Pool(task, workers, retries, backend)
+                pool = Pool(task, workers, retries, there)
                 continue
             missing = _longest(missing)
             outcomes = contextlib.closing(pool.finished(units(missing), budget and budget.choose))

@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, ClassVar, NamedTuple
 
 import torch
 from threadpoolctl import threadpool_limits
@@ -20,7 +20,6 @@ from threadpoolctl import threadpool_limits
 from randsparse.errors import StudyError
 from randsparse.runs.config import SCHEMA, RunConfig
 from randsparse.runs.store import COSTS, DENSITIES, Record
-from randsparse.sweeps import cluster
 from randsparse.training import trainer
 from randsparse.training.engines.programs import LANES, together
 
@@ -48,9 +47,9 @@ def train_unit(unit: Unit, train: Train, **options: object) -> list[Record]:
 
 
 class Outcome(NamedTuple):
-    """What became of a unit: its records, an error that concerns all runs, or how many workers died of it."""
+    """What became of a unit: its records, an error that concerns all of them, or how many workers died of it."""
 
-    unit: Unit
+    unit: Any
     records: list[Record]
     seconds: float = 0.0
     error: StudyError | None = None
@@ -71,6 +70,12 @@ class Task:
     coordinator: int | None
     device: str | None = None
 
+    done: ClassVar[str] = "trained"
+
+    def keys(self, unit: Unit) -> list[str]:
+        """Return the keys of a unit's runs."""
+        return [config.key for config in unit]
+
     def __call__(self, unit: Unit) -> Outcome:
         started = time.perf_counter()
         try:
@@ -90,9 +95,9 @@ class Task:
 
     def _check_worker(self) -> None:
         if self.coordinator is None:
-            cluster.check_worker()
+            _check_threads()
         else:
-            _end_with(self.coordinator)
+            end_with(self.coordinator)
         if self.device == "cuda" and not torch.cuda.is_available():
             raise StudyError("device 'cuda': no usable GPU here; use another machine, or device cpu")
 
@@ -140,6 +145,18 @@ def failure(config: RunConfig, error: Exception, seconds: float) -> Record:
     }
 
 
+def _check_threads() -> None:
+    """Raise StudyError in a worker with several threads: runs side by side in one process share its limits."""
+    from distributed import get_worker
+
+    worker = get_worker()
+    if worker.state.nthreads != 1:
+        raise StudyError(
+            f"worker {worker.address} has {worker.state.nthreads} threads: start it with --nthreads 1, and as many "
+            "workers as runs side by side (--nworkers)"
+        )
+
+
 def _has_no_place(error: BaseException | None) -> bool:
     """Return whether a disk that is full or must not be written is behind `error`."""
     while error is not None:
@@ -149,7 +166,7 @@ def _has_no_place(error: BaseException | None) -> bool:
     return False
 
 
-def _end_with(coordinator: int) -> None:
+def end_with(coordinator: int) -> None:
     """Let this worker end when its coordinator is killed, lest two sweeps train the same run."""
     if os.getpid() == coordinator:
         return

@@ -14,9 +14,6 @@ from randsparse.runs.config import RunConfig
 if TYPE_CHECKING:
     from torch import Tensor
 
-WITHOUT_WEIGHTS = ("diverged", "failed")
-"""The status of a run that has no final network."""
-
 logger = logging.getLogger(__name__)
 
 

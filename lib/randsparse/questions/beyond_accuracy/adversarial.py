@@ -6,7 +6,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from randsparse.runs.evaluations import Evaluation, Subject, require
+from randsparse.errors import require
+from randsparse.runs.evaluations import Evaluation, Subject
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -6,7 +6,8 @@ import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from randsparse.runs.evaluations import Evaluation, Subject, require
+from randsparse.errors import require
+from randsparse.runs.evaluations import Evaluation, Subject
 
 if TYPE_CHECKING:
     from torch import Tensor

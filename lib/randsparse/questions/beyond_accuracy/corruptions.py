@@ -11,7 +11,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from randsparse.runs.evaluations import Evaluation, Subject, require
+from randsparse.errors import require
+from randsparse.runs.evaluations import Evaluation, Subject
 
 if TYPE_CHECKING:
     import torch

@@ -7,8 +7,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
+from randsparse.errors import require
 from randsparse.questions.beyond_accuracy.ood_sets import check_name
-from randsparse.runs.evaluations import Evaluation, Subject, require
+from randsparse.runs.evaluations import Evaluation, Subject
 
 if TYPE_CHECKING:
     from torch import Tensor

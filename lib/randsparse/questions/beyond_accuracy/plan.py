@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from randsparse.comparison.design import CONTROLS, Comparison, Parameters, compare, control_points, masked_points
-from randsparse.errors import unknown
+from randsparse.errors import require, unknown
 from randsparse.questions.beyond_accuracy.adversarial import ATTACKS, Adversarial, masking_suite
 from randsparse.questions.beyond_accuracy.calibration import Calibration
 from randsparse.questions.beyond_accuracy.corruptions import Corruption
 from randsparse.questions.beyond_accuracy.ood import SCORES, OutOfDistribution
-from randsparse.runs.evaluations import Evaluation, require
+from randsparse.runs.evaluations import Evaluation
 
 
 def comparison(parameters: Parameters) -> Comparison:
