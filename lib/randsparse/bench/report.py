@@ -15,7 +15,7 @@ from randsparse.bench import candidates, steps, throughput
 from randsparse.files import write
 from randsparse.study.notebook import results_folder
 from randsparse.study.parameters import find_root
-from randsparse.training.trainer import environment
+from randsparse.training.environment import environment
 
 SETTINGS = (("wrn-10-1", 8, 128), ("wrn-10-1", 32, 128), ("wrn-16-1", 32, 128), ("wrn-22-2", 32, 128))
 """(model, image size, batch size) of each row."""

@@ -23,7 +23,7 @@ from randsparse.runs.store import Record, Store
 from randsparse.sweeps import final_weights
 from randsparse.sweeps.pool import IDLE_SECONDS
 from randsparse.sweeps.tasks import one_thread
-from randsparse.training import trainer
+from randsparse.training.environment import environment
 
 
 def evaluate(
@@ -85,7 +85,7 @@ def _measure(unit: Unit, root: Path, data_dir: Path, device: str) -> tuple[Unit,
     with one_thread():
         subject = subject_of(unit.run, Store(root, read_only=True), data_dir, device)
         values = [each.measure(subject) for each in unit.evaluations]
-        return unit, values, trainer.environment(subject.dataset.test_x.device)
+        return unit, values, environment(subject.dataset.test_x.device)
 
 
 def subject_of(config: RunConfig, store: Store, data_dir: str | Path, device: str = "cpu") -> Subject:
