@@ -11,7 +11,7 @@ import torch
 from randsparse.bench import candidates, reference, report, steps, throughput, timing
 from randsparse.runs.config import RunConfig
 from randsparse.training.network import create
-from randsparse.training.trainer import Trainer
+from randsparse.training.train import prepare
 
 CONFIG = RunConfig(batch_size=16, sparsity=0.8)
 
@@ -31,7 +31,7 @@ def test_compaction_is_measured_against_the_masked_step():
 def test_the_reference_loop_takes_the_steps_of_training():
     """In double precision, the same batches give the same losses, in another order of operations."""
     config = CONFIG.replace(precision="float64", warmup_epochs=0.0)
-    run = Trainer([config], steps.random_images(8, 64))
+    run = prepare([config], steps.random_images(8, 64))
     network = create(config, 10, 3, 8)
     model = network.model.double().train()
     weights = [p for p in model.parameters() if p.dim() > 1]

@@ -15,12 +15,12 @@ import folders
 from folders import CLASSES, NAME, TRAIN, VAL
 from randsparse.data import catalogue
 from randsparse.data import dataset as data
-from randsparse.data import folders as image_folders
-from randsparse.data.folders import MEAN, STD, StreamedBatches, evaluation_batches, load
+from randsparse.data.folders import MEAN, STD, load
 from randsparse.errors import StudyError
 from randsparse.runs.config import RunConfig
 from randsparse.sweeps import budget
 from randsparse.training.engines.processes import Processes
+from randsparse.training.engines.streamed_batches import StreamedBatches, _Images, evaluation_batches
 
 CPU, ALONE = torch.device("cpu"), Processes()
 
@@ -134,7 +134,7 @@ def test_augmentation_depends_on_seed_epoch_and_image_alone(made, monkeypatch):
 
 def test_images_are_cropped_and_mirrored(made):
     dataset = load(NAME, made.parent)
-    images = [image_folders._Images(dataset, dataset.parts["train"], (0, epoch))[0][0] for epoch in range(8)]
+    images = [_Images(dataset, dataset.parts["train"], (0, epoch))[0][0] for epoch in range(8)]
     assert len({image.numpy().tobytes() for image in images}) == 8 and images[0].dtype == torch.uint8
 
 

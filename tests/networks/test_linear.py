@@ -19,7 +19,8 @@ from randsparse.runs.config import RunConfig
 from randsparse.runs.feasibility import infeasible
 from randsparse.sparsity import densities
 from randsparse.sparsity.layers import maskable
-from randsparse.training import checkpoints, network, trainer
+from randsparse.training import checkpoints, network
+from randsparse.training import train as training
 
 NETWORKS = {"mlp-4-32": "breast-cancer", "transformer-2-16": "docstrings"}
 SHAPES = {"mlp-4-32": (2, 30, 1), "mlp-2-7": (10, 3, 9), "transformer-2-16": (5, 50, 12), "transformer-1-8": (3, 9, 4)}
@@ -148,17 +149,17 @@ def changes_of(method: str) -> dict:
 @pytest.mark.parametrize("name", NETWORKS)
 def test_every_method_stays_in_its_source_and_ends_with_the_number_that_was_asked_for(name, method, optimizer):
     of = config(name, **changes_of(method), optimizer=optimizer)
-    run = trainer.Trainer([of], load(of.dataset, None, of.train_samples))
-    source = run.dynamics.source
+    run = training.prepare([of], load(of.dataset, None, of.train_samples))
+    source = run.method.source
     assert source.nnz == round(0.5 * source.size)
     before = {name: parameter.detach().clone() for name, parameter in run.model.named_parameters()}
     for _ in range(of.epochs):
         run.train_epoch()
-        mask = run.dynamics.mask
+        mask = run.method.mask
         assert all((mask[layer] <= source[layer]).all() for layer in source)
         assert all((run.model.get_parameter(layer)[~mask[layer]] == 0).all() for layer in source)
-    assert run.dynamics.mask.nnz == round(0.2 * source.size)
-    assert not any(run.diverged) and run.dynamics.densities()["weights"] == run.dynamics.mask.nnz
+    assert run.method.mask.nnz == round(0.2 * source.size)
+    assert not any(run.diverged) and run.density()["weights"] == run.method.mask.nnz
     for layer, was in before.items():
         if layer not in source:
             assert torch.equal(was, run.model.get_parameter(layer)) == (method == "edge-popup"), layer
@@ -168,7 +169,7 @@ def test_every_method_stays_in_its_source_and_ends_with_the_number_that_was_aske
 @pytest.mark.parametrize("method", ["static", "small-dense"])
 @pytest.mark.parametrize("name", NETWORKS)
 def test_static_masks_and_narrow_networks_train(name, method, optimizer):
-    record = trainer.train(config(name, method=method, optimizer=optimizer, weight_decay=0.1))
+    record = training.train(config(name, method=method, optimizer=optimizer, weight_decay=0.1))
     assert record["status"] == "done" and record["density"]["realised"] == pytest.approx(0.2, rel=0.2)
     assert record["curve"][-1]["train_loss"] < record["curve"][0]["train_loss"]
 
@@ -176,7 +177,7 @@ def test_static_masks_and_narrow_networks_train(name, method, optimizer):
 @pytest.mark.parametrize("name", NETWORKS)
 def test_masked_weights_stay_zero_and_weight_decay_leaves_embeddings_alone(name):
     of = config(name, optimizer="adamw", weight_decay=0.5)
-    run = trainer.Trainer([of], load(of.dataset, None, of.train_samples))
+    run = training.prepare([of], load(of.dataset, None, of.train_samples))
     run.train_epoch()
     for layer, kept in run.masks[0].items():
         assert (run.model.get_parameter(layer)[~kept] == 0).all() and (run.model.get_parameter(layer)[kept] != 0).all()
@@ -188,15 +189,15 @@ def test_masked_weights_stay_zero_and_weight_decay_leaves_embeddings_alone(name)
 @pytest.mark.parametrize("precision", ["bfloat16", "float64"])
 @pytest.mark.parametrize("name", NETWORKS)
 def test_other_precisions_train(name, precision):
-    assert trainer.train(config(name, precision=precision))["status"] == "done"
+    assert training.train(config(name, precision=precision))["status"] == "done"
 
 
 @pytest.mark.parametrize("method", ["static", "granet"])
 @pytest.mark.parametrize("name", NETWORKS)
 def test_resume_is_bit_for_bit(name, method, tmp_path):
     of = config(name, method=method, optimizer="adamw")
-    straight = trainer.train(of)
-    trainer.train(of.replace(stop_epoch=1), checkpoint_dir=tmp_path)
+    straight = training.train(of)
+    training.train(of.replace(stop_epoch=1), checkpoint_dir=tmp_path)
     assert checkpoints.load(of, tmp_path)["epoch"] == 1
-    resumed = trainer.train(of, checkpoint_dir=tmp_path)
+    resumed = training.train(of, checkpoint_dir=tmp_path)
     assert store.comparable(resumed) == store.comparable(straight) and straight["status"] == "done"

@@ -17,7 +17,7 @@ from randsparse.runs.config import RunConfig
 from randsparse.runs.feasibility import changing_counts, infeasible
 from randsparse.sparsity import densities, flow_preservation
 from randsparse.sparsity.masks import Mask, draw, draw_inside
-from randsparse.training import trainer
+from randsparse.training import train as training
 from randsparse.training.engines import programs
 from randsparse.training.network import create
 
@@ -230,7 +230,7 @@ TINY = dict(train_samples=256, batch_size=64, epochs=1, warmup_epochs=0, preserv
 
 def test_a_run_with_flow_trains_at_the_exact_density():
     config = RunConfig(sparsity=0.98, **TINY)
-    record = trainer.train(config)
+    record = training.train(config)
     shapes = registry.shapes("wrn-10-1", *SHAPE)
     size = sum(map(math.prod, shapes.values()))
     assert record["status"] == "done" and record["config"]["preserve_flow"] is True
@@ -241,12 +241,12 @@ def test_a_run_with_flow_trains_at_the_exact_density():
 def test_rigl_stays_in_a_source_with_flow():
     config = RunConfig(**TINY | dict(epochs=3, update_interval=3, sparsity=0.985, method="rigl",
                                      source_sparsity=0.98, source_rule="er"))  # fmt: skip
-    run = trainer.Trainer([config], load("digits", None, 256))
-    source, first = run.dynamics.source, run.dynamics.mask
+    run = training.prepare([config], load("digits", None, 256))
+    source, first = run.method.source, run.method.mask
     assert all_connected(source)
     for _ in range(config.epochs):
         run.train_epoch()
-    mask = run.dynamics.mask
+    mask = run.method.mask
     assert mask != first and mask.nnz == first.nnz
     assert all((mask[name] <= source[name]).all() for name in source)
 

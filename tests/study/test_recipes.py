@@ -29,8 +29,7 @@ from randsparse.study import command_line, recipes
 from randsparse.sweeps import budget
 from randsparse.sweeps.sweep import sweep
 from randsparse.training import checkpoints, network, weights
-from randsparse.training import trainer as training
-from randsparse.training.engines import streamed
+from randsparse.training import train as training
 from randsparse.training.engines.processes import Processes
 from randsparse.training.step import learning_rate
 
@@ -67,14 +66,14 @@ def options(path: Path, data_dir: Path, results: Path) -> list[str]:
 SPIED = """
 import hashlib, json, os, signal, sys
 from pathlib import Path
-from randsparse.study import command_line
-from randsparse.training import checkpoints
-from randsparse.training.engines import streamed as streaming
+from randsparse.study import command_line, recipes
+from randsparse.training import checkpoints, train as training
+from randsparse.training.engines import streamed
 place, kill, *arguments = sys.argv[1:]
-save, train, seen = checkpoints.save, streaming.train, []
-class Kept(streaming.StreamedTrainer):
-    def __init__(self, *arguments):
-        super().__init__(*arguments)
+save, train, seen = checkpoints.save, training.train, []
+class Kept(streamed.StreamedTrainer):
+    def __init__(self, *arguments, **options):
+        super().__init__(*arguments, **options)
         seen.append(self)
 def save_and_die(*arguments):
     save(*arguments)
@@ -86,7 +85,7 @@ def train_and_tell(config, **options):
     told = [{name: value for name, value in record.items() if name != "cost"}, digest]
     (Path(place) / f"{config.key}.{options['processes'].rank}").write_text(json.dumps(told, sort_keys=True))
     return record
-streaming.StreamedTrainer, streaming.train = Kept, train_and_tell
+streamed.StreamedTrainer, recipes.train_run = Kept, train_and_tell
 if kill == "kill":
     checkpoints.save = save_and_die
 sys.exit(command_line.main(["recipe", *arguments]))
@@ -202,7 +201,7 @@ def test_divergence_is_recorded(data_dir, tmp_path):
 def test_imagenets_networks_train_from_a_folder_with_exact_masks(data_dir):
     config = RUN.replace(dataset="folder-tiny-3-32", model="resnet-50", precision="float32", stop_epoch=1,
                          train_samples=12)  # fmt: skip
-    trainer = streamed.StreamedTrainer(config, image_folders.load(config.dataset, data_dir, 12))
+    trainer = training.prepare([config], image_folders.load(config.dataset, data_dir, 12))
     mask = trainer.masks[0]
     assert list(mask) == list(maskable(trainer.model)) and len(mask) == 54
     before = trainer.model.conv1.weight.detach().clone()
@@ -217,7 +216,7 @@ def test_imagenets_networks_train_from_a_folder_with_exact_masks(data_dir):
 def test_processes_take_whole_groups_of_a_batch():
     for config, size in ((RUN, 3), (RUN.replace(norm_group=None), 2)):
         with pytest.raises(StudyError, match=f"{size} processes cannot share batches of 12 images .*norm_group"):
-            streamed.StreamedTrainer(config, None, processes=Processes(0, size))
+            training.prepare([config], None, processes=Processes(0, size))
 
 
 @pytest.mark.skipif(torch.cuda.is_available(), reason="has a GPU")

@@ -14,7 +14,7 @@ from randsparse.sweeps import budget
 from randsparse.sweeps.budget import BESIDE, Budget, Estimator, parse_duration
 from randsparse.sweeps.sweep import sweep
 from randsparse.sweeps.tasks import units
-from randsparse.training.trainer import train as train_for_real
+from randsparse.training.train import train as train_for_real
 
 BASE = RunConfig(train_samples=256, epochs=10)
 RUNS = [BASE.replace(mask_seed=seed, sparsity=0.5) for seed in range(40)]

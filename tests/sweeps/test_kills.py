@@ -18,7 +18,7 @@ from made_up import environment
 from randsparse.runs.config import RunConfig
 from randsparse.runs.store import Store, comparable
 from randsparse.sweeps.sweep import sweep
-from randsparse.training import trainer
+from randsparse.training import train as training
 
 KILLS = int(os.environ.get("RANDSPARSE_KILLS") or 4)
 PROGRAM = """
@@ -42,8 +42,8 @@ def wanted(count: int) -> list[RunConfig]:
 
 def train(config: RunConfig, **options) -> dict:
     """Real training, with a checkpoint after every epoch."""
-    trainer.SECONDS_BETWEEN_CHECKPOINTS = 0.0
-    return trainer.train(config, **options)
+    training.SECONDS_BETWEEN_CHECKPOINTS = 0.0
+    return training.train(config, **options)
 
 
 def run(count: int, store: Store, workers: int) -> list[dict]:

@@ -22,7 +22,8 @@ from randsparse.runs.config import RunConfig
 from randsparse.runs.evaluations import Evaluation, Subject
 from randsparse.runs.store import Store
 from randsparse.sweeps import final_weights, measuring
-from randsparse.training import metrics, trainer, weights
+from randsparse.training import metrics, weights
+from randsparse.training import train as training
 
 RUN = RunConfig(train_samples=128, epochs=1, batch_size=64, warmup_epochs=0, sparsity=0.5)
 ALL = (
@@ -81,13 +82,13 @@ def store(prepared, tmp_path) -> Store:
 @pytest.fixture
 def trainings(monkeypatch) -> list[str]:
     """The keys of the runs that are trained in this process."""
-    keys, train = [], trainer.train_together
+    keys, train = [], training.train_together
 
     def counted(configs, **options):
         keys.extend(config.key for config in configs)
         return train(configs, **options)
 
-    monkeypatch.setattr(trainer, "train_together", counted)
+    monkeypatch.setattr(training, "train_together", counted)
     return keys
 
 
@@ -97,7 +98,7 @@ def values(store: Store, runs=(RUN,), wanted=ALL) -> list[dict]:
 
 def test_a_run_that_is_not_there_is_trained_once_and_keeps_its_weights(prepared):
     record = prepared.get(RUN)
-    assert records.comparable(record) == records.comparable(records.checked(trainer.train(RUN))[0])
+    assert records.comparable(record) == records.comparable(records.checked(training.train(RUN))[0])
     assert [path.name for path in (prepared.root / "weights").iterdir()] == [f"{RUN.key}.safetensors"]
     measured = values(prepared)
     assert len(measured) == len(ALL)

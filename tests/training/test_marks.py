@@ -14,6 +14,7 @@ from randsparse.runs import records, store
 from randsparse.runs.config import RunConfig
 from randsparse.runs.records import differences
 from randsparse.training import averaging, checkpoints, trainer
+from randsparse.training import train as training
 from randsparse.training.metrics import correctness, logits
 
 TINY = RunConfig(train_samples=256, batch_size=64, epochs=3, sparsity=0.8)
@@ -34,7 +35,7 @@ def test_bits_come_back_as_they_were():
 
 @pytest.mark.parametrize("changes", [{}, dict(engine="batched"), dict(sparsity=0.0, precision="bfloat16")])
 def test_bits_are_those_of_the_accuracies(changes):
-    record = trainer.train(TINY.replace(**changes))
+    record = training.train(TINY.replace(**changes))
     for point in record["curve"]:
         assert records.correct(record, point["epoch"]).mean() == pytest.approx(point["val_accuracy"])
         averaged = records.correct(record, point["epoch"], averaged=True)
@@ -44,7 +45,7 @@ def test_bits_are_those_of_the_accuracies(changes):
 
 
 def test_bits_are_in_the_order_of_the_images():
-    run = trainer.Trainer([TINY], load("digits", None, 256))
+    run = training.prepare([TINY], load("digits", None, 256))
     run.train_epoch()
     outputs = logits(run.model, run.dataset.val_x, run.dataset, torch.float32)
     record = {"curve": run.curves[0], "test": None}
@@ -70,10 +71,10 @@ def test_the_average_weighs_all_steps_and_not_the_start():
 def test_what_is_measured_beside_changes_no_bit_of_training(monkeypatch):
     for changes in ({}, dict(structure="node", engine="batched"), dict(method="rigl", update_interval=2)):
         config = TINY.replace(**changes)
-        measured = trainer.train(config)
+        measured = training.train(config)
         with monkeypatch.context() as patch:
             patch.setattr(trainer.Trainer, "measures_images", False)
-            plain = trainer.train(config)
+            plain = training.train(config)
         assert not any("val_correct" in point or "ema_val_accuracy" in point for point in plain["curve"])
         assert ("ema_val_accuracy" in measured["curve"][0]) == (config.method == "static")
         one, other = records.alike(measured, plain)
@@ -83,23 +84,23 @@ def test_what_is_measured_beside_changes_no_bit_of_training(monkeypatch):
 @pytest.mark.parametrize("changes", [{}, dict(engine="batched")])
 def test_the_average_resumes_bit_for_bit(changes, tmp_path):
     config = TINY.replace(**changes)
-    straight = trainer.train(config)
-    trainer.train(config.replace(stop_epoch=1), checkpoint_dir=tmp_path)
-    assert store.comparable(trainer.train(config, checkpoint_dir=tmp_path)) == store.comparable(straight)
+    straight = training.train(config)
+    training.train(config.replace(stop_epoch=1), checkpoint_dir=tmp_path)
+    assert store.comparable(training.train(config, checkpoint_dir=tmp_path)) == store.comparable(straight)
 
 
 def test_a_checkpoint_of_another_version_is_trained_over(tmp_path):
-    trainer.train(TINY.replace(stop_epoch=1), checkpoint_dir=tmp_path)
+    training.train(TINY.replace(stop_epoch=1), checkpoint_dir=tmp_path)
     path = checkpoints.path_of(TINY, tmp_path)
     state = torch.load(path, weights_only=True)
     del state["version"]
     torch.save(state, path)
     assert checkpoints.load(TINY, tmp_path) is None
-    assert len(trainer.train(TINY, checkpoint_dir=tmp_path)["curve"]) == 3
+    assert len(training.train(TINY, checkpoint_dir=tmp_path)["curve"]) == 3
 
 
 def test_a_field_that_one_record_lacks_is_no_difference_and_another_value_is():
-    new = trainer.train(TINY)
+    new = training.train(TINY)
     old = copy.deepcopy(new)
     for point in old["curve"]:
         del point["val_correct"], point["ema_val_accuracy"], point["ema_val_correct"]
@@ -113,7 +114,7 @@ def test_a_field_that_one_record_lacks_is_no_difference_and_another_value_is():
 
 
 def test_a_shortened_record_has_the_bits_of_its_own_epochs_only():
-    longer = trainer.train(TINY)
+    longer = training.train(TINY)
     shorter = records.shortened(longer, TINY.replace(stop_epoch=2))
     assert shorter["test"] is None and len(shorter["curve"]) == 2
     assert (records.correct(shorter, 2) == records.correct(longer, 2)).all()

@@ -9,11 +9,11 @@ import sys
 
 import pytest
 
-from randsparse.training import memory
+from randsparse.training import environment
 
 PAGES = """
 import resource
-from randsparse.training import memory as heap
+from randsparse.training import environment
 KEEP
 for round in range(11):
     block = bytearray(2**26)
@@ -25,7 +25,7 @@ print(resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before)
 
 def faults(keep: bool) -> int:
     """Return how many pages the system gave a process that asked for 64 MiB ten times, after a first time."""
-    program = PAGES.replace("KEEP", "assert heap.keep_freed()" if keep else "")
+    program = PAGES.replace("KEEP", "assert environment.keep_freed()" if keep else "")
     return int(subprocess.run([sys.executable, "-c", program], check=True, capture_output=True, text=True).stdout)
 
 
@@ -37,5 +37,5 @@ def test_freed_memory_is_used_again():
 
 
 def test_another_c_library_is_left_alone(monkeypatch):
-    monkeypatch.setattr(memory.sys, "platform", "darwin")
-    assert not memory.keep_freed()
+    monkeypatch.setattr(environment.sys, "platform", "darwin")
+    assert not environment.keep_freed()

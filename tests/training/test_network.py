@@ -17,7 +17,7 @@ from randsparse.runs.config import CHOICES, RunConfig
 from randsparse.runs.feasibility import infeasible
 from randsparse.sparsity import densities, scores
 from randsparse.sparsity.layers import maskable
-from randsparse.training import trainer
+from randsparse.training import train as training
 from randsparse.training.engines import programs
 from randsparse.training.network import create, sample
 
@@ -162,11 +162,11 @@ def test_custom_densities_are_those_of_the_network():
 
 
 def test_scored_runs_train_and_share_a_program_with_others():
-    record = trainer.train(scored("snip"))
+    record = training.train(scored("snip"))
     assert record["status"] == "done" and record["config"]["criterion"] == "snip"
     members = (scored("snip"), SPARSE, scored("synflow", score_init_seed=1))
     batched = [config.replace(engine="batched") for config in members]
     assert len({programs.together(config) for config in batched}) == 1
-    together = trainer.train_together(batched)
+    together = training.train_together(batched)
     assert [record["density"]["weights"] for record in together] == [record["density"]["weights"]] * 3
     assert together[0]["density"] == record["density"]

@@ -14,13 +14,14 @@ from randsparse.data.dataset import load
 from randsparse.runs import store
 from randsparse.runs.config import RunConfig
 from randsparse.training import checkpoints
-from randsparse.training import trainer as training
+from randsparse.training import train as training
+from randsparse.training.step import learning_rate
 
 TINY = RunConfig(train_samples=256, batch_size=64, epochs=4, sparsity=0.8)
 
 
 def trainer(config: RunConfig) -> training.Trainer:
-    return training.Trainer([config], load(config.dataset, None, config.train_samples))
+    return training.prepare([config], load(config.dataset, None, config.train_samples))
 
 
 @pytest.mark.parametrize(
@@ -38,9 +39,9 @@ def trainer(config: RunConfig) -> training.Trainer:
 def test_masked_weights_stay_zero_and_kept_weights_of_both_signs_move(changes):
     run = trainer(TINY.replace(**changes))
     names = dict(run.model.named_parameters())
-    before = {name: names[name].detach().clone() for name in run.keep_masked.mask}
+    before = {name: names[name].detach().clone() for name in run.method.mask}
     run.train_epoch()
-    for name, keep in run.keep_masked.mask.items():
+    for name, keep in run.method.mask.items():
         after = names[name].detach()
         assert (after[~keep] == 0).all(), name
         for state in run.optimizer.state[names[name]].values():
@@ -94,8 +95,8 @@ def test_the_same_config_gives_the_same_record_whatever_ran_before():
 @pytest.mark.parametrize("seed", ["mask_seed", "init_seed", "data_seed"])
 def test_each_seed_changes_its_part_alone(seed):
     a, b = trainer(TINY), trainer(TINY.replace(**{seed: 1}))
-    same_mask = a.keep_masked.mask == b.keep_masked.mask
-    kept = {n: a.keep_masked.mask[n] & b.keep_masked.mask[n] for n in a.keep_masked.mask}
+    same_mask = a.method.mask == b.method.mask
+    kept = {n: a.method.mask[n] & b.method.mask[n] for n in a.method.mask}
     weights_a, weights_b = dict(a.model.named_parameters()), dict(b.model.named_parameters())
     same_init = all(torch.equal(weights_a[n][keep], weights_b[n][keep]) for n, keep in kept.items())
     same_data = torch.equal(next(iter(a.batches.epoch(0)))[0], next(iter(b.batches.epoch(0)))[0])
@@ -132,11 +133,11 @@ def test_weight_decay_spares_norms_and_biases():
 
 def test_schedules():
     cosine = RunConfig(epochs=10, warmup_epochs=2.0, lr=0.4)
-    rates = [training.learning_rate(cosine, step, 5) for step in range(50)]
+    rates = [learning_rate(cosine, step, 5) for step in range(50)]
     assert rates[:10] == pytest.approx([0.4 * (i + 1) / 11 for i in range(10)])
     assert rates[10] == pytest.approx(0.4) and rates[30] == pytest.approx(0.2) and 0 < rates[-1] < 0.001
     steps = cosine.replace(schedule="step", warmup_epochs=0.0, milestones=(0.5, 0.8))
-    rates = [training.learning_rate(steps, step, 5) for step in (0, 24, 25, 39, 40, 49)]
+    rates = [learning_rate(steps, step, 5) for step in (0, 24, 25, 39, 40, 49)]
     assert rates == pytest.approx([0.4, 0.4, 0.04, 0.04, 0.004, 0.004])
 
 
@@ -178,7 +179,7 @@ def test_groups_of_a_batch_have_statistics_of_their_own_and_one_step():
     torch.testing.assert_close(run.step(images, labels), sum(losses).detach()[None] / 4)
     for name, mean in zip(("running_mean", "running_var"), zip(*means, strict=True), strict=True):
         torch.testing.assert_close(getattr(run.model.get_submodule(norm), name), sum(mean) / 4)
-    mask = run.keep_masked.mask
+    mask = run.method.mask
     for (name, after), old, *parts in zip(
         run.model.named_parameters(), before.parameters(), *gradients, strict=True
     ):

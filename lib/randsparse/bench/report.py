@@ -13,7 +13,7 @@ import torch
 
 from randsparse.bench import candidates, steps, throughput
 from randsparse.files import write
-from randsparse.training.trainer import environment
+from randsparse.training.environment import environment
 
 SETTINGS = (("wrn-10-1", 8, 128), ("wrn-10-1", 32, 128), ("wrn-16-1", 32, 128), ("wrn-22-2", 32, 128))
 """(model, image size, batch size) of each row."""

@@ -11,6 +11,7 @@ import torch
 
 from randsparse.data.dataset import PARTS, Dataset
 from randsparse.runs.config import RunConfig
+from randsparse.training.train import prepare
 from randsparse.training.trainer import Trainer
 
 NODE_SPARSITIES = (0.2, 0.4, 0.6, 0.8, 0.9)
@@ -24,7 +25,7 @@ def masking(model: str, size: int, batch_size: int, steps: int = 20) -> dict[str
     """
     config = RunConfig(model=model, batch_size=batch_size)
     masked, dense, times = _in_turn(config.replace(sparsity=0.8), config, size, steps)
-    operation = statistics.median(seconds(masked.keep_masked) for _ in range(10 * steps))
+    operation = statistics.median(seconds(masked.method.keep_masked) for _ in range(10 * steps))
     step = statistics.median(time for time, _ in times)
     return {
         "model": model,
@@ -62,7 +63,7 @@ def _in_turn(
 ) -> tuple[Trainer, Trainer, list[tuple[float, float]]]:
     """Return trainers of two runs, and the seconds of pairs of their steps on the same batch."""
     data = random_images(size, a.batch_size)
-    one, other = Trainer([a], data), Trainer([b], data)
+    one, other = prepare([a], data), prepare([b], data)
     batch = next(iter(one.batches.epoch(0)))
     for run in (one, other):
         run.model.train()

@@ -19,7 +19,7 @@ from randsparse.data.dataset import Dataset
 from randsparse.runs import flops
 from randsparse.runs.config import RunConfig
 from randsparse.training.engines.programs import LANES
-from randsparse.training.trainer import Trainer
+from randsparse.training.train import prepare
 
 
 class Way(NamedTuple):
@@ -122,7 +122,7 @@ def flops_of_an_image(config: RunConfig, data: Dataset) -> float:
 def images_per_second(config: RunConfig, data: Dataset, device: str = "cpu", *, seconds: float) -> float:
     """Return the rate of the study's training loop over about so many seconds; a batched run counts all its lanes."""
     lanes = LANES if config.engine == "batched" else 1
-    run = Trainer([config.replace(mask_seed=lane, init_seed=lane) for lane in range(lanes)], data.to(device), device)
+    run = prepare([config.replace(mask_seed=lane, init_seed=lane) for lane in range(lanes)], data.to(device), device)
     run.model.train()
     batches = itertools.chain.from_iterable(run.batches.epoch(epoch) for epoch in itertools.count())
     for images, labels in itertools.islice(batches, 5):

@@ -119,16 +119,25 @@ def level(config: RunConfig, epoch: int) -> int:
     return max(0, (epoch - config.rewind_epoch) // (level_epochs(config) - config.rewind_epoch))
 
 
-class Schedule:
-    """The steps, of those in which a run trains and its mask may change, that update the mask.
+class Updates:
+    """The steps of a training that update the mask: t_0 + jΔ, j = 1, …, n, of `steps` steps that count from 0.
+
+    Args:
+        interval: Δ.
+        start, end: t_0 and the last step that may update, as fractions of the steps.
+
+    Attributes:
+        first, last: these two as steps.
+        updates: n, how many there are.
 
     Raises StudyError if there are none.
     """
 
-    def __init__(self, config: RunConfig, steps_per_epoch: int) -> None:
-        steps = (config.epochs - config.fine_tune_epochs) * steps_per_epoch
-        self.interval = config.update_interval
-        self.first, self.last = (int(share * steps) for share in (config.update_start, config.update_end))
+    def __init__(self, steps: int, interval: int, start: float, end: float) -> None:
+        require(interval >= 1, "update_interval", interval, "1 step or more")
+        require(0 <= start < end <= 1, "update_start", start, f"from 0 to update_end ({end:g}), fractions of training")
+        self.interval = interval
+        self.first, self.last = (int(share * steps) for share in (start, end))
         room = min(self.last, steps - 1) - self.first
         self.updates = room // self.interval
         require(self.updates > 0, "update_interval", self.interval,
@@ -142,6 +151,14 @@ class Schedule:
     def progress(self, step: int) -> float:
         """Return how much of the time of updates is over in `step`, as a fraction."""
         return (step - self.first) / (self.last - self.first)
+
+
+class Schedule(Updates):
+    """The updates of a run, in the steps in which it trains and its mask may change."""
+
+    def __init__(self, config: RunConfig, steps_per_epoch: int) -> None:
+        steps = (config.epochs - config.fine_tune_epochs) * steps_per_epoch
+        super().__init__(steps, config.update_interval, config.update_start, config.update_end)
 
 
 def without_effect(config: RunConfig) -> set[str]:

@@ -134,6 +134,7 @@ def allocate(shapes: Shapes, density: float, rule: str) -> dict[str, int]:
     The rule's real-valued counts p_l N_l are rounded by largest remainder, each between 1 and N_l.
     Raises StudyError for an unknown rule, and for a density that the rule cannot meet (it says which it can).
     """
+    check_shapes(shapes)
     if rule not in RULES:
         raise unknown("density rule", rule, RULES)
     return apportion(shapes, density, RULES[rule](shapes, density))
@@ -211,6 +212,13 @@ _WEIGHTS = {"uniform": _one, "er": _er, "erk": _erk, "balanced": _balanced}
 
 def _sizes(shapes: Shapes) -> np.ndarray:
     return np.array([math.prod(shape) for shape in shapes.values()])
+
+
+def check_shapes(shapes: object) -> None:
+    """Raise StudyError for what is no mapping of names to shapes, such as a network."""
+    if not isinstance(shapes, Mapping):
+        raise StudyError(f"a {type(shapes).__name__} has no shapes by name: give masks.weights_of(model), or a mapping "
+                         "of names of weights to shapes")  # fmt: skip
 
 
 def check(shapes: Shapes, density: float, floors: Mapping[str, float] | None = None) -> None:

@@ -13,13 +13,16 @@ import numpy as np
 import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
-from torch import Tensor
+from torch import Tensor, nn
 
 from randsparse.errors import StudyError, unknown
 from randsparse.seeds import generator
-from randsparse.sparsity import flow_preservation
+from randsparse.sparsity import densities, flow_preservation
+from randsparse.sparsity.applied import Applied
 
 KINDS = ("exact", "bernoulli", "fan_in")
+_CONVOLUTIONS = (nn.Conv1d, nn.Conv2d, nn.Conv3d, nn.ConvTranspose1d, nn.ConvTranspose2d, nn.ConvTranspose3d)
+_LAYERS = (*_CONVOLUTIONS, nn.Linear)
 
 
 class Mask(Mapping[str, Tensor]):
@@ -110,6 +113,15 @@ class Mask(Mapping[str, Tensor]):
         """Return the same mask on a device."""
         return Mask({name: kept.to(device) for name, kept in self.items()})
 
+    def apply(self, model: nn.Module) -> Applied:
+        """Keep masked weights of `model` at exactly zero, in any training loop and with any optimiser of `torch.optim`.
+
+        They are set to zero at once. What is returned undoes it: by `remove()`, or as a context at the end of a `with`
+        block. The methods of `training.methods` keep to their masks themselves, and take a model without this.
+        Raises StudyError for a mask of another network, and for a model on which a mask is in force already.
+        """
+        return Applied(model, self)
+
     def save(self, path: Path | str) -> None:
         """Write the mask as a safetensors file; raises StudyError if the place cannot be written."""
         tensors = {name: kept.cpu().contiguous().clone() for name, kept in self.items()}
@@ -140,6 +152,37 @@ class Mask(Mapping[str, Tensor]):
         return "\n".join(line.format(*row) for row in rows)
 
 
+def weights_of(model: nn.Module) -> dict[str, tuple[int, ...]]:
+    """Return the shape of every weight that a mask covers: of all convolutions and linear layers, in order of depth.
+
+    Keys are names of parameters ("layer1.0.conv1.weight"); a weight that two layers share counts once. Works for any
+    network. Raises StudyError for one without such layers.
+    """
+    named = dict(model.named_parameters())  # each parameter once
+    layers = (f"{name}.weight".lstrip(".") for name, module in model.named_modules() if isinstance(module, _LAYERS))
+    shapes = {name: tuple(named[name].shape) for name in layers if name in named}
+    if not shapes:
+        raise StudyError(f"a {type(model).__name__} has no convolution or linear layer: there is no weight to mask")
+    return shapes
+
+
+def random(
+    model_or_shapes: nn.Module | Mapping[str, tuple[int, ...]], *, density: float, rule: str = "erk", seed: int = 0
+) -> Mask:
+    """Return a random mask that keeps exactly round(density · N) of the N weights of a network, spread by a rule.
+
+    Args:
+        model_or_shapes: a network, of which all of `weights_of` are masked, or shapes by name of parameter, in order
+            of depth.
+        density: the fraction that is kept, in (0, 1].
+        rule: one of `densities.RULES`.
+
+    Raises StudyError for an unknown rule, and for a density that the rule cannot meet.
+    """
+    shapes = weights_of(model_or_shapes) if isinstance(model_or_shapes, nn.Module) else model_or_shapes
+    return draw(shapes, densities.allocate(shapes, density, rule), seed)
+
+
 def draw(
     shapes: Mapping[str, tuple[int, ...]],
     counts: Mapping[str, int],
@@ -164,6 +207,7 @@ def draw(
         raise unknown("kind of mask", kind, KINDS)
     if preserve_flow and kind != "exact":
         raise StudyError(f"masks of kind {kind!r} cannot preserve flow: choose 'exact'")
+    densities.check_shapes(shapes)
     if shapes.keys() != counts.keys():
         odd = ", ".join(sorted(shapes.keys() ^ counts.keys()))
         raise StudyError(f"shapes and counts name different layers ({odd}): give one count for each layer")

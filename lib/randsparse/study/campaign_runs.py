@@ -21,9 +21,9 @@ def train(study: Study, campaign: Campaign) -> bool:
     so that what is evaluated need not be trained again. A budget is for runs alone.
     """
     from randsparse.sweeps.sweep import sweep
-    from randsparse.training import trainer
+    from randsparse.training import train as training
 
-    keep = {} if study.cluster else {"train": functools.partial(trainer.train, weights_root=study.store.root)}
+    keep = {} if study.cluster else {"train": functools.partial(training.train, weights_root=study.store.root)}
     budget, finished = study.spending(), study.bundling()
     while missing := campaign.needed(study.store):
         study.say(study.announcement(missing))

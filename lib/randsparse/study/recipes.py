@@ -20,8 +20,8 @@ from randsparse.study.notebook import data_folder, results_folder
 from randsparse.study.parameters import find_root
 from randsparse.sweeps import locks
 from randsparse.sweeps.sweep import LOCK
-from randsparse.training.engines import streamed
 from randsparse.training.engines.processes import Processes, joined
+from randsparse.training.train import train as train_run
 
 SEEDS = ("mask_seed", "init_seed", "data_seed")
 DEVICES = ("cpu", "cuda")
@@ -81,9 +81,9 @@ def train(
     """Train the runs that the store lacks, one after another, each by all processes; return the new records.
 
     The first process keeps the lock of the store, checkpoints below it, final weights and records; each is on disk
-    when its run is finished, and the same call goes on with what is missing. `options` are those of `streaming.train`.
+    when its run is finished, and the same call goes on with what is missing. `options` are those of `training.train`.
 
-    Raises StudyError in all processes: the results cannot be written, or as `streaming.train`.
+    Raises StudyError in all processes: the results cannot be written, or as `training.train`.
     """
     checkpoints = store.root / "checkpoints"
     with contextlib.ExitStack() as stack:
@@ -97,7 +97,7 @@ def train(
             return [config for config in configs if config.key not in have]
 
         return [
-            streamed.train(
+            train_run(
                 config,
                 checkpoint_dir=checkpoints,
                 weights_root=store.root,

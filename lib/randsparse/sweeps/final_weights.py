@@ -21,7 +21,8 @@ from randsparse.runs.store import Store
 from randsparse.sweeps import locks
 from randsparse.sweeps.sweep import LOCK, sweep
 from randsparse.training import network as networks
-from randsparse.training import trainer, weights
+from randsparse.training import train as training
+from randsparse.training import weights
 from randsparse.training.metrics import input_dtype
 
 SAME_LOSS = 1e-6
@@ -93,7 +94,7 @@ def ensure(
                 missing,
                 unchecked,
                 workers=workers,
-                train=partial(trainer.train, weights_root=unchecked.root.absolute()),
+                train=partial(training.train, weights_root=unchecked.root.absolute()),
                 data_dir=data_dir,
                 progress=progress,
                 checkpoints=store.root / "checkpoints",

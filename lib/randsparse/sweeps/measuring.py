@@ -23,7 +23,8 @@ from randsparse.runs.store import Record, Store
 from randsparse.sweeps import final_weights
 from randsparse.sweeps.pool import Pool
 from randsparse.sweeps.tasks import Outcome, end_with, one_thread
-from randsparse.training import metrics, trainer
+from randsparse.training import metrics
+from randsparse.training.environment import environment
 
 
 def evaluate(
@@ -99,11 +100,11 @@ class Measure:
             with one_thread():
                 subject = subject_of(unit.run, Store(self.root, read_only=True), self.data_dir, self.device)
                 values = [each.measure(subject) for each in unit.evaluations]
-                environment = trainer.environment(subject.dataset.test_x.device)
+                made = environment(subject.dataset.test_x.device)
         except StudyError as error:
             return Outcome(unit, [], error=error)
         pairs = zip(unit.evaluations, values, strict=True)
-        return Outcome(unit, [evaluations.record_of(unit.run, each, value, environment) for each, value in pairs])
+        return Outcome(unit, [evaluations.record_of(unit.run, each, value, made) for each, value in pairs])
 
 
 def subject_of(config: RunConfig, store: Store, data_dir: str | Path, device: str = "cpu") -> Subject:

@@ -22,7 +22,7 @@ from randsparse.sweeps import locks
 from randsparse.sweeps.budget import Budget
 from randsparse.sweeps.pool import Pool
 from randsparse.sweeps.tasks import Task, Train, units
-from randsparse.training import trainer
+from randsparse.training import train as training
 
 Plan = Iterable[RunConfig] | Callable[[Store], Iterable[RunConfig]]
 LOCK = "sweep.lock"
@@ -35,7 +35,7 @@ def sweep(
     store: Store,
     *,
     workers: int | None = None,
-    train: Train = trainer.train,
+    train: Train = training.train,
     data_dir: str | Path | None = None,
     progress: bool = True,
     retries: int = 3,

@@ -20,8 +20,9 @@ from threadpoolctl import threadpool_limits
 from randsparse.errors import StudyError
 from randsparse.runs.config import SCHEMA, RunConfig
 from randsparse.runs.store import COSTS, DENSITIES, Record
-from randsparse.training import trainer
+from randsparse.training import train as training
 from randsparse.training.engines.programs import LANES, together
+from randsparse.training.environment import environment
 
 Unit = tuple[RunConfig, ...]
 Train = Callable[..., Record]
@@ -41,8 +42,8 @@ def train_unit(unit: Unit, train: Train, **options: object) -> list[Record]:
     """Train the runs of a unit and return their records, in order; `options` are those of `training.train`."""
     if isinstance(train, partial):
         return train_unit(unit, train.func, **train.keywords, **options)
-    if train is trainer.train:
-        return trainer.train_together(unit, **options)
+    if train is training.train:
+        return training.train_together(unit, **options)
     return [train(config, **options) for config in unit]
 
 
@@ -141,7 +142,7 @@ def failure(config: RunConfig, error: Exception, seconds: float) -> Record:
         "test": None,
         "density": dict.fromkeys(DENSITIES) | {"asked": config.density, "layers": {}, "empty_layers": []},
         "cost": dict.fromkeys(COSTS) | {"seconds": seconds, "epochs": 0},
-        "environment": trainer.environment(torch.device("cpu")),
+        "environment": environment(torch.device("cpu")),
     }
 
 

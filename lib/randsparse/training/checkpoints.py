@@ -47,7 +47,7 @@ def load(config: RunConfig, folder: Path | None) -> dict[str, Any] | None:
     except Exception as error:  # torch raises many kinds for a damaged file
         logger.warning("checkpoint %s is unreadable (%s): training starts anew", path_of(config, folder), error)
         return None
-    if state.get("version") != VERSION:
+    if state.get("version") != VERSION or "steps" not in state.get("dynamics", {"steps": 0}):
         logger.warning("checkpoint %s is of another version: training starts anew", path_of(config, folder))
         return None
     beyond = config.method in methods.DYNAMIC and state["epoch"] > config.last_epoch

@@ -1,4 +1,4 @@
-"""What a training step does to weights and statistics: the optimiser, its learning rate, the mask that it keeps to."""
+"""What a training step does to weights and statistics: the optimiser, its learning rate, and norms in groups."""
 
 from __future__ import annotations
 
@@ -11,43 +11,6 @@ from torch import nn
 
 from randsparse.runs import methods
 from randsparse.runs.config import RunConfig
-from randsparse.sparsity.masks import Mask
-
-
-class Masking:
-    """Keeps masked weights at exactly zero: zeroes them once, then the gradients of every step in one fused call.
-
-    A weight that starts at zero with a zero gradient stays zero, and so does its optimiser state, under momentum,
-    Nesterov and weight decay, for SGD and AdamW.
-    """
-
-    def __init__(self, model: nn.Module, mask: Mask | None) -> None:
-        self.mask = mask
-        parameters = dict(model.named_parameters())
-        self.parameters = [parameters[name] for name in mask or ()]
-        self.factors = [
-            torch.empty_like(parameters[name]).copy_(keep) for name, keep in (mask.items() if mask else ())
-        ]
-        if mask:
-            torch._foreach_mul_([parameter.data for parameter in self.parameters], self.factors)
-
-    def change(self, mask: Mask, optimizer: torch.optim.Optimizer | None = None) -> None:
-        """Go on with another mask of the same parameters: what is not in it becomes zero, and so does its state.
-
-        So a weight that comes back starts at zero, with a state of zero in `optimizer`. All changes are in place.
-        """
-        self.mask = mask
-        for factor, keep in zip(self.factors, mask.values(), strict=True):
-            factor.copy_(keep)
-        torch._foreach_mul_([parameter.data for parameter in self.parameters], self.factors)
-        for parameter, factor in zip(self.parameters, self.factors, strict=True):
-            for state in optimizer.state.get(parameter, {}).values() if optimizer else ():
-                if isinstance(state, torch.Tensor) and state.shape == factor.shape:
-                    state.mul_(factor)
-
-    def __call__(self) -> None:
-        if self.mask:
-            torch._foreach_mul_([parameter.grad for parameter in self.parameters], self.factors)
 
 
 class GroupedNorms:

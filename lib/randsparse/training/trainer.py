@@ -1,147 +1,80 @@
-"""Train runs: configs in, records out."""
+"""The loop that trains a run, epoch by epoch, and what it has to say of it in the end."""
 
 from __future__ import annotations
 
 import contextlib
 import math
 import time
-from collections.abc import Sequence
-from pathlib import Path
-from typing import Any
+from collections.abc import Iterable, Sequence
+from typing import Any, Protocol
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from randsparse.data.catalogue import folder
-from randsparse.data.dataset import Batches, Dataset, load
-from randsparse.errors import StudyError
+from randsparse.data.dataset import Dataset
 from randsparse.runs import flops
 from randsparse.runs.config import SCHEMA, SEMANTICS, RunConfig
-from randsparse.training import checkpoints, memory, network, weights
+from randsparse.training import environment, network
 from randsparse.training.averaging import MovingAverage
-from randsparse.training.engines import batched, programs
+from randsparse.training.costs import ChangingCosts
 from randsparse.training.engines.captured import Captured
-from randsparse.training.environment import environment
-from randsparse.training.methods import changing_mask
+from randsparse.training.methods.base import Method
 from randsparse.training.metrics import autocast, correctness, input_dtype, logits, loss_and_accuracy, metrics
-from randsparse.training.step import GroupedNorms, Masking, learning_rate, make_optimizer
+from randsparse.training.step import GroupedNorms, learning_rate
 
 Record = dict[str, Any]
-SECONDS_BETWEEN_CHECKPOINTS = 15.0
 
 
-def train(
-    config: RunConfig,
-    *,
-    data_dir: str | Path | None = None,
-    checkpoint_dir: Path | None = None,
-    weights_root: Path | None = None,
-    device: str = "cpu",
-) -> Record:
-    """Train `config` and return its record, a JSON value, as `runs.Store` keeps it.
+class EpochBatches(Protocol):
+    """The batches of a run; len() is the number of them in an epoch."""
 
-    With `checkpoint_dir`, goes on bit for bit from an earlier part of the same trajectory, and leaves one there when
-    it stops before the last epoch. With `weights_root`, leaves the final weights of a complete run there
-    (`weights.save`). The test set is evaluated once, after the last epoch of a complete run. A loss that is no longer
-    finite ends the run with status "diverged".
-    """
-    options = {"data_dir": data_dir, "checkpoint_dir": checkpoint_dir, "weights_root": weights_root, "device": device}
-    return train_together([config], **options)[0]
+    def __len__(self) -> int: ...
 
-
-def train_together(
-    configs: Sequence[RunConfig],
-    *,
-    data_dir: str | Path | None = None,
-    checkpoint_dir: Path | None = None,
-    weights_root: Path | None = None,
-    device: str = "cpu",
-) -> list[Record]:
-    """Train runs that share a program (`programs.together`), or a single one, and return their records in order.
-
-    As `train`, which gives the same records one by one. Raises StudyError for runs that share none.
-    """
-    if folder(configs[0].dataset):
-        from randsparse.training.engines import streamed  # which imports this file
-
-        options = {"data_dir": data_dir, "checkpoint_dir": checkpoint_dir, "weights_root": weights_root}
-        return [streamed.train(config, **options, device=device) for config in configs]
-    states = [checkpoints.load(config, checkpoint_dir) for config in configs]
-    begun = [state["epoch"] if state else 0 for state in states]
-    records: dict[int, Record] = {}
-    for epoch in sorted(set(begun)):  # lanes keep step
-        members = [index for index, start in enumerate(begun) if start == epoch]
-        dataset = load(configs[0].dataset, data_dir, configs[0].train_samples).to(device)
-        trainer = Trainer([configs[index] for index in members], dataset, device)
-        trainer.resume([states[index] for index in members])
-        _train(trainer, checkpoint_dir)
-        if weights_root and trainer.epoch == trainer.config.epochs:
-            for config, state, diverged in zip(trainer.configs, trainer.states(), trainer.diverged, strict=True):
-                if not diverged:
-                    weights.save(state["model"], config, weights_root)
-        records |= zip(members, trainer.records(), strict=True)
-    return [records[index] for index in range(len(configs))]
-
-
-def _train(trainer: Trainer, checkpoint_dir: Path | None) -> None:
-    """Train to the last epoch, and keep the checkpoints of that."""
-    config = trainer.configs[0]
-    saved = time.monotonic()
-    while trainer.epoch < config.last_epoch and not all(trainer.diverged):
-        trainer.train_epoch()
-        due = time.monotonic() - saved > SECONDS_BETWEEN_CHECKPOINTS or trainer.epoch == config.last_epoch
-        if checkpoint_dir and due and trainer.epoch < config.epochs:
-            for each, state, diverged in zip(trainer.configs, trainer.states(), trainer.diverged, strict=True):
-                if not diverged:
-                    checkpoints.save(state, each, checkpoint_dir)
-            saved = time.monotonic()
-    for each in trainer.configs:
-        if trainer.epoch == each.epochs:
-            checkpoints.remove(each, checkpoint_dir)
+    def epoch(self, epoch: int) -> Iterable[tuple[Tensor, Tensor]]:
+        """Yield the images and labels of each batch of `epoch` (from 0)."""
 
 
 class Trainer:
-    """The state of one run, or of several in one program, and the loop that advances it.
+    """The state of one run, and the loop that advances it; `train.prepare` makes one from a config.
 
     Args:
-        configs: one run, or up to `programs.LANES` that `programs.together` says can share a program.
+        configs: the run; several only where they share a program, as in `engines.batched`.
+        networks: of each run, for what records say of them.
+        batches: of its training part, on `device`.
+        model: the network to train, on `device`, as `networks` begin; `method` holds its mask and optimiser.
 
     Attributes:
         measures_images: whether the curve says which images are classified correctly, and how accurate the moving
             average of the network is. Training is the same without.
+        epochs_are_long: whether `train` keeps a checkpoint of each.
     """
 
     measures_images = True
+    epochs_are_long = False
 
-    def __init__(self, configs: Sequence[RunConfig], dataset: Dataset, device: str = "cpu") -> None:
-        memory.keep_freed()
+    def __init__(
+        self,
+        configs: Sequence[RunConfig],
+        networks: Sequence[network.Network],
+        dataset: Dataset,
+        batches: EpochBatches,
+        model: nn.Module,
+        method: Method,
+        device: str = "cpu",
+    ) -> None:
+        environment.keep_freed()
         self.configs, self.dataset, self.device = tuple(configs), dataset, torch.device(device)
-        config = self.config = programs.shared(self.configs)
+        config = self.config = configs[0]
         self.precision = getattr(torch, config.precision)
-        nets = [network.create(each, dataset.classes, dataset.channels, dataset.size, dataset) for each in configs]
-        self.densities, self.masks = [net.density for net in nets], [net.mask for net in nets]
+        self.densities, self.masks = [net.density for net in networks], [net.mask for net in networks]
         self.flops = flops.of_network(config, dataset.classes, dataset.channels, dataset.size)
-        self.batched = config.engine == "batched"
-        if self.batched:
-            shapes = {name: p.shape for name, p in nets[0].model.named_parameters()}
-            if any({name: p.shape for name, p in net.model.named_parameters()} != shapes for net in nets):
-                raise StudyError("runs of one program must have networks of one shape")
-            model, mask = batched.stack([net.model for net in nets]), batched.stack_masks(self.masks, shapes)
-            seeds = [each.data_seed for each in configs]
-            self.batches = batched.LaneBatches(dataset, config.batch_size, seeds, device)
-        else:
-            model, mask = nets[0].model, nets[0].mask
-            self.batches = self.make_batches()
-        layout = torch.channels_last if config.memory_format == "channels_last" else torch.contiguous_format
-        self.model = model.to(self.device, input_dtype(self.precision), memory_format=layout)
-        self.optimizer = make_optimizer(config, self.model)
-        self.keep_masked = Masking(self.model, mask)
-        self.network: nn.Module = self.model  # what computes the outputs in training
-        self.norms = GroupedNorms(self.model)
-        self.dynamics = changing_mask(config, nets[0], self)
-        averaged = self.measures_images and self.dynamics is None  # an average of changing masks has no mask
-        self.average = MovingAverage(self.model) if averaged else None
+        self.batches, self.model, self.method, self.optimizer = batches, model, method, method.optimizer
+        self.network: nn.Module = model  # what computes the outputs in training
+        self.norms = GroupedNorms(model)
+        self.costs = ChangingCosts(self.flops, method.source) if method.source else None
+        averaged = self.measures_images and self.costs is None  # an average of changing masks has no mask
+        self.average = MovingAverage(model) if averaged else None
         self.update = Captured(self.step) if self.device.type == "cuda" else self.step
         self.epoch, self.seconds = 0, 0.0
         self.curves: list[list[dict[str, float]]] = [[] for _ in configs]
@@ -155,14 +88,13 @@ class Trainer:
     def train_epoch(self) -> None:
         """One pass over the training part, then one over the validation part."""
         started = time.perf_counter()
-        if self.dynamics:
-            self.dynamics.begin(self.epoch)
-        self.model.train()
         steps = len(self.batches)
+        self.begin()
+        self.model.train()
         total: Tensor | float = 0.0
         for step, (images, labels) in enumerate(self.batches.epoch(self.epoch), start=self.epoch * steps):
             self.set_learning_rate(learning_rate(self.config, step, steps))
-            total = total + self.advance(step, images, labels)
+            total = total + self.advance(images, labels)
             if self.average:
                 self.average.update()
         train_losses = self.shared(total / steps).tolist()
@@ -199,19 +131,29 @@ class Trainer:
             else:
                 group["lr"] = rate
 
-    def advance(self, step: int, images: Tensor, labels: Tensor) -> Tensor:
-        """Take `step`, counted from 0 over all of training, as the run's method does it; return the losses."""
-        if self.dynamics is None or not self.dynamics.due(step):
-            return self.update(images, labels)
+    def begin(self) -> None:
+        """Let the method do what comes before an epoch."""
+        before = self.method.mask
+        self.method.begin()
+        if self.costs and self.method.mask is not before:
+            self.costs.count(self.method.steps, before)
+
+    def advance(self, images: Tensor, labels: Tensor) -> Tensor:
+        """Take the next step, as the run's method does it; return the losses."""
+        if not self.method.due:
+            losses = self.update(images, labels)
+            self.method.steps += 1
+            return losses
+        before = self.method.mask
         losses = self.gradients(images, labels)
-        self.dynamics.update(step)
+        self.method.step()
+        self.costs.count(self.method.steps, before, self.method.dense_gradient)
         return losses
 
     def step(self, images: Tensor, labels: Tensor) -> Tensor:
-        """Update the weights by one batch, as `batches` yields it; return the loss of each lane, on the device."""
+        """Update the weights by one batch, as `batches` yields it; return the loss of each run, on the device."""
         losses = self.gradients(images, labels)
-        self.keep_masked()
-        self.optimizer.step()
+        self.method.update_weights()
         return losses
 
     def gradients(self, images: Tensor, labels: Tensor) -> Tensor:
@@ -231,18 +173,10 @@ class Trainer:
         return total
 
     def losses(self, images: Tensor, labels: Tensor) -> Tensor:
-        """Return the mean loss over some images of each lane."""
+        """Return the mean loss over some images, of each run."""
         with autocast(self.device, self.precision):
             outputs = self.network(images.to(input_dtype(self.precision)))
-            smoothing = self.config.label_smoothing
-            if self.batched:
-                by_image = F.cross_entropy(outputs.transpose(1, 2), labels, label_smoothing=smoothing, reduction="none")
-                return by_image.mean(0)
-            return F.cross_entropy(outputs, labels, label_smoothing=smoothing)[None]
-
-    def make_batches(self) -> Batches:
-        """Return the batches of a run that has its program to itself."""
-        return Batches(self.dataset, self.config.batch_size, self.config.data_seed, self.device)
+            return F.cross_entropy(outputs, labels, label_smoothing=self.config.label_smoothing)[None]
 
     def accumulating(self, last: bool) -> contextlib.AbstractContextManager[object]:
         """Return the context of one group's pass, the last of a step or not."""
@@ -263,32 +197,42 @@ class Trainer:
 
     def of_runs(self, outputs: Tensor) -> list[Tensor]:
         """Return the logits of each run, (N, classes), from those of the model."""
-        return list(outputs.unbind(1))[: len(self.configs)] if self.batched else [outputs]
+        return [outputs]
 
     def states(self) -> list[dict[str, Any]]:
         """Return all that the rest of each trajectory depends on; order and augmentation follow from the epoch."""
         whole = {"model": self.model.state_dict(), "optimizer": self.optimizer.state_dict()}
         whole |= {"average": self.average.model.state_dict()} if self.average else {}
-        parts = [batched.lane_state(whole, lane) for lane in range(len(self.configs))] if self.batched else [whole]
-        if self.dynamics:
-            parts = [part | {"dynamics": self.dynamics.state()} for part in parts]
+        parts = self.state_of_runs(whole)
+        if self.costs:
+            parts = [part | {"dynamics": self.method.state_dict() | self.costs.state_dict()} for part in parts]
         seconds = self.seconds / len(self.configs)
         return [part | {"epoch": self.epoch, "seconds": seconds, "curve": curve}
                 for part, curve in zip(parts, self.curves, strict=True)]  # fmt: skip
+
+    def state_of_runs(self, whole: dict[str, Any]) -> list[dict[str, Any]]:
+        """Return the states of networks and optimisers, of each run, from those of the model."""
+        return [whole]
+
+    def state_of_model(self, states: Sequence[dict[str, Any]]) -> dict[str, Any]:
+        """Return the state of the model from those of each run."""
+        return states[0]
 
     def resume(self, states: Sequence[dict[str, Any] | None]) -> None:
         """Go on from one state a run, all of one epoch, if there are any."""
         if states[0] is None:
             return
-        first = batched.stack_state(list(states)) if self.batched else states[0]
-        if self.dynamics:
-            self.dynamics.resume(states[0]["dynamics"])
-        self.model.load_state_dict(first["model"])
-        self.optimizer.load_state_dict(first["optimizer"])
+        whole = self.state_of_model(states)
         self.epoch, self.seconds = states[0]["epoch"], sum(state["seconds"] for state in states)
+        self.method.steps = self.epoch * len(self.batches)
+        if self.costs:
+            self.method.load_state_dict(states[0]["dynamics"])
+            self.costs.load_state_dict(states[0]["dynamics"])
+        self.model.load_state_dict(whole["model"])
+        self.optimizer.load_state_dict(whole["optimizer"])
         if self.average:
-            self.average.model.load_state_dict(first["average"])
-            self.average.steps = self.epoch * len(self.batches)
+            self.average.model.load_state_dict(whole["average"])
+            self.average.steps = self.method.steps
         self.curves = [list(state["curve"]) for state in states]
 
     def records(self) -> list[Record]:
@@ -317,10 +261,16 @@ class Trainer:
             "reason": reason,
             "curve": curve,
             "test": test,
-            "density": self.dynamics.densities() if self.dynamics else self.densities[index],
+            "density": self.density(index),
             "cost": self.cost(index),
-            "environment": environment(self.device),
+            "environment": environment.environment(self.device),
         }
+
+    def density(self, index: int = 0) -> dict[str, Any]:
+        """Return what a record says of a run's mask; of one that changes, as it is so far."""
+        if self.costs is None:
+            return self.densities[index]
+        return network.report(self.config, self.method.mask.to("cpu"), self.model)
 
     def cost(self, index: int = 0) -> dict[str, float]:
         """Return seconds of training, images per second, and training FLOPs: as computed, and of kept weights only.
@@ -341,7 +291,7 @@ class Trainer:
 
     def sparse_flops(self, index: int = 0) -> float:
         """Return the forward FLOPs of one image that fall on kept weights; where the mask changes, on average."""
-        if self.dynamics:
-            return self.dynamics.mean_flops(self.epoch * len(self.batches))
+        if self.costs:
+            return self.costs.mean(self.epoch * len(self.batches), self.method.mask)
         mask = self.masks[index]
         return flops.on_kept_weights(self.flops, mask.layer_densities if mask else {})

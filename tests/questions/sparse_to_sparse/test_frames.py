@@ -15,7 +15,7 @@ from randsparse.runs.config import RunConfig
 from randsparse.runs.methods import Schedule
 from randsparse.runs.store import Store
 from randsparse.training import network
-from randsparse.training.trainer import train
+from randsparse.training.train import train
 
 MARGIN = 0.01
 DEFAULTS = {"structure": "weight", "source_sparsity": 0.0, "source_rule": "erk", "rule": "erk", "preserve_flow": False,

@@ -11,7 +11,7 @@ from randsparse.runs.config import RunConfig
 from randsparse.runs.store import Store, comparable
 from randsparse.sweeps.sweep import sweep
 from randsparse.sweeps.tasks import units
-from randsparse.training import trainer as training
+from randsparse.training import train as training
 from randsparse.training.engines import programs
 
 BASE = RunConfig(train_samples=320, batch_size=32, epochs=3, engine="batched")
@@ -24,7 +24,7 @@ RUNS = [
 
 
 def trainer(*configs: RunConfig) -> training.Trainer:
-    return training.Trainer(configs, load("digits", None, configs[0].train_samples))
+    return training.prepare(configs, load("digits", None, configs[0].train_samples))
 
 
 def advance(run: training.Trainer, steps: int) -> torch.Tensor:

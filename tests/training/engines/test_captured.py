@@ -9,7 +9,7 @@ import torch
 
 from randsparse.data.dataset import load
 from randsparse.runs.config import RunConfig
-from randsparse.training import trainer
+from randsparse.training import train as training
 from randsparse.training.engines import captured as capture
 
 TINY = RunConfig(train_samples=320, batch_size=32, epochs=2, sparsity=0.8)
@@ -62,7 +62,7 @@ def test_after_the_first_calls_the_graph_reads_each_batch_and_replays(graphs):
 
 
 def test_a_learning_rate_on_the_device_is_set_in_place():
-    run = trainer.Trainer([TINY], load("digits", None, 320))
+    run = training.prepare([TINY], load("digits", None, 320))
     rate = torch.tensor(0.0)
     run.optimizer.param_groups[0]["lr"] = rate
     run.set_learning_rate(0.25)
@@ -75,7 +75,7 @@ def test_a_learning_rate_on_the_device_is_set_in_place():
 def test_on_a_gpu_a_captured_run_equals_the_same_steps_one_by_one(changes):
     config = TINY.replace(**changes)
     data = load("digits", None, 320).to("cuda")
-    captured, plain = (trainer.Trainer([config], data, "cuda") for _ in range(2))
+    captured, plain = (training.prepare([config], data, "cuda") for _ in range(2))
     plain.update = plain.step
     for _ in range(2):
         captured.train_epoch()

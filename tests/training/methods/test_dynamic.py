@@ -22,10 +22,8 @@ from randsparse.sparsity.masks import Mask
 from randsparse.sweeps import final_weights
 from randsparse.training import checkpoints
 from randsparse.training import methods as mask_methods
-from randsparse.training import trainer as training
+from randsparse.training import train as training
 from randsparse.training.methods import dynamic
-from randsparse.training.network import Network
-from randsparse.training.step import Masking
 
 METHODS = ("set", "rigl", "gmp", "granet")
 
@@ -43,13 +41,13 @@ METHODS = ("set", "rigl", "gmp", "granet")
 def test_masks_stay_in_their_source_with_the_planned_number_of_weights_in_every_step(method, source, optimizer):
     recipe = dict(optimizer=optimizer, lr=0.01) if optimizer == "adamw" else {}
     run = trainer(config(method, **source, **recipe))
-    first, inside = run.dynamics.mask, run.dynamics.source
+    first, inside = run.method.mask, run.method.source
     size, end = inside.size, round(0.1 * inside.size)
     assert inside.nnz == round(0.4 * size if source else size)
     assert first.nnz == (end if method in ("set", "rigl") else inside.nnz)
     changed = []
     for step in steps(run):
-        before, mask = first, run.dynamics.mask
+        before, mask = first, run.method.mask
         assert all((mask[name] <= inside[name]).all() for name in inside)
         if method in ("set", "rigl"):
             assert mask.counts == first.counts
@@ -61,7 +59,7 @@ def test_masks_stay_in_their_source_with_the_planned_number_of_weights_in_every_
         first = mask
     # The cosine leaves nothing to replace in step 18 = 0.75 · 24; GMP and GraNet still prune to the last weight there.
     assert changed == ([3, 6, 9, 12, 15] if method in ("set", "rigl") else [3, 6, 9, 12, 15, 18])
-    assert run.dynamics.densities()["weights"] == end == run.dynamics.mask.nnz
+    assert run.density()["weights"] == end == run.method.mask.nnz
 
 
 @pytest.mark.parametrize("method", METHODS)
@@ -86,10 +84,10 @@ def test_weights_and_masks_after_resuming_are_bit_for_bit(method, tmp_path):
     straight.train_epoch()
     checkpoints.save(straight.states()[0], of, tmp_path)
     again.resume([checkpoints.load(of, tmp_path)])
-    assert again.dynamics.mask == straight.dynamics.mask
+    assert again.method.mask == straight.method.mask
     for run in (straight, again):
         run.train_epoch()
-    assert again.dynamics.mask == straight.dynamics.mask
+    assert again.method.mask == straight.method.mask
     for a, b in zip(straight.model.state_dict().values(), again.model.state_dict().values(), strict=True):
         assert torch.equal(a, b)
 
@@ -115,16 +113,14 @@ def by_hand(method: str, source: Mask | None = None, step: int = 1) -> SimpleNam
     model[0].weight.data = torch.tensor([[1.0, 0.0], [0.0, 1.0], [0.5, 0.0]])
     model[2].weight.data = torch.tensor([[1.0, 0.0, 0.0], [0.0, 1.0, 0.2]])
     mask = Mask({name: weight != 0 for name, weight in model.named_parameters()})
-    source = source or Mask({name: torch.ones_like(kept) for name, kept in mask.items()})
-    of = RunConfig(method=method, sparsity=0.5, prune_rate=0.34, prune_decay="constant", update_interval=1, epochs=4,
-                   update_end=1.0)  # fmt: skip
     optimizer = torch.optim.SGD(model.parameters(), lr=0.1, momentum=0.9)
-    run = SimpleNamespace(model=model, optimizer=optimizer, keep_masked=Masking(model, mask), batches=[0],
-                          device=torch.device("cpu"), flops={"0": 6.0, "2": 6.0})  # fmt: skip
-    run.dynamics = dynamic.MaskUpdates(of, Network(model, mask, {}, source), run)
+    settings = dict(total_steps=4, update_interval=1, update_end=1.0, prune_rate=0.34, prune_decay="constant")
+    settings |= {"density": 0.5} if method == "granet" else {}
+    made = dynamic.UPDATED[method](model, mask, optimizer, source=source, **settings)
+    made.steps = step
     F.cross_entropy(model(torch.tensor([[1.0, 2.0]])), torch.tensor([0])).backward()
-    run.dynamics.update(step)
-    return run
+    made.step()
+    return SimpleNamespace(model=model, method=made)
 
 
 def test_rigl_grows_the_largest_dense_gradients_of_a_net_of_two_layers():
@@ -133,8 +129,8 @@ def test_rigl_grows_the_largest_dense_gradients_of_a_net_of_two_layers():
     torch.testing.assert_close(run.model[2].weight.grad, a * torch.tensor([[-1.0, -2.0, -0.5], [1.0, 2.0, 0.5]]))
     torch.testing.assert_close(run.model[0].weight.grad, a * torch.tensor([[-1.0, -2.0], [1.0, 2.0], [0.2, 0.4]]))
     # dropped: .5 in the first layer, .2 in the second; grown: 2a in both
-    assert run.dynamics.mask["0.weight"].int().tolist() == [[1, 1], [0, 1], [0, 0]]
-    assert run.dynamics.mask["2.weight"].int().tolist() == [[1, 1, 0], [0, 1, 0]]
+    assert run.method.mask["0.weight"].int().tolist() == [[1, 1], [0, 1], [0, 0]]
+    assert run.method.mask["2.weight"].int().tolist() == [[1, 1, 0], [0, 1, 0]]
     assert run.model[0].weight.tolist() == [[1, 0], [0, 1], [0, 0]]  # no other step: new weights are zero
     assert run.model[2].weight.tolist() == [[1, 0, 0], [0, 1, 0]]
 
@@ -143,47 +139,52 @@ def test_rigl_grows_nothing_outside_its_source():
     source = Mask({"0.weight": torch.tensor([[1, 0], [1, 1], [1, 1]]).bool(),
                    "2.weight": torch.tensor([[1, 0, 0], [0, 1, 1]]).bool()})  # fmt: skip
     run = by_hand("rigl", source)
-    assert run.dynamics.mask["0.weight"].int().tolist() == [[1, 0], [1, 1], [0, 0]]  # a, since 2a is not in the source
-    assert run.dynamics.mask["2.weight"].int().tolist() == [[1, 0, 0], [0, 1, 1]]  # nowhere to go: it stays
+    assert run.method.mask["0.weight"].int().tolist() == [[1, 0], [1, 1], [0, 0]]  # a, since 2a is not in the source
+    assert run.method.mask["2.weight"].int().tolist() == [[1, 0, 0], [0, 1, 1]]  # nowhere to go: it stays
     assert run.model[2].weight[1, 2].item() == pytest.approx(0.2)  # and stays as it is
 
 
 def test_set_grows_by_its_seed_alone_and_the_others_by_the_gradient_of_the_step_before():
-    masks = [by_hand("set", step=step).dynamics.mask for step in (1, 1, 2, 3)]
+    masks = [by_hand("set", step=step).method.mask for step in (1, 1, 2, 3)]
     assert masks[0] == masks[1] and any(masks[0] != mask for mask in masks[2:])
-    granet = by_hand("granet").dynamics.mask  # its first mask is all it may keep, so that it replaces as RigL does
+    granet = by_hand("granet").method.mask  # its first mask is all it may keep, so that it replaces as RigL does
     assert granet.counts == {"0.weight": 3, "2.weight": 3}
 
 
 def test_the_gradients_that_an_update_sees_are_those_of_masked_weights_too(monkeypatch):
     seen = []
-    monkeypatch.setitem(dynamic.METHODS, "rigl", lambda at: seen.append(at) or at.mask)
+
+    def note(method, number, magnitudes, gradients):
+        seen.append(gradients)
+        return method.mask
+
+    monkeypatch.setattr(dynamic.RigL, "next_mask", note)
     run = trainer(config("rigl", **SOURCE, precision="float64"))
     batches = list(run.batches.epoch(0))
-    for step, batch in enumerate(batches[:3]):
-        run.advance(step, *batch)
+    for batch in batches[:3]:
+        run.advance(*batch)
     run.model.train()
     before = {name: value.clone() for name, value in run.model.state_dict().items()}
     images, labels = batches[3]
     loss = F.cross_entropy(run.model(images.double()), labels)
-    wanted = torch.autograd.grad(loss, list(run.dynamics.parameters.values()))
+    wanted = torch.autograd.grad(loss, list(run.method.parameters.values()))
     run.model.load_state_dict(before)
-    run.advance(3, images, labels)
-    for (name, gradient), each in zip(seen[0].gradients.items(), wanted, strict=True):
+    run.advance(images, labels)
+    for (name, gradient), each in zip(seen[0].items(), wanted, strict=True):
         torch.testing.assert_close(gradient, each.abs())
-        masked = ~run.dynamics.mask[name]
+        masked = ~run.method.mask[name]
         assert not masked.any() or gradient[masked].max() > 0
-    for name, weight in run.dynamics.parameters.items():
+    for name, weight in run.method.parameters.items():
         assert torch.equal(weight, before[name])  # RigL's update takes the place of the step
 
 
 @pytest.mark.parametrize("scope", ["global", "layer"])
 def test_pruning_keeps_the_largest_weights_that_are_left(scope):
     run = trainer(config("gmp", **SOURCE, prune_scope=scope))
-    source = run.dynamics.source
+    source = run.method.source
     for _ in steps(run):
         pass
-    mask, weights = run.dynamics.mask, dict(run.model.named_parameters())
+    mask, weights = run.method.mask, dict(run.model.named_parameters())
     shares = [mask.counts[name] / source.counts[name] for name in mask]
     if scope == "layer":
         assert shares == pytest.approx([0.25] * len(shares), abs=2 / min(source.counts.values()))
@@ -223,9 +224,9 @@ def test_replaced_drops_the_lowest_and_grows_the_highest():
 def test_granet_starts_where_it_is_told_and_regrows():
     of = config("granet", start_sparsity=0.5, update_start=0.25, prune_rate=0.5)
     run = trainer(of)
-    first, size = run.dynamics.mask, run.dynamics.source.size
-    assert first.nnz == round(0.5 * size) and run.dynamics.source.nnz == size
-    seen = [(step, run.dynamics.mask) for step in steps(run)]
+    first, size = run.method.mask, run.method.source.size
+    assert first.nnz == round(0.5 * size) and run.method.source.nnz == size
+    seen = [(step, run.method.mask) for step in steps(run)]
     pairs = zip(seen, seen[1:], strict=False)
     back = [step for (_, a), (step, b) in pairs if any((b[name] & ~a[name]).any() for name in a)]
     assert back == [9, 12, 15]
@@ -240,16 +241,16 @@ def test_flops_are_those_of_the_masks_that_training_had():
     more = 6 / 24 * (dense / 3 - static["sparse_flops"] / 3)
     assert rigl["sparse_flops"] == pytest.approx(static["sparse_flops"] + more, rel=1e-12)
     run = trainer(config("gmp"))
-    masks = [run.dynamics.mask]
-    masks += [run.dynamics.mask for _ in steps(run)][:-1]  # the mask that each step begins with
+    masks = [run.method.mask]
+    masks += [run.method.mask for _ in steps(run)][:-1]  # the mask that each step begins with
     mean = sum(flops.on_kept_weights(run.flops, mask.layer_densities) for mask in masks) / 24
-    assert run.dynamics.mean_flops(24) == pytest.approx(mean, rel=1e-12)
+    assert run.costs.mean(24, run.method.mask) == pytest.approx(mean, rel=1e-12)
 
 
 def test_a_schedule_without_an_update_is_refused():
     with pytest.raises(StudyError, match="update_interval=19 is not possible: it must be at most 18, as masks change"):
         trainer(config("rigl", update_interval=19))
-    assert trainer(config("rigl", update_interval=18)).dynamics.schedule.updates == 1
+    assert trainer(config("rigl", update_interval=18)).method.updates.updates == 1
 
 
 @pytest.mark.parametrize("method", ["rigl", "edge-popup", "str"])
@@ -262,7 +263,7 @@ def test_the_network_of_a_finished_run_has_its_final_mask(method, tmp_path):
 
 
 def test_every_method_is_made_and_says_what_it_cannot_reach():
-    assert set(mask_methods.CHANGING) == set(methods.DYNAMIC)
+    assert set(mask_methods.METHODS) == {"static", "small-dense", *methods.DYNAMIC}
     for method in methods.DYNAMIC:
         of = RunConfig(method=method, sparsity=0.9, source_sparsity=0.5)
         assert feasibility.infeasible(of, *catalogue.shape("digits")) is None
@@ -278,11 +279,11 @@ def test_masks_change_in_a_run_that_diverges():
 
 
 def test_another_mask_seed_gives_another_source_and_the_rule_its_counts():
-    a, b = (trainer(config("set", **SOURCE, mask_seed=seed)).dynamics for seed in (0, 1))
+    a, b = (trainer(config("set", **SOURCE, mask_seed=seed)).method for seed in (0, 1))
     assert a.source != b.source and a.source.counts == b.source.counts
     shapes = {name: tuple(kept.shape) for name, kept in a.source.items()}
     assert a.source.counts == densities.allocate(shapes, 0.4, "balanced")
-    tight = trainer(config("rigl", source_sparsity=0.85, source_rule="uniform")).dynamics
+    tight = trainer(config("rigl", source_sparsity=0.85, source_rule="uniform")).method
     wanted = densities.allocate(shapes, 0.1, "erk")
     assert any(wanted[name] > count for name, count in tight.source.counts.items())  # the others take the rest
     assert all((kept <= tight.source[name]).all() for name, kept in tight.mask.items())

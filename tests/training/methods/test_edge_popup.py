@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from types import SimpleNamespace
 
 import pytest
 import torch
@@ -18,10 +17,9 @@ from randsparse.runs.config import RunConfig
 from randsparse.sparsity.layers import fan_in
 from randsparse.sparsity.masks import Mask
 from randsparse.training import checkpoints
-from randsparse.training import trainer as training
+from randsparse.training import train as training
 from randsparse.training.methods import edge_popup
-from randsparse.training.network import Network, create
-from randsparse.training.step import Masking, make_optimizer
+from randsparse.training.network import create
 
 
 def config(**changes) -> RunConfig:
@@ -33,11 +31,11 @@ def config(**changes) -> RunConfig:
 def test_edge_popup_never_changes_a_weight(density, weights):
     run = trainer(config(source_sparsity=1 - density, source_rule="er", frozen_weights=weights))
     drawn = create(run.config, *catalogue.shape("digits")).model
-    source, first, size = run.dynamics.source, run.dynamics.mask, run.dynamics.source.size
+    source, first, size = run.method.source, run.method.mask, run.method.source.size
     assert first == source and source.nnz == round(density * size)
     changed = []
     for step in steps(run):
-        mask = run.dynamics.mask
+        mask = run.method.mask
         for name, parameter in run.model.named_parameters():
             kept = mask.get(name, torch.tensor(True))
             assert torch.equal(parameter.detach(), drawn.get_parameter(name).detach() * kept), name
@@ -50,7 +48,7 @@ def test_edge_popup_never_changes_a_weight(density, weights):
         changed.append(mask != first)
         first = mask
     assert all(changed[3:]) and not any(changed[:3])  # the first three steps keep all of the source
-    assert run.dynamics.densities()["weights"] == end
+    assert run.density()["weights"] == end
 
 
 def test_weights_are_of_the_kind_and_scale_that_was_asked_for():
@@ -68,13 +66,13 @@ def test_weights_are_of_the_kind_and_scale_that_was_asked_for():
 
 def test_the_density_can_be_final_from_the_first_step():
     run = trainer(config(start_sparsity=0.9, source_sparsity=0.5))
-    counts, masks = run.dynamics.mask.counts, [run.dynamics.mask]
+    counts, masks = run.method.mask.counts, [run.method.mask]
     for _ in steps(run):
-        assert run.dynamics.mask.counts == counts
-        masks.append(run.dynamics.mask)
-    assert sum(counts.values()) == round(0.1 * run.dynamics.source.size) and masks[0] != masks[-1]
-    passes = (2 * run.dynamics._flops(masks[0]) + run.dynamics.source_flops) / 3  # scores of all weights are trained
-    assert run.dynamics.mean_flops(24) == pytest.approx(passes, rel=1e-12)
+        assert run.method.mask.counts == counts
+        masks.append(run.method.mask)
+    assert sum(counts.values()) == round(0.1 * run.method.source.size) and masks[0] != masks[-1]
+    passes = (2 * run.costs._of(masks[0]) + run.costs.source) / 3  # scores of all weights are trained
+    assert run.costs.mean(24, run.method.mask) == pytest.approx(passes, rel=1e-12)
 
 
 def test_scores_have_the_straight_through_gradient_of_a_net_of_two_layers():
@@ -86,17 +84,13 @@ def test_scores_have_the_straight_through_gradient_of_a_net_of_two_layers():
     for layer, weight in zip((model[0], model[2]), frozen, strict=True):
         layer.weight.data = weight.clone()
     source = Mask({"0.weight": inside[0].bool(), "2.weight": inside[1].bool()})
-    of = RunConfig(method="edge-popup", sparsity=0.5, start_sparsity=0.5, epochs=4, momentum=0.0, nesterov=False,
-                   weight_decay=0.0)  # fmt: skip
-    run = SimpleNamespace(model=model, optimizer=make_optimizer(of, model), keep_masked=Masking(model, source),
-                          batches=[0], device=torch.device("cpu"), flops={"0": 6.0, "2": 6.0})  # fmt: skip
-    popup = edge_popup.Supermask(of, Network(model, source, {}, source), run)
+    popup = edge_popup.EdgePopup(model, source, torch.optim.SGD(model.parameters(), lr=0.1), density=0.5)
     for name, each in zip(popup.scores, kept, strict=True):
         popup.scores[name].data = torch.where(each.bool(), 2.0, -1.0)  # of which 2 is the highest magnitude
     popup.change(popup.best())
     before = {name: score.detach().clone() for name, score in popup.scores.items()}
     F.cross_entropy(model(torch.tensor([[1.0, 2.0]])), torch.tensor([0])).backward()
-    popup.update(0)
+    popup.step()
     a, sign = 1 / (1 + math.exp(-1.1)), [2 * each - 1 for each in kept]
     gradients = [a * torch.tensor([[-1.0, -2.0], [1.0, 2.0], [0.2, 0.4]]),
                  a * torch.tensor([[-1.0, -2.0, -0.5], [1.0, 2.0, 0.5]])]  # fmt: skip
@@ -117,8 +111,8 @@ def test_resume_is_bit_for_bit(tmp_path):
     again.resume([checkpoints.load(of, tmp_path)])
     one.train_epoch()
     again.train_epoch()
-    assert one.dynamics.mask == again.dynamics.mask
-    assert all(torch.equal(score, again.dynamics.scores[name]) for name, score in one.dynamics.scores.items())
+    assert one.method.mask == again.method.mask
+    assert all(torch.equal(score, again.method.scores[name]) for name, score in one.method.scores.items())
 
 
 def test_fine_tuning_trains_the_weights_of_the_ticket_that_a_shorter_run_ends_with(tmp_path):
@@ -137,9 +131,9 @@ def test_fine_tuning_trains_the_weights_of_the_ticket_that_a_shorter_run_ends_wi
         tuned.train_epoch()
         if epoch in (ticket.epochs - 1, ticket.epochs):  # the last of edge-popup, the first of fine-tuning
             checkpoints.save(tuned.states()[0], of, tmp_path / str(epoch))
-    assert tuned.dynamics.mask == chosen.dynamics.mask
+    assert tuned.method.mask == chosen.method.mask
     for name, weight in tuned.model.named_parameters():
-        before, kept = chosen.model.get_parameter(name), chosen.dynamics.mask.get(name)
+        before, kept = chosen.model.get_parameter(name), chosen.method.mask.get(name)
         moved = weight.detach() != before.detach()
         assert moved.any() if kept is None else moved[kept].float().mean() > 0.9 and not moved[~kept].any(), name
     for epoch in (ticket.epochs - 1, ticket.epochs):

@@ -9,7 +9,7 @@ from changing_masks import config as config_of
 from changing_masks import trainer
 from randsparse.runs import methods, store
 from randsparse.runs.config import RunConfig
-from randsparse.training import trainer as training
+from randsparse.training import train as training
 from randsparse.training.methods.dynamic import pruned
 from randsparse.training.step import learning_rate
 
@@ -24,7 +24,7 @@ def config(**changes) -> RunConfig:
 def test_rewinding_is_bit_for_bit(changes):
     of = config(source_sparsity=0.5, **changes)
     run, begun = trainer(of), trainer(of)
-    source = run.dynamics.mask
+    source = run.method.mask
     for _ in range(of.rewind_epoch):
         begun.train_epoch()
     wanted, k = begun.model.state_dict(), of.rewind_epoch
@@ -32,10 +32,10 @@ def test_rewinding_is_bit_for_bit(changes):
     for level, first in ((1, k + 2), (2, k + 4)):
         while run.epoch < first:
             run.train_epoch()
-            assert run.dynamics.mask == previous
-        weights = {name: weight.detach().abs() for name, weight in run.dynamics.parameters.items()}
-        run.dynamics.begin(first)
-        mask, size = run.dynamics.mask, source.size
+            assert run.method.mask == previous
+        weights = {name: weight.detach().abs() for name, weight in run.method.parameters.items()}
+        run.method.begin()
+        mask, size = run.method.mask, source.size
         count = round(source.nnz * (round(0.04 * size) / source.nnz) ** (level / 2))
         assert mask == pruned(weights, previous, count) and mask.nnz == count  # by magnitudes at the end of the level
         assert all((mask[name] <= previous[name]).all() for name in mask)
@@ -43,11 +43,11 @@ def test_rewinding_is_bit_for_bit(changes):
             assert torch.equal(value, wanted[name] * mask.get(name, torch.tensor(1, dtype=value.dtype))), name
         assert all((value == 0).all() for state in run.optimizer.state.values() for value in state.values())
         previous = mask
-    run.dynamics.begin = lambda epoch: None  # the last level has begun
+    assert run.method.level == 2  # so that begin() does nothing any more
     while run.epoch < of.epochs:
         run.train_epoch()
-    assert run.dynamics.densities()["weights"] == round(0.04 * size)
-    for name, kept in run.dynamics.mask.items():
+    assert run.density()["weights"] == round(0.04 * size)
+    for name, kept in run.method.mask.items():
         assert (run.model.get_parameter(name)[~kept] == 0).all()
 
 
@@ -57,8 +57,8 @@ def test_with_rate_alone_the_weights_that_are_left_stay():
         run.train_epoch()
     before = {name: value.clone() for name, value in run.model.state_dict().items()}
     momenta = [state["momentum_buffer"].clone() for state in run.optimizer.state.values()]
-    run.dynamics.begin(3)
-    mask = run.dynamics.mask
+    run.method.begin()
+    mask = run.method.mask
     assert mask.nnz < mask.size
     for name, value in run.model.state_dict().items():
         assert torch.equal(value, before[name] * mask[name] if name in mask else before[name]), name
@@ -93,4 +93,4 @@ def test_flops_are_those_of_all_levels():
     shares = [1.0, 0.04**0.5, 0.04]  # in every layer
     mean = (3 * shares[0] + 2 * shares[1] + 2 * shares[2]) / 7
     assert record["cost"]["sparse_flops"] == pytest.approx(record["cost"]["flops"] * mean, rel=0.01)
-    assert run.dynamics.mean_flops(0) == sum(run.flops.values())
+    assert run.costs.mean(0, run.method.mask) == sum(run.flops.values())

@@ -12,7 +12,7 @@ from changing_masks import config as config_of
 from randsparse.runs import flops, store
 from randsparse.runs.config import RunConfig
 from randsparse.training import checkpoints
-from randsparse.training import trainer as training
+from randsparse.training import train as training
 
 
 def config(**changes) -> RunConfig:
@@ -24,20 +24,20 @@ def test_a_step_is_that_of_autograd_through_the_threshold():
     run = trainer(of)
     run.model.train()
     images, labels = next(iter(run.batches.epoch(0)))
-    w = {name: latent.clone().requires_grad_() for name, latent in run.dynamics.latent.items()}
-    s = {name: threshold.detach().clone().requires_grad_() for name, threshold in run.dynamics.thresholds.items()}
+    w = {name: latent.clone().requires_grad_() for name, latent in run.method.latent.items()}
+    s = {name: threshold.detach().clone().requires_grad_() for name, threshold in run.method.thresholds.items()}
     soft = {name: w[name].sign() * (w[name].abs() - s[name].sigmoid()).relu() for name in w}
     for name, each in soft.items():
         assert torch.equal(each.detach(), run.model.get_parameter(name).detach()), name
-        assert torch.equal(each != 0, run.dynamics.mask[name])
+        assert torch.equal(each != 0, run.method.mask[name])
     buffers = {name: value.clone() for name, value in run.model.named_buffers()}
     loss = F.cross_entropy(functional_call(run.model, {**soft, **buffers}, images.double()), labels)
     gradients = torch.autograd.grad(loss, [*w.values(), *s.values()])
     run.set_learning_rate(0.1)
-    torch.testing.assert_close(run.advance(0, images, labels), loss.detach()[None])
+    torch.testing.assert_close(run.advance(images, labels), loss.detach()[None])
     old = [*w.values(), *s.values()]
     decays = [0.01] * len(w) + [0.5] * len(s)
-    new = [*run.dynamics.latent.values(), *run.dynamics.thresholds.values()]
+    new = [*run.method.latent.values(), *run.method.thresholds.values()]
     for before, gradient, decay, after in zip(old, gradients, decays, new, strict=True):
         torch.testing.assert_close(after.detach(), before.detach() - 0.1 * (gradient + decay * before.detach()))
 
@@ -47,9 +47,9 @@ def test_a_step_is_that_of_autograd_through_the_threshold():
                          ids=["dense", "random", "slow"])  # fmt: skip
 def test_masks_stay_in_their_source_and_end_with_the_exact_number(source, changes):
     run = trainer(config(**source, **changes))
-    inside, counts, end = run.dynamics.source, [], round(0.1 * run.dynamics.source.size)
+    inside, counts, end = run.method.source, [], round(0.1 * run.method.source.size)
     for step in steps(run):
-        mask, fixed = run.dynamics.mask, run.dynamics.fixed
+        mask, fixed = run.method.mask, run.method.fixed
         assert all((mask[name] <= inside[name]).all() for name in inside)
         for name, kept in mask.items():
             assert (run.model.get_parameter(name)[~kept] == 0).all()
@@ -77,31 +77,31 @@ def test_resume_is_bit_for_bit(changes, tmp_path):
     one.train_epoch()
     checkpoints.save(one.states()[0], of, tmp_path)
     again.resume([checkpoints.load(of, tmp_path)])
-    assert not one.dynamics.fixed
+    assert not one.method.fixed
     for run in (one, again):
         run.train_epoch()
     while one.epoch < 3:
         one.train_epoch()
         again.train_epoch()
-    assert one.dynamics.fixed and one.dynamics.mask == again.dynamics.mask
+    assert one.method.fixed and one.method.mask == again.method.mask
     for a, b in zip(one.model.state_dict().values(), again.model.state_dict().values(), strict=True):
         assert torch.equal(a, b)
 
 
 def test_weights_below_the_threshold_go_on_and_can_come_back():
     run = trainer(config(threshold_decay=0.0))
-    first, back, passes = run.dynamics.mask, False, 0.0
+    first, back, passes = run.method.mask, False, 0.0
     for step in steps(run):
-        mask = run.dynamics.mask
+        mask = run.method.mask
         passes += flops.on_kept_weights(run.flops, first.layer_densities)
         if step == 0:
-            for name, weight in run.dynamics.parameters.items():
+            for name, weight in run.method.parameters.items():
                 moved = run.optimizer.state[weight]["momentum_buffer"][~mask[name]]  # by weight decay alone
                 assert len(moved) and (moved != 0).all(), name
-        back |= not run.dynamics.fixed and any((mask[name] & ~first[name]).any() for name in mask)
+        back |= not run.method.fixed and any((mask[name] & ~first[name]).any() for name in mask)
         first = mask
     assert back
-    assert run.dynamics.mean_flops(24) == pytest.approx(passes / 24, rel=1e-12)
+    assert run.costs.mean(24, run.method.mask) == pytest.approx(passes / 24, rel=1e-12)
 
 
 def test_a_run_that_diverges_is_recorded():

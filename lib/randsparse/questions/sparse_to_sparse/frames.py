@@ -20,7 +20,7 @@ from randsparse.runs.config import RunConfig
 from randsparse.runs.store import Record, Store
 from randsparse.sparsity.masks import Mask
 from randsparse.training import network as networks
-from randsparse.training.methods.dynamic import METHODS, cosine
+from randsparse.training.methods.dynamic import UPDATED, cosine
 
 STATIC_KIND = "static masks"
 PLACE = ["method", "source_sparsity", "source_rule"]
@@ -59,7 +59,7 @@ def _draws_start(config: RunConfig) -> bool:
 def _updates(config: RunConfig, record: Record) -> dict[str, float]:
     """Return how many updates of the mask a run had, and the sum of the shares of weights that they replace."""
     cost = record["cost"]
-    if config.method not in METHODS or not cost.get("images"):
+    if config.method not in UPDATED or not cost.get("images"):
         return {"updates": np.nan, "turnover": np.nan}
     schedule = methods.Schedule(config, cost["images"] // cost["epochs"] // config.batch_size)
     steps = [schedule.first + number * schedule.interval for number in range(1, schedule.updates + 1)]

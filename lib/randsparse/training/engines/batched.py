@@ -13,12 +13,43 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional as F
 
 from randsparse.data.dataset import Batches, Dataset
 from randsparse.errors import StudyError
 from randsparse.sparsity.masks import Mask
 from randsparse.training.engines import strided
 from randsparse.training.engines.programs import LANES
+from randsparse.training.metrics import autocast, input_dtype
+from randsparse.training.network import Network
+from randsparse.training.trainer import Trainer
+
+
+class BatchedTrainer(Trainer):
+    """A trainer of the runs of one program, whose model is that of `combined`; its losses are of all lanes."""
+
+    def losses(self, images: Tensor, labels: Tensor) -> Tensor:
+        with autocast(self.device, self.precision):
+            outputs = self.network(images.to(input_dtype(self.precision))).transpose(1, 2)
+            smoothing = self.config.label_smoothing
+            return F.cross_entropy(outputs, labels, label_smoothing=smoothing, reduction="none").mean(0)
+
+    def of_runs(self, outputs: Tensor) -> list[Tensor]:
+        return list(outputs.unbind(1))[: len(self.configs)]
+
+    def state_of_runs(self, whole: dict[str, Any]) -> list[dict[str, Any]]:
+        return [lane_state(whole, lane) for lane in range(len(self.configs))]
+
+    def state_of_model(self, states: Sequence[dict[str, Any]]) -> dict[str, Any]:
+        return stack_state(list(states))
+
+
+def combined(networks: Sequence[Network]) -> tuple[nn.Module, Mask | None]:
+    """Return the networks of runs as one, and its mask; raises StudyError for networks of different shapes."""
+    shapes, *others = [{name: p.shape for name, p in net.model.named_parameters()} for net in networks]
+    if any(other != shapes for other in others):
+        raise StudyError("runs of one program must have networks of one shape")
+    return stack([net.model for net in networks]), stack_masks([net.mask for net in networks], shapes)
 
 
 class LaneConv(nn.Module):

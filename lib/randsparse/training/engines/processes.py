@@ -84,6 +84,10 @@ class Processes:
         return torch.stack(parts, 1).flatten(0, 1)[:total]
 
 
+ALONE = Processes()
+"""This process by itself."""
+
+
 @contextlib.contextmanager
 def joined(device: str | None = None) -> Iterator[tuple[Processes, str]]:
     """Join the processes that torchrun has started, if it has; yield them, and the device of this one.

@@ -1,97 +1,202 @@
-"""What methods that change a run's mask have in common: a source that the mask stays in, its cost and its record."""
+"""What a training loop asks of a method, and what the methods that change a mask have in common.
+
+A method takes a network, a mask and an optimiser, and its own settings as keyword arguments. In a training loop,
+`method.step()` stands where `optimizer.step()` stood:
+
+    mask = masks.random(model, density=0.1)
+    method = RigL(model, mask, optimizer, total_steps=len(batches) * epochs)
+    for images, labels in batches:
+        optimizer.zero_grad()
+        loss(model(images), labels).backward()
+        method.step()
+
+It takes the step of the optimiser itself, except where changing the mask takes the place of that, and keeps masked
+weights and what the optimiser has of them at exactly zero. So a method needs the gradients of masked weights too: leave
+them as `backward` made them, without `Mask.apply`. A schedule of the learning rate is made after the method, and its
+step follows that of the method. `method.mask` is the mask so far. To go on later, save `method.state_dict()` beside
+those of network and optimiser, and load it before theirs.
+"""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any, Protocol
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
-from randsparse.runs import flops
-from randsparse.runs.config import RunConfig
+from randsparse.errors import StudyError, require
+from randsparse.sparsity.applied import covered
 from randsparse.sparsity.masks import Mask
 from randsparse.sparsity.scores import highest
-from randsparse.training import network as networks
 
-if TYPE_CHECKING:
-    from randsparse.training.trainer import Trainer
+State = dict[str, Any]
 
 
-class ChangingMask:
-    """The mask of one run, which changes in the steps that are `due`, by what `update` does.
+class Method(Protocol):
+    """What the study's trainer asks of a method.
 
-    Args:
-        network: with the first mask and the source.
-        trainer: of the run alone; it has model, batches and optimiser.
-
-    A trainer computes the gradients of a step that is due, those of masked weights too, and calls `update` instead of
-    updating the weights; all other steps are those of a static mask. Steps count from 0 over all of training.
+    Attributes:
+        optimizer: what updates weights; its learning rate is the trainer's.
+        mask: the mask so far; None where nothing is masked.
+        source: the mask that every mask is inside of; None for a mask that stays.
+        steps: how many steps have been taken.
+        due: whether the next step does more than `update_weights`.
+        dense_gradient: whether steps that are due need the gradient of all weights of the source.
     """
 
-    def __init__(self, config: RunConfig, network: networks.Network, trainer: Trainer) -> None:
-        self.config, self.trainer = config, trainer
-        self.steps_per_epoch = len(trainer.batches)
-        self.source = network.source.to(trainer.device)
-        self.parameters = {name: trainer.model.get_parameter(name) for name in self.source}
-        self.start, self.end = network.mask.nnz, round(config.density * network.mask.size)
-        self.source_flops = self._flops(self.source)
-        self.spent, self.counted = 0.0, 0  # training FLOPs of an image on kept weights, over so many steps
-        self.change(network.mask.to(trainer.device))
+    optimizer: torch.optim.Optimizer
+    mask: Mask | None
+    source: Mask | None
+    steps: int
+    due: bool
+    dense_gradient: bool
+
+    def begin(self) -> None:
+        """Do what comes before the forward pass of the next step; nothing, if that is done already."""
+
+    def step(self) -> None:
+        """Take a step, with the gradients of all weights: instead of `optimizer.step()`."""
+
+    def update_weights(self) -> None:
+        """Do what a step does that is not due, without counting it: by operations on tensors, as a graph needs."""
+
+    def state_dict(self) -> State:
+        """Return all that later steps depend on, but for network and optimiser."""
+
+    def load_state_dict(self, state: State) -> None:
+        """Go on from what `state_dict` returned."""
+
+
+class StaticMask:
+    """Trains a network under a mask that stays; with None, all of it.
+
+    Zeroes masked weights once, then their gradients in every step in one fused call. A weight that starts at zero with
+    a zero gradient stays zero, and so does its optimiser state, under momentum, Nesterov and weight decay, for SGD and
+    AdamW.
+
+    Raises StudyError for a mask of another network, and for an optimiser that does not train what is masked.
+    """
+
+    source: Mask | None = None
+    dense_gradient = False
+
+    def __init__(self, model: nn.Module, mask: Mask | None, optimizer: torch.optim.Optimizer) -> None:
+        self.model, self.optimizer, self.mask, self.steps = model, optimizer, mask, 0
+        self.parameters = covered(model, mask or {})
+        trained = {id(parameter) for group in optimizer.param_groups for parameter in group["params"]}
+        for name, parameter in self.parameters.items():
+            if id(parameter) not in trained:
+                raise StudyError(f"the optimiser does not train {name!r}: make it of all parameters of the model")
+        self._factors = [torch.empty_like(self.parameters[name]).copy_(keep) for name, keep in (mask or {}).items()]
+        self._zero_weights()
 
     @property
-    def mask(self) -> Mask:
-        """The mask so far, on the run's device."""
-        return self.trainer.keep_masked.mask
-
-    def change(self, mask: Mask) -> None:
-        """Go on with another mask."""
-        self.trainer.keep_masked.change(mask, self.trainer.optimizer)
-
-    def begin(self, epoch: int) -> None:
-        """Do what comes before the steps of `epoch` (from 0)."""
-
-    def due(self, step: int) -> bool:
-        """Return whether `update` takes the place of `step`: of none, for a mask that changes between epochs alone."""
+    def due(self) -> bool:
+        """Whether the next step may change the mask."""
         return False
 
-    def update(self, step: int) -> None:
-        """Do what `step`, which is due, does to weights and mask, with the gradients of its batch."""
+    def begin(self) -> None:
+        """Do what comes before the forward pass of the next step: nothing, for most methods."""
 
-    def mean_flops(self, steps: int) -> float:
-        """Return the forward FLOPs of one image on kept weights, on average over the first `steps` steps so far.
+    def step(self) -> None:
+        """Take a step: call it after `backward`, instead of `optimizer.step()`."""
+        self.update_weights()
+        self.steps += 1
 
-        A third of those of training, which are 3 f_S for a step, and 2 f_S + f_D where the gradient of all weights of
-        the source is needed (Evci et al. 2020, appendix H), with f_S and f_D a pass through the mask and the source.
+    def update_weights(self) -> None:
+        """Update the weights that are kept."""
+        self.keep_masked()
+        self.optimizer.step()
+
+    def keep_masked(self) -> None:
+        """Set the gradients of masked weights to zero."""
+        pairs = zip(self.parameters.values(), self._factors, strict=True)
+        seen = [(parameter.grad, factor) for parameter, factor in pairs if parameter.grad is not None]
+        if seen:
+            torch._foreach_mul_(*map(list, zip(*seen, strict=True)))
+
+    def state_dict(self) -> State:
+        """Return how many steps have been taken; network and optimiser have states of their own."""
+        return {"steps": self.steps}
+
+    def load_state_dict(self, state: State) -> None:
+        """Go on from what `state_dict` returned."""
+        self.steps = state["steps"]
+
+    def _zero_weights(self) -> None:
+        if self._factors:
+            torch._foreach_mul_([parameter.data for parameter in self.parameters.values()], self._factors)
+
+
+class ChangingMask(StaticMask):
+    """Trains a network under a mask that changes in the steps that are `due`, by what `update` does.
+
+    Args:
+        mask: the first one.
+        source: the mask that every mask is inside of; None for all weights that `mask` covers.
+
+    Raises StudyError, too, for a first mask that is not inside the source.
+    """
+
+    source: Mask
+
+    def __init__(
+        self, model: nn.Module, mask: Mask, optimizer: torch.optim.Optimizer, source: Mask | None = None
+    ) -> None:
+        super().__init__(model, mask, optimizer)
+        devices = {name: parameter.device for name, parameter in self.parameters.items()}
+        source = source or Mask({name: torch.ones_like(kept) for name, kept in mask.items()})
+        if source.keys() != mask.keys() or any((mask[name] & ~source[name]).any() for name in mask):
+            raise StudyError("the first mask keeps weights outside its source: draw it by masks.draw_inside")
+        self.source = Mask({name: source[name].to(device) for name, device in devices.items()})
+        self.change(Mask({name: mask[name].to(device) for name, device in devices.items()}))
+
+    def change(self, mask: Mask) -> None:
+        """Go on with another mask of the same parameters: what is not in it becomes zero, and so does its state.
+
+        So a weight that comes back starts at zero, with a state of zero in the optimiser. All changes are in place.
         """
-        spent = self.spent + 3 * (steps - self.counted) * self._flops(self.mask)
-        return spent / (3 * steps) if steps else self._flops(self.mask)
+        self._swap(mask)
+        for parameter, factor in zip(self.parameters.values(), self._factors, strict=True):
+            for state in self.optimizer.state.get(parameter, {}).values():
+                if isinstance(state, Tensor) and state.shape == factor.shape:
+                    state.mul_(factor)
 
-    def count_flops(self, steps: int, dense_gradient: bool = False) -> None:
-        """Count those of the steps before `steps` that are not counted yet, before the mask changes.
+    def step(self) -> None:
+        """Take a step, and change the mask if that is due: call it after `backward`, instead of `optimizer.step()`."""
+        if self.due:
+            self.update()
+        else:
+            self.update_weights()
+        self.steps += 1
 
-        Args:
-            dense_gradient: whether the last of them needs the gradient of all weights of the source.
-        """
-        flops_now = self._flops(self.mask)
-        self.spent += 3 * (steps - self.counted) * flops_now
-        self.spent += self.source_flops - flops_now if dense_gradient else 0.0
-        self.counted = steps
+    def update(self) -> None:
+        """Do what the next step, which is due, does to weights and mask."""
 
-    def densities(self) -> dict[str, Any]:
-        """Return what a record says of the mask so far."""
-        return networks.report(self.config, self.mask.to("cpu"), self.trainer.model)
+    def state_dict(self) -> State:
+        """Return the mask, and all else that later steps depend on, but for network and optimiser."""
+        return super().state_dict() | {"mask": dict(self.mask.to("cpu"))}
 
-    def state(self) -> dict[str, Any]:
-        """Return all that later updates depend on, but for the trainer's weights and optimiser."""
-        return {"mask": dict(self.mask.to("cpu")), "spent": self.spent, "counted": self.counted}
+    def load_state_dict(self, state: State) -> None:
+        """Go on from what `state_dict` returned; load the states of network and optimiser after it."""
+        super().load_state_dict(state)
+        self.change(Mask({name: state["mask"][name].to(own.device) for name, own in self.parameters.items()}))
 
-    def resume(self, state: dict[str, Any]) -> None:
-        """Go on from what `state` returned; the trainer restores weights and the state of the optimiser after this."""
-        self.change(Mask({name: state["mask"][name] for name in self.source}).to(self.trainer.device))
-        self.spent, self.counted = state["spent"], state["counted"]
+    def _swap(self, mask: Mask) -> None:
+        """Go on with another mask, and leave what the optimiser keeps of the weights."""
+        self.mask = mask
+        for factor, keep in zip(self._factors, mask.values(), strict=True):
+            factor.copy_(keep)
+        self._zero_weights()
 
-    def _flops(self, mask: Mask) -> float:
-        return flops.on_kept_weights(self.trainer.flops, mask.layer_densities)
+
+def final_count(mask: Mask, density: float) -> int:
+    """Return how many weights a mask of the final density keeps; raises StudyError for one above that of `mask`."""
+    require(0 < density <= 1, "density", density, "in (0, 1], a fraction of all weights that the mask covers")
+    count = round(density * mask.size)
+    require(len(mask) <= count <= mask.nnz, "density", density,
+            f"at most that of the first mask ({mask.density:g}), with a weight for each of its {len(mask)} layers")
+    return count
 
 
 def finite(values: Tensor) -> Tensor:

@@ -1,94 +1,218 @@
 """Masks that change while a network trains, always inside a source mask: SET, RigL, GraNet and gradual pruning.
 
-A method is a function of what is known at an update (`Moment`) that returns the next mask; `MaskUpdates` calls it where
-one is due. N_l is the number of weights that layer l keeps, w the weights, g the gradient of the loss of the update's
-batch with respect to all weights, those too that are masked (and zero): the dense gradient.
+N_l is the number of weights that layer l keeps, w the weights, g the gradient of the loss of the update's batch with
+respect to all weights, those too that are masked (and zero): the dense gradient.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from collections.abc import Mapping
 
 import numpy as np
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
-from randsparse.errors import StudyError
-from randsparse.runs import methods
-from randsparse.runs.config import RunConfig
+from randsparse.errors import StudyError, require, unknown
+from randsparse.runs.methods import CHOICES, Updates
 from randsparse.seeds import generator
 from randsparse.sparsity import densities
 from randsparse.sparsity.masks import Mask
 from randsparse.sparsity.scores import highest
-from randsparse.training.methods.base import ChangingMask, finite, highest_of
-from randsparse.training.network import Network
-
-if TYPE_CHECKING:
-    from randsparse.training.trainer import Trainer
+from randsparse.training.methods.base import ChangingMask, final_count, finite, highest_of
 
 Layers = Mapping[str, Tensor]
 
 
-@dataclass(frozen=True)
-class Moment:
-    """What an update of the mask looks at, on one device; layers by parameter name.
+class UpdatedMask(ChangingMask):
+    """Changes the mask every `update_interval` steps, by what `next_mask` says.
 
-    Attributes:
-        magnitudes, gradients: |w| and |g|, finite.
-        mask, source: the mask so far, and the one that every mask is inside of.
-        count: how many weights the next mask keeps in all.
-        rate: the share of a layer's kept weights that are replaced.
-        scope: "global" or "layer", how pruning ranks weights.
-        seed, number: the run's mask_seed and which update this is, from 1: the stream of what is drawn.
+    Updates are in the steps t_0 + jΔ, j = 1, …, n: after t_0, `update_start` of training, up to `update_end` of it. A
+    step that updates the mask changes the weights first, and grows by the gradients of that step; RigL's does not.
+
+    Args:
+        total_steps: of all of training, from which `update_start` and `update_end`, fractions of it, follow.
+        update_interval: Δ, in steps.
+
+    Raises StudyError for an interval in which no update would fall.
     """
 
-    magnitudes: Layers
-    gradients: Layers
-    mask: Mask
-    source: Mask
-    count: int
-    rate: float = 0.0
-    scope: str = "global"
-    seed: int = 0
-    number: int = 1
+    weights_first = True
+
+    def __init__(
+        self,
+        model: nn.Module,
+        mask: Mask,
+        optimizer: torch.optim.Optimizer,
+        *,
+        total_steps: int,
+        update_interval: int = 100,
+        update_start: float = 0.0,
+        update_end: float = 0.75,
+        source: Mask | None = None,
+    ) -> None:
+        super().__init__(model, mask, optimizer, source)
+        self.updates = Updates(total_steps, update_interval, update_start, update_end)
+
+    @property
+    def due(self) -> bool:
+        return self.updates.number(self.steps) is not None
+
+    def update(self) -> None:
+        # A layer that took no part in the forward pass has no gradient.
+        gradients = {
+            name: torch.zeros_like(parameter) if parameter.grad is None else finite(parameter.grad)
+            for name, parameter in self.parameters.items()
+        }
+        if self.weights_first:
+            self.update_weights()
+        magnitudes = {name: finite(parameter) for name, parameter in self.parameters.items()}
+        self.change(self.next_mask(self.updates.number(self.steps), magnitudes, gradients))
+
+    def next_mask(self, number: int, magnitudes: Layers, gradients: Layers) -> Mask:
+        """Return the mask that update `number`, from 1, changes to, by |w| and |g|, finite."""
+        raise NotImplementedError
 
 
-def sparse_evolutionary(at: Moment) -> Mask:
+class Replacing(UpdatedMask):
+    """Replaces some of the weights that each layer keeps, so that their number stays.
+
+    Args:
+        total_steps, update_interval, update_start, update_end: when, as `UpdatedMask` takes them.
+        prune_rate: the share of the kept weights that the first update replaces, rounded down, in (0, 1].
+        prune_decay: "cosine" takes that share to 0 at `update_end`; "constant" leaves it.
+    """
+
+    def __init__(
+        self,
+        model: nn.Module,
+        mask: Mask,
+        optimizer: torch.optim.Optimizer,
+        *,
+        total_steps: int,
+        update_interval: int = 100,
+        update_start: float = 0.0,
+        update_end: float = 0.75,
+        prune_rate: float = 0.3,
+        prune_decay: str = "cosine",
+        source: Mask | None = None,
+    ) -> None:
+        require(0 < prune_rate <= 1, "prune_rate", prune_rate,
+                "in (0, 1], the share of the kept weights that an update replaces")
+        _choose("prune_decay", prune_decay)
+        super().__init__(
+            model,
+            mask,
+            optimizer,
+            total_steps=total_steps,
+            update_interval=update_interval,
+            update_start=update_start,
+            update_end=update_end,
+            source=source,
+        )
+        self.prune_rate, self.decays = prune_rate, prune_decay == "cosine"
+
+    def replace(self, mask: Mask, magnitudes: Layers, growth: Layers) -> Mask:
+        """Return `mask` with this step's share of each layer replaced: ⌊rate N_l⌋ of them."""
+        rate = cosine(self.prune_rate, self.updates.progress(self.steps)) if self.decays else self.prune_rate
+        return Mask({
+            name: replaced(kept, self.source[name], magnitudes[name], growth[name], int(rate * int(kept.sum())))
+            for name, kept in mask.items()
+        })  # fmt: skip
+
+
+class SET(Replacing):
     """SET: of each layer, the weights nearest to zero are replaced by random ones (Mocanu et al. 2018, algorithm 1).
 
     They are those of smallest |w|, as in Evci et al. 2020, not a share of each sign; new weights are zero, not random.
+
+    Args:
+        settings: those of `Replacing`.
+        seed: of the random weights; they depend on it, the name of the layer and the number of the update alone.
     """
-    drawn = {
-        name: torch.rand(kept.shape, generator=generator("grow", at.seed, f"{name}/{at.number}")).to(kept.device)
-        for name, kept in at.mask.items()
-    }
-    return _regrown(at.mask, at, drawn)
+
+    def __init__(
+        self, model: nn.Module, mask: Mask, optimizer: torch.optim.Optimizer, *, seed: int = 0, **settings: object
+    ) -> None:
+        super().__init__(model, mask, optimizer, **settings)
+        self.seed = seed
+
+    def next_mask(self, number: int, magnitudes: Layers, gradients: Layers) -> Mask:
+        drawn = {
+            name: torch.rand(kept.shape, generator=generator("grow", self.seed, f"{name}/{number}")).to(kept.device)
+            for name, kept in self.mask.items()
+        }
+        return self.replace(self.mask, magnitudes, drawn)
 
 
-def rigged_lottery(at: Moment) -> Mask:
-    """RigL: in each layer, those of largest |g| replace those of smallest |w| (Evci et al. 2020, section 3)."""
-    return _regrown(at.mask, at, at.gradients)
+class RigL(Replacing):
+    """RigL: in each layer, those of largest |g| replace those of smallest |w| (Evci et al. 2020, section 3).
+
+    A step that updates the mask does not update the weights (algorithm 1).
+    """
+
+    dense_gradient, weights_first = True, False
+
+    def next_mask(self, number: int, magnitudes: Layers, gradients: Layers) -> Mask:
+        return self.replace(self.mask, magnitudes, gradients)
 
 
-def gradual_pruning(at: Moment) -> Mask:
-    """Gradual magnitude pruning: the `count` weights of largest |w| stay (Zhu and Gupta 2017, section 3)."""
-    return pruned(at.magnitudes, at.mask, at.count, at.scope)
+class GMP(UpdatedMask):
+    """Gradual magnitude pruning: the weights of largest |w| stay (Zhu and Gupta 2017, section 3).
+
+    Their number goes from that of the first mask to the final one on a cubic schedule that ends at the last update.
+
+    Args:
+        mask: the first one, that of all weights for the usual GMP (`masks.random` with density 1).
+        density: the final one, of all weights that the mask covers.
+        schedule: the settings of `UpdatedMask`.
+        prune_scope: "global" ranks the weights of all layers together; "layer" those of each.
+    """
+
+    def __init__(
+        self,
+        model: nn.Module,
+        mask: Mask,
+        optimizer: torch.optim.Optimizer,
+        *,
+        density: float,
+        prune_scope: str = "global",
+        **schedule: object,
+    ) -> None:
+        _choose("prune_scope", prune_scope)
+        self.start, self.end = mask.nnz, final_count(mask, density)
+        super().__init__(model, mask, optimizer, source=mask, **schedule)
+        self.prune_scope = prune_scope
+
+    def next_mask(self, number: int, magnitudes: Layers, gradients: Layers) -> Mask:
+        count = cubic(self.start, self.end, number / self.updates.updates)
+        return pruned(magnitudes, self.mask, count, self.prune_scope)
 
 
-def gradual_regrowing(at: Moment) -> Mask:
-    """GraNet: gradual pruning of all layers together, then RigL's replacement in each (Liu et al. 2021, section 4)."""
-    return _regrown(pruned(at.magnitudes, at.mask, at.count), at, at.gradients)
+class GraNet(Replacing):
+    """GraNet: gradual pruning of all layers together, then RigL's replacement in each (Liu et al. 2021, section 4).
+
+    Args:
+        mask: the first one.
+        density: the final one, of all weights that the mask covers; their number falls as in `GMP`.
+        settings: those of `Replacing`.
+    """
+
+    dense_gradient = True
+
+    def __init__(
+        self, model: nn.Module, mask: Mask, optimizer: torch.optim.Optimizer, *, density: float, **settings: object
+    ) -> None:
+        self.start, self.end = mask.nnz, final_count(mask, density)
+        super().__init__(model, mask, optimizer, **settings)
+
+    def next_mask(self, number: int, magnitudes: Layers, gradients: Layers) -> Mask:
+        count = cubic(self.start, self.end, number / self.updates.updates)
+        return self.replace(pruned(magnitudes, self.mask, count), magnitudes, gradients)
 
 
-METHODS: dict[str, Callable[[Moment], Mask]] = {
-    "set": sparse_evolutionary,
-    "rigl": rigged_lottery,
-    "gmp": gradual_pruning,
-    "granet": gradual_regrowing,
-}
+UPDATED: dict[str, type[UpdatedMask]] = {"set": SET, "rigl": RigL, "gmp": GMP, "granet": GraNet}
+"""The methods whose masks are updated every so many steps, by the name of a run's method."""
 
 
 def replaced(kept: Tensor, source: Tensor, magnitude: Tensor, growth: Tensor, count: int) -> Tensor:
@@ -135,49 +259,7 @@ def cubic(start: int, end: int, progress: float) -> int:
     return end + round((start - end) * (1 - progress) ** 3)
 
 
-class MaskUpdates(ChangingMask):
-    """Changes the mask by `METHODS[config.method]` every `update_interval` steps.
-
-    Updates are in the steps t_0 + jΔ, j = 1, …, n: after t_0, `update_start` of training, up to `update_end` of it. SET
-    and RigL keep as many weights in every layer; gradual pruning goes from the first mask to the final density on a
-    cubic schedule that ends at update n. A step of RigL that updates the mask does not update the weights (Evci et al.
-    2020, algorithm 1); the others change the mask after the weights, and grow by the gradients of that step.
-
-    Raises StudyError for an interval in which no update would fall.
-    """
-
-    def __init__(self, config: RunConfig, network: Network, trainer: Trainer) -> None:
-        super().__init__(config, network, trainer)
-        self.schedule = methods.Schedule(config, self.steps_per_epoch)
-
-    def due(self, step: int) -> bool:
-        return self.schedule.number(step) is not None
-
-    def update(self, step: int) -> None:
-        config, number = self.config, self.schedule.number(step)
-        gradients = {name: finite(parameter.grad) for name, parameter in self.parameters.items()}
-        if config.method != "rigl":
-            self.trainer.keep_masked()
-            self.trainer.optimizer.step()
-        decays = config.prune_decay == "cosine"
-        at = Moment(
-            magnitudes={name: finite(parameter) for name, parameter in self.parameters.items()},
-            gradients=gradients,
-            mask=self.mask,
-            source=self.source,
-            count=cubic(self.start, self.end, number / self.schedule.updates),
-            rate=cosine(config.prune_rate, self.schedule.progress(step)) if decays else config.prune_rate,
-            scope=config.prune_scope,
-            seed=config.mask_seed,
-            number=number,
-        )
-        self.count_flops(step + 1, dense_gradient=config.method in ("rigl", "granet"))
-        self.change(METHODS[config.method](at))
-
-
-def _regrown(mask: Mask, at: Moment, growth: Layers) -> Mask:
-    """Return `mask` with the moment's share of each layer replaced: ⌊rate N_l⌋ of them."""
-    return Mask({
-        name: replaced(kept, at.source[name], at.magnitudes[name], growth[name], int(at.rate * int(kept.sum())))
-        for name, kept in mask.items()
-    })  # fmt: skip
+def _choose(name: str, value: str) -> None:
+    """Raise StudyError for a setting that is none of `CHOICES`."""
+    if value not in CHOICES[name]:
+        raise unknown(name, value, CHOICES[name])

@@ -2,61 +2,81 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+import math
 
 import torch
 from torch import Tensor, nn
 
-from randsparse.runs.config import RunConfig
+from randsparse.errors import require
 from randsparse.sparsity.masks import Mask
-from randsparse.training.methods.base import ChangingMask
+from randsparse.training.methods.base import ChangingMask, State, final_count
 from randsparse.training.methods.dynamic import pruned
-from randsparse.training.network import Network
-
-if TYPE_CHECKING:
-    from randsparse.training.trainer import Trainer
 
 
 class SoftThreshold(ChangingMask):
     """STR: layer l computes with S(w, s) = sign(w) ReLU(|w| - g(s)), g the sigmoid (Kusupati et al. 2020, section 3).
 
-    Weights w of the source and one s a layer are trained by the run's recipe. With G = ∂L/∂S and h = 1 where
+    Weights w of the source and one s a layer are trained by the optimiser. With G = ∂L/∂S and h = 1 where
     |w| > g(s), ∂L/∂w = G ⊙ h and ∂L/∂s = -g'(s) Σ G ⊙ sign(w) ⊙ h; weight decay acts on w, and `threshold_decay` on s,
     which it draws from `threshold_init` towards 0. A weight that is zero keeps its w, and can come back.
 
     In the paper decay and initial value decide the final density. Here thresholds are learned until the network is as
     sparse as it has to be, or until `update_end` of training. Then S becomes the weights, and the mask stays: the exact
     number of weights with the largest |w| - g(s), one at least in every layer.
+
+    Args:
+        mask: the source: that of all weights for the usual method (`masks.random` with density 1).
+        optimizer: gets the thresholds as one more group of parameters; make a schedule of its rate after this.
+        density: the final one, of all weights that the mask covers.
+        total_steps: of all of training, of which `update_end` is a fraction.
+        threshold_init: s at the start.
+        threshold_decay: weight decay of s.
     """
 
-    def __init__(self, config: RunConfig, network: Network, trainer: Trainer) -> None:
+    def __init__(
+        self,
+        model: nn.Module,
+        mask: Mask,
+        optimizer: torch.optim.Optimizer,
+        *,
+        density: float,
+        total_steps: int,
+        update_end: float = 0.75,
+        threshold_init: float = -5.0,
+        threshold_decay: float = 5e-4,
+    ) -> None:
+        require(0 < update_end <= 1, "update_end", update_end, "in (0, 1], a fraction of training")
+        require(threshold_decay >= 0, "threshold_decay", threshold_decay, "0 or more")
+        require(math.isfinite(threshold_init), "threshold_init", threshold_init, "finite")
+        self.end, self.last = final_count(mask, density), int(update_end * total_steps)
         self.fixed = False
-        super().__init__(config, network, trainer)
-        self.last = int(config.update_end * config.epochs * self.steps_per_epoch)
+        super().__init__(model, mask, optimizer, source=mask)
         self.latent = {name: weight.detach().clone() for name, weight in self.parameters.items()}
         self.thresholds = {
-            name: nn.Parameter(torch.tensor(config.threshold_init, dtype=weight.dtype, device=weight.device))
+            name: nn.Parameter(torch.tensor(threshold_init, dtype=weight.dtype, device=weight.device))
             for name, weight in self.parameters.items()
         }
-        thresholds = {"params": list(self.thresholds.values()), "weight_decay": config.threshold_decay}
-        trainer.optimizer.add_param_group(thresholds)
+        rate = optimizer.param_groups[0]["lr"]
+        group = {"params": list(self.thresholds.values()), "weight_decay": threshold_decay, "lr": rate}
+        optimizer.add_param_group(group)
         self.shrink()
 
-    def due(self, step: int) -> bool:
+    @property
+    def due(self) -> bool:
+        """Whether thresholds are still learned."""
         return not self.fixed
 
-    def update(self, step: int) -> None:
+    def update(self) -> None:
         for name, weight in self.parameters.items():
             gradient, g = weight.grad * self.mask[name], self.thresholds[name].detach().sigmoid()
             self.thresholds[name].grad = -g * (1 - g) * (gradient * self.latent[name].sign()).sum()
             weight.grad = gradient
             weight.data.copy_(self.latent[name])
-        self.trainer.optimizer.step()
+        self.optimizer.step()
         for name, weight in self.parameters.items():
             self.latent[name].copy_(weight.detach())
-        self.count_flops(step + 1)
         self.shrink()
-        if self.mask.nnz <= self.end or step + 1 >= self.last:
+        if self.mask.nnz <= self.end or self.steps + 1 >= self.last:
             self.fix()
 
     def margins(self) -> dict[str, Tensor]:
@@ -81,15 +101,16 @@ class SoftThreshold(ChangingMask):
         if self.fixed:
             super().change(mask)
         else:
-            self.trainer.keep_masked.change(mask)  # the optimiser goes on with all of w
+            self._swap(mask)  # the optimiser goes on with all of w
 
-    def state(self) -> dict[str, Any]:
+    def state_dict(self) -> State:
         thresholds = {name: threshold.detach().clone() for name, threshold in self.thresholds.items()}
-        return super().state() | {"fixed": self.fixed, "latent": self.latent, "thresholds": thresholds}
+        latent = {name: w.clone() for name, w in self.latent.items()}
+        return super().state_dict() | {"fixed": self.fixed, "latent": latent, "thresholds": thresholds}
 
-    def resume(self, state: dict[str, Any]) -> None:
+    def load_state_dict(self, state: State) -> None:
         self.fixed = state["fixed"]
-        super().resume(state)
-        self.latent = {name: w.to(self.parameters[name]) for name, w in state["latent"].items()}
+        super().load_state_dict(state)
+        self.latent = {name: w.to(self.parameters[name], copy=True) for name, w in state["latent"].items()}
         for name, threshold in self.thresholds.items():
             threshold.data.copy_(state["thresholds"][name])
