@@ -17,7 +17,7 @@ from typing import ClassVar
 
 import numpy as np
 
-from randsparse import extensions
+from randsparse.data import extensions
 from randsparse.data.tables import TABLES, Table
 from randsparse.data.texts import TEXTS, Text
 from randsparse.errors import StudyError, unknown

@@ -8,7 +8,7 @@ from dataclasses import replace
 from functools import lru_cache, partial
 from typing import TYPE_CHECKING
 
-from randsparse import extensions
+from randsparse.data import extensions
 from randsparse.errors import StudyError, unknown
 from randsparse.networks import bottleneck_layers, linear, residual_layers
 from randsparse.networks.architecture import Architecture, Family, Layers, Shapes, Widths, check_widths

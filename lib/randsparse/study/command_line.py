@@ -123,6 +123,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except StudyError as error:
         print(f"randsparse: {error}", file=sys.stderr)  # noqa: T201
         return 2
+    except BrokenPipeError:  # who read the output, such as `head`, has seen enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 1
     except KeyboardInterrupt:
         if first:
             print("randsparse: stopped; the same command goes on where this one was", file=sys.stderr)  # noqa: T201

@@ -19,7 +19,7 @@ from randsparse.study.notebook import outputs, writing
 
 OVERVIEW = "00_overview"
 SHARED = (
-    *("errors.py", "seeds.py", "files.py", "extensions.py", "sparsity", "data", "networks", "runs", "comparison"),
+    *("errors.py", "seeds.py", "files.py", "sparsity", "data", "networks", "runs", "comparison"),
     *("questions/__init__.py", "training/network.py"),
     *("study/notebook.py", "study/parameters.py", "study/execution.py"),
 )

@@ -5,7 +5,8 @@ They need neither runs nor the study's training loop: `base` says how any loop u
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import inspect
+from functools import cache
 from typing import Any
 
 import torch
@@ -20,7 +21,7 @@ from randsparse.training.methods.edge_popup import EdgePopup
 from randsparse.training.methods.iterative_magnitude import IterativeMagnitude
 from randsparse.training.methods.soft_threshold import SoftThreshold
 
-METHODS: dict[str, Callable[..., Method]] = {
+METHODS: dict[str, type[Method]] = {
     "static": StaticMask,
     "small-dense": StaticMask,
     **UPDATED,
@@ -49,21 +50,24 @@ def make(
 
 
 def _settings(config: RunConfig, source: Mask, steps_per_epoch: int) -> dict[str, Any]:
-    """Return the keyword arguments of a run's method: its fields of RunConfig, with epochs as steps."""
-    method = config.method
-    settings: dict[str, Any] = {"total_steps": config.epochs * steps_per_epoch}
-    same = ("update_interval", "update_start", "update_end", "prune_rate", "prune_decay", "prune_scope",
-            "threshold_init", "threshold_decay", "levels", "rewind")  # fmt: skip
-    settings |= {name: getattr(config, name) for name in same if name in fields.READS[method]}
-    if method in ("set", "rigl", "granet"):
-        settings["source"] = source
-    if method in ("set", "edge-popup"):
-        settings["seed"] = config.mask_seed
-    if method not in ("set", "rigl"):
-        settings["density"] = config.density
-    if method == "imp":
-        settings["rewind_step"] = config.rewind_epoch * steps_per_epoch
-    if method == "edge-popup":
-        settings["start_density"] = round(1 - fields.start_sparsity(config), 12)
-        settings["fine_tune_steps"] = config.fine_tune_epochs * steps_per_epoch
-    return settings
+    """Return the keyword arguments that a run's method takes: its fields of RunConfig, with epochs as steps."""
+    settings = {
+        "source": source,
+        "seed": config.mask_seed,
+        "density": config.density,
+        "start_density": round(1 - fields.start_sparsity(config), 12),
+        "total_steps": config.epochs * steps_per_epoch,
+        "rewind_step": config.rewind_epoch * steps_per_epoch,
+        "fine_tune_steps": config.fine_tune_epochs * steps_per_epoch,
+    }
+    settings |= {name: getattr(config, name) for name in fields.FIELDS}
+    taken = _keywords(METHODS[config.method])
+    return {name: value for name, value in settings.items() if name in taken}
+
+
+@cache
+def _keywords(method: type) -> frozenset[str]:
+    """Return the keyword arguments of a class of METHODS, those that it hands on to its bases among them."""
+    inits = [base.__init__ for base in method.__mro__ if "__init__" in vars(base) and base is not object]
+    parameters = [each for init in inits for each in inspect.signature(init).parameters.values()]
+    return frozenset(each.name for each in parameters if each.kind is inspect.Parameter.KEYWORD_ONLY)

@@ -167,6 +167,7 @@ class GMP(UpdatedMask):
         density: the final one, of all weights that the mask covers.
         schedule: the settings of `UpdatedMask`.
         prune_scope: "global" ranks the weights of all layers together; "layer" those of each.
+        source: what every mask is inside of; None for the first mask, as no weight comes back.
     """
 
     def __init__(
@@ -177,11 +178,12 @@ class GMP(UpdatedMask):
         *,
         density: float,
         prune_scope: str = "global",
+        source: Mask | None = None,
         **schedule: object,
     ) -> None:
         _choose("prune_scope", prune_scope)
         self.start, self.end = mask.nnz, final_count(mask, density)
-        super().__init__(model, mask, optimizer, source=mask, **schedule)
+        super().__init__(model, mask, optimizer, source=source or mask, **schedule)
         self.prune_scope = prune_scope
 
     def next_mask(self, number: int, magnitudes: Layers, gradients: Layers) -> Mask:

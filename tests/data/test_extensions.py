@@ -6,10 +6,9 @@ import pytest
 import torch
 from torch import nn
 
-from randsparse import extensions
-from randsparse.data import catalogue
+from randsparse.data import catalogue, extensions
+from randsparse.data.extensions import VARIABLE
 from randsparse.errors import StudyError
-from randsparse.extensions import VARIABLE
 from randsparse.networks import registry
 from randsparse.networks.initialization import initialize
 from randsparse.networks.registry import ARCHITECTURES, Architecture
