@@ -9,7 +9,7 @@ from torch import nn
 from randsparse.errors import StudyError
 from randsparse.networks.architecture import NodeGroup, Widths
 from randsparse.networks.initialization import initialize
-from randsparse.networks.nodes import node_groups
+from randsparse.networks.nodes import draw_nodes, node_groups, node_mask
 from randsparse.networks.registry import build
 from randsparse.sparsity.layers import maskable
 from randsparse.sparsity.paths import Flow, flows
@@ -159,3 +159,28 @@ def test_structure_stays_when_widths_collide():
     parent = build("wrn-10-2", 10, 3, 8)
     assert [group.name for group in node_groups(narrow)] == [group.name for group in node_groups(parent)]
     assert flows(narrow) == flows(parent)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_shortcut_is_masked_on_both_sides(name):
+    model = build(name, 10, 3, 8)
+    keep = draw_nodes(model, 0.5, seed=0)
+    mask, groups = node_mask(model, keep), node_groups(model)
+    shortcuts = [f"{block}.shortcut" for block, module in model.named_blocks() if module.shortcut is not None]
+    assert len(shortcuts) >= 2
+    for layer in shortcuts:
+        (written,) = (keep[group.name] for group in groups if layer in group.writers)
+        (read,) = (keep[group.name] for group in groups if layer in group.readers)
+        assert torch.equal(mask[f"{layer}.weight"][:, :, 0, 0], written[:, None] & read)
+
+
+def test_a_module_that_does_not_say_how_signals_flow_is_refused():
+    model = nn.Sequential(nn.Linear(3, 4), nn.ReLU(), nn.Linear(4, 2))
+    with pytest.raises(StudyError, match="a Sequential does not say how its signals flow: give it a method `flows`"):
+        flows(model)
+    with pytest.raises(StudyError, match="nodes of a Sequential are not grouped"):
+        node_groups(model)
+    import torchvision.models
+
+    with torch.device("meta"), pytest.raises(StudyError, match="a ResNet does not say how its signals flow"):
+        flows(torchvision.models.resnet18(weights=None))

@@ -138,10 +138,13 @@ def _of_family(name: str) -> Architecture:
 
 def _takers() -> dict[str, tuple[str, ...]]:
     """Return the kinds of data that networks take, by the forms of their names."""
-    return {
-        each.form if isinstance(each, Family) else name: (each.network if isinstance(each, Family) else each).takes
-        for name, each in ARCHITECTURES.items()
-    }
+    takers = {}
+    for name, each in ARCHITECTURES.items():
+        if isinstance(each, Family):
+            takers[each.form] = each.network.takes
+        else:
+            takers[name] = each.takes
+    return takers
 
 
 def _residual_forms() -> list[str]:
