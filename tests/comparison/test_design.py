@@ -39,6 +39,8 @@ def test_parts_are_joined_in_their_order():
     one, two = compare({("x", "weight", 0.0): BASE}, 1), compare({("y", "weight", 0.9999): EMPTY}, 1)
     both = join([one, two, one])
     assert both.arms == one.arms * 2 and both.infeasible == two.infeasible
+    other = compare({("z", "weight", 0.5): HALF}, 1)
+    assert join([one, other]).arms == (*one.arms, *other.arms)
     assert join([]) == Comparison((), (), ())
 
 
@@ -68,7 +70,9 @@ def test_controls_of_a_node_mask_are_trained_as_smaller_networks():
     assert [name for name, _, _ in found] == [design.RANDOM, design.SMALL_PARENT, design.SMALL_OWN]
     random = found[design.RANDOM, "node", 0.5]
     assert (random.engine, random.structure, random.method) == ("compacted", "node", "static")
-    assert [config.method for config in found.values()][1:] == ["small-dense"] * 2
+    assert [(each.method, each.init_scale) for each in found.values()][1:] == [
+        ("small-dense", "parent"), ("small-dense", "own"),
+    ]  # fmt: skip
     assert list(design.control_points(*points[0])) == [(design.DENSE, "weight", 0.0)]
     assert list(design.control_points(*points[1], arms=[design.RANDOM])) == [(design.RANDOM, "weight", 0.5)]
 
@@ -82,6 +86,7 @@ def test_controls_of_a_node_mask_are_trained_as_smaller_networks():
         ({"method": "rigl"}, "rigl"),
         ({"method": "rigl", "source_sparsity": 0.2, "source_rule": "er"}, "rigl in er 0.8"),
         ({"method": "edge-popup"}, "edge-popup of signed-constant weights"),
+        ({"method": "edge-popup", "fine_tune_epochs": 3}, "edge-popup of signed-constant weights, fine-tuned"),
         ({"method": "gmp", "source_sparsity": 0.2, "preserve_flow": True}, "gmp in erk 0.8, flow preserved"),
     ],
 )

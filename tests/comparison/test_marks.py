@@ -1,11 +1,12 @@
-"""Marks that several charts draw: how rules look, and the axis of errors."""
+"""Marks that several charts draw: what stands where, how rules look, and the axis of errors."""
 
 from __future__ import annotations
 
+import numpy as np
 import pandas as pd
 import pytest
 
-from randsparse.comparison import marks, plots
+from randsparse.comparison import marks, plots, stats
 from randsparse.comparison.marks import RULE_COLOURS, RULE_MARKERS, rule_look
 from randsparse.sparsity.densities import RULES
 from randsparse.sparsity.scores import SCORES
@@ -24,3 +25,61 @@ def test_any_accuracies_have_an_error_axis(values):
     figure.canvas.draw()
     low, high = ax.get_ylim()
     assert low < min(values) and max(values) <= high and len(ax.get_yticks())
+
+
+@pytest.fixture
+def ax():
+    _, (only,) = plots.panels(["one"])
+    return only
+
+
+def test_error_bars_have_their_lengths_below_and_above():
+    table = pd.DataFrame({"mean": [0.5, 0.6], "low": [0.4, 0.55], "high": [0.7, 0.6]})
+    assert marks.errors(table) == pytest.approx(np.array([[0.1, 0.05], [0.2, 0.0]]))
+
+
+def test_a_shift_is_in_halvings_of_density():
+    assert marks.shift(0.5, 1) == pytest.approx(0.75)
+    assert marks.shift(0.9, 0) == pytest.approx(0.9)
+
+
+def test_the_dense_networks_are_a_line_at_their_mean_and_a_band_of_its_interval(ax):
+    values = pd.Series([0.90, 0.92, 0.94, np.nan])
+    marks.dense_band(ax, values)
+    (line,), (band,) = ax.get_lines(), ax.patches
+    assert line.get_ydata()[0] == pytest.approx(0.92) and line.get_label() == "dense (n = 3)"
+    _, low, high = stats.mean_interval(values.dropna())
+    assert (band.get_y(), band.get_y() + band.get_height()) == pytest.approx((low, high))
+
+
+def test_a_forest_has_each_difference_in_its_row_with_its_interval_and_verdict(ax):
+    rows = pd.DataFrame({"row": ["b", "a"], "arm": ["erk", "uniform"], "mean": [0.02, -0.01], "low": [0.01, -0.04],
+                         "high": [0.05, 0.0], "verdict": ["better", "inconclusive"]})  # fmt: skip
+    marks.forest(ax, rows, ["a", "b"], margin=0.01)
+    better, unclear = ax.containers
+    assert [each.lines[0].get_xydata().tolist() for each in (better, unclear)] == [[[0.02, 1]], [[-0.01, 0]]]
+    ends = [each.lines[2][0].get_segments()[0] for each in (better, unclear)]
+    assert np.array(ends) == pytest.approx(np.array([[[0.01, 1], [0.05, 1]], [[-0.04, 0], [0.0, 0]]]))
+    assert [each.lines[0].get_marker() for each in (better, unclear)] == ["^", "o"]
+    assert unclear.lines[0].get_markerfacecolor() == "white"
+    band = ax.patches[0]
+    assert (band.get_x(), band.get_x() + band.get_width()) == pytest.approx((-0.01, 0.01))
+    assert [text.get_text() for text in ax.get_yticklabels()] == ["a", "b"] and ax.yaxis_inverted()
+
+
+def test_runs_without_a_result_are_counted(ax):
+    marks.count_missing(ax, pd.Series([0.5]))
+    assert not ax.texts
+    marks.count_missing(ax, pd.Series([0.5, np.nan, np.nan]))
+    assert [text.get_text() for text in ax.texts] == ["2 runs without a result"]
+
+
+def test_a_wide_interval_leaves_the_panel(ax):
+    ax.set_ylim(-5, 5)
+    marks.limit(ax, pd.Series([0.2, 0.4]), low=0)
+    assert ax.get_ylim() == pytest.approx((0.0, 0.6))
+
+
+def test_a_rank_correlation_in_words():
+    assert marks.rho_text(stats.Correlation(-0.5, -0.9, 0.1, 7)) == "ρ = −0.50 [−0.90, 0.10], n = 7"
+    assert marks.rho_text(stats.Correlation(np.nan, np.nan, np.nan, 2)) == "ρ undefined, n = 2"

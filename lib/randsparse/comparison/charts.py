@@ -22,10 +22,10 @@ from randsparse.comparison.plots import MARKERS, PALETTE, REMOVED, STRUCTURES, s
 def accuracy_vs_sparsity(frame: pd.DataFrame, x: str = "sparsity", y: str = "test_accuracy",
                          infeasible: Iterable[tuple[str, float, str]] = (),
                          label: str = "Test accuracy") -> Figure:
-    """Draw accuracy against sparsity, a panel a structure: means with 95 % t intervals, and every run.
+    """Draw accuracy against sparsity, a panel per structure: means with 95 % t intervals, and every run.
 
     Args:
-        frame: one row a replicate, with arm, structure, sparsity, x and y.
+        frame: one row per replicate, with arm, structure, sparsity, x and y.
         x: where a group stands: its sparsity, or the mean of another column, a share of weights removed.
         infeasible: (structure, sparsity, arm) that cannot be reached: crosses on the lower edge.
 
@@ -96,7 +96,7 @@ def _arm(ax: Axes, rows: pd.DataFrame, arm: str, x: str, y: str, aside: np.ndarr
 @styled
 def difference_vs_sparsity(rows: pd.DataFrame, margin: float = POINT,
                            label: str = "searched − random") -> Figure:
-    """Draw differences of accuracy with 95 % intervals and verdicts against sparsity, a panel a structure.
+    """Draw differences of accuracy with 95 % intervals and verdicts against sparsity, a panel per structure.
 
     Args:
         rows: as `stats.comparisons` returns them.
@@ -142,10 +142,10 @@ def _counts_above(ax: Axes, rows: pd.DataFrame) -> None:
 @styled
 def learning_curves(curves: pd.DataFrame, y: str = "val_accuracy", early: float | None = None,
                     label: str = "Validation accuracy") -> Figure:
-    """Draw accuracy over epochs, a panel a structure and sparsity: means with 95 % t intervals as bands.
+    """Draw accuracy over epochs, a panel per structure and sparsity: means with 95 % t intervals as bands.
 
     Args:
-        curves: one row a run and epoch, with arm, structure, sparsity, epoch and y.
+        curves: one row per run and epoch, with arm, structure, sparsity, epoch and y.
         early: the epoch at which candidates are weeded out, marked by a dotted line.
 
     The dense network is in every panel; each panel has its own scale of y. The legend's n is of all panels.

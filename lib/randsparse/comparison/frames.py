@@ -1,4 +1,4 @@
-"""The frames that figures and tables are made from: one row an arm and replicate, candidate, or epoch."""
+"""The frames that figures and tables are made from: one row per arm and replicate, candidate, or epoch."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ RUN = ["arm", "sparsity", "replicate"]
 
 
 def results(compared: Comparison, store: Store) -> pd.DataFrame:
-    """Return one row an arm and replicate of finished runs: its labels, then the columns of `Store.frame`.
+    """Return one row per arm and replicate of finished runs: its labels, then the columns of `Store.frame`.
 
     `search_epochs` and `total_epochs` are what a searched network cost, all candidates counted; others cost their own
     training. `early_epochs` tells searches with different early phases apart.
@@ -45,7 +45,7 @@ def results(compared: Comparison, store: Store) -> pd.DataFrame:
 
 
 def curves(compared: Comparison, store: Store) -> pd.DataFrame:
-    """Return one row an arm, replicate and epoch, of the finished runs of a comparison."""
+    """Return one row per arm, replicate and epoch, of the finished runs of a comparison."""
     rows: list[dict[str, Any]] = []
     configs: dict[str, RunConfig] = {}
     for arm in compared.finished(store):
@@ -58,7 +58,7 @@ def curves(compared: Comparison, store: Store) -> pd.DataFrame:
 
 
 def infeasible(compared: Comparison) -> pd.DataFrame:
-    """Return one row a point that cannot be reached: arm, structure, sparsity, reason."""
+    """Return one row per point that cannot be reached: arm, structure, sparsity, reason."""
     columns = ["model", "arm", "structure", "sparsity", "reason"]
     return pd.DataFrame([vars(point) for point in compared.infeasible], columns=columns)
 
@@ -74,7 +74,7 @@ def sized(compared: Comparison, store: Store) -> pd.DataFrame:
 
 
 def rates(compared: Comparison, store: Store) -> pd.DataFrame:
-    """Return one row a trial of a learning rate: sparsity, lr, key, val_accuracy (nan if it diverged), and chosen."""
+    """Return one row per trial of a learning rate: sparsity, lr, key, val_accuracy (nan if it diverged), and chosen."""
     rows = []
     for each in compared.tunings:
         chosen = each.chosen(store)
@@ -89,7 +89,7 @@ def rates(compared: Comparison, store: Store) -> pd.DataFrame:
 
 
 def layers(compared: Comparison, store: Store) -> pd.DataFrame:
-    """Return one row a layer of each finished sparse run, in order of depth, as its record tells.
+    """Return one row per layer of each finished sparse run, in order of depth, as its record tells.
 
     Columns arm, sparsity, replicate, asked (density of the network), layer, role (one of ROLES), size and kept
     (weights), density, and effective: the share of the layer's weights that lies on a path from input to classes. The

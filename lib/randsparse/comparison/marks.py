@@ -105,7 +105,7 @@ def rule_line(ax: Axes, rows: pd.DataFrame, y: str, rule: str, style: dict[str, 
 
 
 def model_colours(models: Sequence[str]) -> dict[str, Any]:
-    """Return a colour a model, from light for the first to dark for the last."""
+    """Return a colour per model, from light for the first to dark for the last."""
     return dict(zip(models, sns.color_palette("viridis_r", len(models) + 1)[1:], strict=True))
 
 

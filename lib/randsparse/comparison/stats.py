@@ -193,7 +193,7 @@ def rank_significance(x: Iterable[float], y: Iterable[float]) -> float:
 
 
 def summary(frame: pd.DataFrame, by: Sequence[str], y: str, level: float = 0.95) -> pd.DataFrame:
-    """Return one row a group: `by`, then mean, low, high, n, and missing (runs without a value of y)."""
+    """Return one row per group: `by`, then mean, low, high, n, and missing (runs without a value of y)."""
     rows = []
     for group, values in frame.groupby(list(by), dropna=False)[y]:
         interval = mean_interval(values.dropna(), level)
@@ -218,10 +218,10 @@ def arm_rows(frame: pd.DataFrame, arm: str, structure: str, sparsity: float) -> 
 
 def comparisons(frame: pd.DataFrame, a: str = "searched", b: str = "random", y: str = "test_accuracy",
                 margin: float = 0.01, alpha: float = 0.05) -> pd.DataFrame:
-    """Return one row a structure and sparsity with the difference arm a - arm b, its interval and verdict.
+    """Return one row per structure and sparsity with the difference arm a - arm b, its interval and verdict.
 
     Args:
-        frame: one row a replicate, with columns arm, structure, sparsity and y.
+        frame: one row per replicate, with columns arm, structure, sparsity and y.
 
     Columns: structure, sparsity, mean, low, high (the 1 - alpha interval, in units of y), n (of a),
     n_baseline (of b), p_difference, p_equivalence, verdict, missing (runs of the two arms without a value

@@ -1,4 +1,4 @@
-"""From comparisons of arms to the verdicts that notebooks end with: one row a claim, computed from the frame."""
+"""From comparisons of arms to the verdicts that notebooks end with: one row per claim, computed from the frame."""
 
 from __future__ import annotations
 

@@ -89,7 +89,7 @@ def masking_suite(
 
 
 def masking_checks(rows: pd.DataFrame, suite: dict[str, Adversarial], slack: float = 0.01) -> pd.DataFrame:
-    """Return one row a run and sign of gradient masking (Athalye et al. 2018, section 3.1): key, check, lead, holds.
+    """Return one row per run and sign of gradient masking (Athalye et al. 2018, section 3.1): key, check, lead, holds.
 
     Args:
         rows: as from `evaluations.frame`, with those of `suite`.

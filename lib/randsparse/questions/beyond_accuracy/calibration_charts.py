@@ -25,7 +25,7 @@ SCALING = {False: "as trained", True: "temperature-scaled"}
 
 @styled
 def reliability(bins: pd.DataFrame) -> Figure:
-    """Draw accuracy against confidence in bins of equal mass, a row of panels a scaling and a column a sparsity.
+    """Draw accuracy against confidence in bins of equal mass, a row of panels per scaling and a column per sparsity.
 
     Args:
         bins: as from `frames.reliability`. A point is the mean over networks of a bin's confidence and accuracy, with

@@ -90,7 +90,7 @@ def within(ax: Axes, axis: str, low: float, high: float) -> None:
 
 @styled
 def ood(frame: pd.DataFrame, by: str = "data") -> Figure:
-    """Draw AUROC and FPR at 95 % TPR, a row of panels each, a column a sparsity.
+    """Draw AUROC and FPR at 95 % TPR, a row of panels each, a column per sparsity.
 
     Args:
         frame: as from `frames.detection`, with arm, structure, sparsity, replicate, `by`, auroc and fpr95; one row a
@@ -124,7 +124,7 @@ def _short(kind: str) -> str:
 
 @styled
 def corruptions(frame: pd.DataFrame, y: str = "accuracy") -> Figure:
-    """Draw accuracy against severity, a row of panels a sparsity and a column a corruption.
+    """Draw accuracy against severity, a row of panels per sparsity and a column per corruption.
 
     Args:
         frame: as from `frames.corruptions`; severity 0 are the clean images.
@@ -147,7 +147,7 @@ def corruptions(frame: pd.DataFrame, y: str = "accuracy") -> Figure:
 
 @styled
 def attacks(frame: pd.DataFrame, chance: float, y: str = "accuracy") -> Figure:
-    """Draw accuracy under attack against its budget, a row of panels a sparsity and a column an attack.
+    """Draw accuracy under attack against its budget, a row of panels per sparsity and a column per attack.
 
     Args:
         frame: as from `frames.attacks`; epsilon 0 are the clean images.
@@ -186,7 +186,7 @@ def _accuracy_axis(ax: Axes, y: str) -> None:
 
 @styled
 def masking(checks: pd.DataFrame) -> Figure:
-    """Draw by how much the attack that should win is ahead, a panel a check and a dot a network.
+    """Draw by how much the attack that should win is ahead, a panel per check and a dot per network.
 
     Args:
         checks: as from `frames.masking`; a check that does not hold is a cross.

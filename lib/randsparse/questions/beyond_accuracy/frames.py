@@ -1,4 +1,4 @@
-"""The frames of evaluations: one row an arm, replicate and evaluation, and what charts and tables take of them.
+"""The frames of evaluations: one row per arm, replicate and evaluation, and what charts and tables take of them.
 
 Accuracies, AUROC and the like are fractions, NLL is in nats. A run without weights, which diverged, has rows without
 values.
@@ -26,7 +26,7 @@ CALIBRATION = ("ece_mass", "ece_mass_scaled", "nll", "nll_scaled", "brier", "bri
 
 
 def results(compared: Comparison, wanted: Iterable[Evaluation], store: Store) -> pd.DataFrame:
-    """Return one row an arm, replicate and evaluation: LABELS, then the columns of `evaluations.frame`.
+    """Return one row per arm, replicate and evaluation: LABELS, then the columns of `evaluations.frame`.
 
     Arms are those of single runs. A dense run stands in the rows of each structure. Raises StudyError if no run has
     been evaluated.
@@ -49,7 +49,7 @@ def results(compared: Comparison, wanted: Iterable[Evaluation], store: Store) ->
 
 
 def reliability(compared: Comparison, calibration: Calibration, store: Store) -> pd.DataFrame:
-    """Return one row an arm, replicate, bin of equal mass (from 1, the least confident first) and scaling.
+    """Return one row per arm, replicate, bin of equal mass (from 1, the least confident first) and scaling.
 
     Columns: LABELS, scaled (whether with the temperature), bin, confidence, accuracy, share, and gap, accuracy -
     confidence.
@@ -70,7 +70,7 @@ def reliability(compared: Comparison, calibration: Calibration, store: Store) ->
 
 
 def detection(frame: pd.DataFrame) -> pd.DataFrame:
-    """Return one row an arm, replicate, set of images and outlier score: LABELS, data, score, and METRICS."""
+    """Return one row per arm, replicate, set of images and outlier score: LABELS, data, score, and METRICS."""
     rows = _of_kind(frame, "ood")
     parts = [
         rows[[*LABELS, "data"]].assign(score=score, **{name: rows[f"{name}_{score}"] for name in METRICS})
@@ -80,7 +80,7 @@ def detection(frame: pd.DataFrame) -> pd.DataFrame:
 
 
 def corruptions(frame: pd.DataFrame) -> pd.DataFrame:
-    """Return one row an arm, replicate, corruption and severity: LABELS, then accuracy, clean_accuracy and drop.
+    """Return one row per arm, replicate, corruption and severity: LABELS, then accuracy, clean_accuracy and drop.
 
     `drop` is what accuracy has lost to the corruption; severity 0 are the same images as they are.
     """
@@ -89,7 +89,7 @@ def corruptions(frame: pd.DataFrame) -> pd.DataFrame:
 
 
 def attacks(frame: pd.DataFrame, epsilons: Iterable[float]) -> pd.DataFrame:
-    """Return one row an arm, replicate, attack and epsilon (in 1/255): LABELS, accuracy, clean_accuracy, drop.
+    """Return one row per arm, replicate, attack and epsilon (in 1/255): LABELS, accuracy, clean_accuracy, drop.
 
     Args:
         epsilons: those of the curves; epsilon 0 are the images as they are. Of PGD, the one with the most steps.
@@ -102,14 +102,14 @@ def attacks(frame: pd.DataFrame, epsilons: Iterable[float]) -> pd.DataFrame:
 
 
 def masking(frame: pd.DataFrame, suite: dict[str, Adversarial]) -> pd.DataFrame:
-    """Return one row an arm, replicate and sign of gradient masking: LABELS, and the columns of `masking_checks`."""
+    """Return one row per arm, replicate and sign of gradient masking: LABELS, and the columns of `masking_checks`."""
     rows = _of_kind(frame, "adversarial").dropna(subset=["accuracy"])
     checks = masking_checks(rows.drop_duplicates(["key", "evaluation"]), suite)
     return rows[LABELS].drop_duplicates().merge(checks, on="key")
 
 
 def measures(frame: pd.DataFrame, ood_score: str, epsilons: Iterable[float], chance: float) -> pd.DataFrame:
-    """Return one row an arm and replicate, with the measures on which arms are compared: each a mean of its own.
+    """Return one row per arm and replicate, with the measures on which arms are compared: each a mean of its own.
 
     Columns: LABELS; CALIBRATION; auroc and fpr95 (by `ood_score`, mean over sets); accuracy on images as they are;
     corrupted_accuracy and corrupted_drop (mean over corruptions and severities); fgsm_accuracy, pgd_accuracy,
@@ -140,7 +140,7 @@ def above_chance(attacked: pd.DataFrame, chance: float) -> pd.DataFrame:
 
 
 def summary(frame: pd.DataFrame, columns: Sequence[str], by: Sequence[str] = LABELS[:3]) -> pd.DataFrame:
-    """Return one row a measure of `columns` and group: measure, `by`, then mean, low, high, n, missing."""
+    """Return one row per measure of `columns` and group: measure, `by`, then mean, low, high, n, missing."""
     parts = [stats.summary(frame, by, name).assign(measure=name) for name in columns]
     whole = pd.concat(parts, ignore_index=True)
     return whole[["measure", *whole.columns.drop("measure")]]

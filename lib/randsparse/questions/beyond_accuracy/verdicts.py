@@ -77,7 +77,7 @@ _LOWER = {"better": "worse", "worse": "better"}
 
 
 def differences(measured: pd.DataFrame, margins: Mapping[str, Any]) -> pd.DataFrame:
-    """Return random - baseline on each of MEASURES, one row a measure, baseline, structure and sparsity.
+    """Return random - baseline on each of MEASURES, one row per measure, baseline, structure and sparsity.
 
     Args:
         measured: as from `frames.measures`; a measure that is nan everywhere has rows without n.

@@ -1,4 +1,4 @@
-"""The charts of data that is no images: accuracy of arms, and their differences, a panel a dataset."""
+"""The charts of data that is no images: accuracy of arms, and their differences, a panel per dataset."""
 
 from __future__ import annotations
 
@@ -42,10 +42,10 @@ def look(arm: str) -> dict[str, Any]:
 
 @styled
 def accuracy(frame: pd.DataFrame, arms: Sequence[str], y: str = "test_accuracy") -> Figure:
-    """Draw accuracy against sparsity, a panel a dataset: means with 95 % t intervals and every run.
+    """Draw accuracy against sparsity, a panel per dataset: means with 95 % t intervals and every run.
 
     Args:
-        frame: one row a run, with dataset, arm, sparsity and y.
+        frame: one row per run, with dataset, arm, sparsity and y.
         arms: which ones, in this order; dense networks are a line and a band.
     """
     plots.need(frame, "dataset", "sparsity", y)
@@ -96,7 +96,7 @@ def _points(ax: Axes, rows: pd.DataFrame, arm: str, y: str, aside: float, furthe
 
 @styled
 def differences(rows: pd.DataFrame, margin: float, title: str) -> Figure:
-    """Draw differences of accuracy with 95 % Welch intervals against sparsity, a panel a dataset.
+    """Draw differences of accuracy with 95 % Welch intervals against sparsity, a panel per dataset.
 
     Args:
         rows: as from `frames.differences`; colours are those of the arms, markers the verdicts.

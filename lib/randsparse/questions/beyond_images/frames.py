@@ -24,7 +24,7 @@ def results(compared: Comparison, store: Store) -> pd.DataFrame:
 
 
 def rates(compared: Comparison, store: Store) -> pd.DataFrame:
-    """Return one row a dataset, sparsity and learning rate that was tried.
+    """Return one row per dataset, sparsity and learning rate that was tried.
 
     Columns dataset, sparsity, lr, val_accuracy (mean, nan if a run diverged), runs, and chosen.
     """
@@ -36,7 +36,7 @@ def rates(compared: Comparison, store: Store) -> pd.DataFrame:
 
 
 def data(datasets: Iterable[str]) -> pd.DataFrame:
-    """Return one row a dataset: what it is, how many samples its parts have, and the classes and inputs."""
+    """Return one row per dataset: what it is, how many samples its parts have, and the classes and inputs."""
     rows = []
     for dataset in datasets:
         described = catalogue.source(dataset)

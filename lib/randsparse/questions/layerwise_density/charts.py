@@ -31,10 +31,10 @@ WRITTEN = 14
 @styled
 def accuracy_by_rule(frame: pd.DataFrame, infeasible: Iterable[tuple[str, float, str]] = (), reference: str = "erk",
                      y: str = "test_accuracy") -> Figure:
-    """Draw accuracy against sparsity, a panel a rule: means with 95 % t intervals and every run.
+    """Draw accuracy against sparsity, a panel per rule: means with 95 % t intervals and every run.
 
     Args:
-        frame: one row a run, with arm (a rule, or "dense", a band), sparsity and y.
+        frame: one row per run, with arm (a rule, or "dense", a band), sparsity and y.
         infeasible: (structure, sparsity, rule) that cannot be reached: crosses on the lower edge.
         reference: the rule whose means are a black line in every panel; those of the others are grey.
 
@@ -91,7 +91,7 @@ def _runs(ax: Axes, rows: pd.DataFrame, table: pd.DataFrame, rule: str, y: str) 
 
 @styled
 def differences_by_rule(rows: pd.DataFrame, margin: float, infeasible: Iterable[tuple[str, float, str]] = ()) -> Figure:
-    """Draw the accuracy of each rule minus that of one other, with 95 % Welch intervals, a panel a sparsity.
+    """Draw the accuracy of each rule minus that of one other, with 95 % Welch intervals, a panel per sparsity.
 
     Args:
         rows: as from `frames.differences`, all with one baseline.
@@ -151,10 +151,10 @@ def _criterion(arm: str) -> str:
 
 @styled
 def accuracy_vs_effective(frame: pd.DataFrame, ranks: pd.DataFrame) -> Figure:
-    """Draw accuracy minus that of the dense networks against effective / realised density, a panel a sparsity.
+    """Draw accuracy minus that of the dense networks against effective / realised density, a panel per sparsity.
 
     Args:
-        frame: one row a run, with arm (a rule, or "dense"), sparsity, test_accuracy and densities.
+        frame: one row per run, with arm (a rule, or "dense"), sparsity, test_accuracy and densities.
         ranks: as from `frames.effective_ranks`; its sparsities are shown, with rho, but for those where all rules
             have one effective density (unless that holds for all).
 
@@ -195,10 +195,12 @@ def _rank(row: Any) -> str:
 
 @styled
 def accuracy_of_masks(frame: pd.DataFrame, criteria: Iterable[str], y: str = "test_accuracy") -> Figure:
-    """Draw the accuracy of score masks and of what is left of them, a panel a sparsity: means, 95 % t intervals, runs.
+    """Draw the accuracy of score masks and of what is left of them, a panel per sparsity.
+
+    Means with 95 % t intervals, and runs.
 
     Args:
-        frame: one row a run, with arm, sparsity and y: "dense" (a band), and of each criterion its mask, that mask
+        frame: one row per run, with arm, sparsity and y: "dense" (a band), and of each criterion its mask, that mask
             around other initial weights (hollow), and its shuffled version (a diamond).
     """
     plots.need(frame, "sparsity", y)
@@ -233,7 +235,7 @@ def accuracy_of_masks(frame: pd.DataFrame, criteria: Iterable[str], y: str = "te
 
 @styled
 def density_of_layers(layers: pd.DataFrame) -> Figure:
-    """Draw the mean density of each layer under each rule as a shaded cell, a panel a sparsity.
+    """Draw the mean density of each layer under each rule as a shaded cell, a panel per sparsity.
 
     Args:
         layers: as `frames.layers` returns them, an arm a rule. First layer, shortcuts and classifier are framed.
@@ -284,7 +286,7 @@ def _write(ax: Axes, table: pd.DataFrame, shade: LogNorm) -> None:
 
 @styled
 def density_of_roles(layers: pd.DataFrame) -> Figure:
-    """Draw the density of first layer, shortcuts and classifier against sparsity, a line a rule, on log axes.
+    """Draw the density of first layer, shortcuts and classifier against sparsity, a line per rule, on log axes.
 
     Args:
         layers: as `frames.layers` returns them, an arm a rule. Where counts come of scores, lines are means over

@@ -16,13 +16,13 @@ FEWEST_PERFECT = 5
 
 
 def roles(layers: pd.DataFrame) -> pd.DataFrame:
-    """Return one row a run and role with the density of all its layers together; `layers` as from `frames.layers`."""
+    """Return one row per run and role with the density of all its layers together; `layers` as from `frames.layers`."""
     sums = layers.groupby([*RUN, "role"], sort=False, as_index=False)[["kept", "size"]].sum()
     return sums.assign(density=sums["kept"] / sums["size"])
 
 
 def by_role(layers: pd.DataFrame) -> pd.DataFrame:
-    """Return one row an arm and sparsity, in the order of arms: means over its runs.
+    """Return one row per arm and sparsity, in the order of arms: means over its runs.
 
     Columns: the density of the layers of each of ROLES that the network has; `emptied`, layers without a weight;
     `cut_off`, layers without a weight on a path; `on_path`, the share of kept weights that is on one; and runs.
@@ -50,7 +50,7 @@ def effective_ranks(frame: pd.DataFrame, level: float = 0.95) -> pd.DataFrame:
     """Return Spearman's rho, over the rules, of effective over realised density and test accuracy, at each sparsity.
 
     Args:
-        frame: one row a run, arm being its rule. The means of a rule's runs are one pair: rules count, not runs.
+        frame: one row per run, arm being its rule. The means of a rule's runs are one pair: rules count, not runs.
 
     Columns sparsity, lowest (share of a rule's kept weights that is on a path), rho, low, high, n (rules).
     """

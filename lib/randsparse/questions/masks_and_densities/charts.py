@@ -83,7 +83,7 @@ def mask_picture(masks: Mapping[str, Any] | Any) -> Figure:
 
 @styled
 def asked_vs_realised(frame: pd.DataFrame) -> Figure:
-    """Draw realised against asked density for each rule, a panel a network; on the diagonal they agree.
+    """Draw realised against asked density for each rule, a panel per network; on the diagonal they agree.
 
     Args:
         frame: columns rule, allocator ("exact", "clipped"), asked and realised (densities), and model where there are
@@ -152,7 +152,7 @@ def overlap_vs_sparsity(pairs: pd.DataFrame, nested: pd.DataFrame) -> Figure:
     """Draw what masks share: of two seeds at one sparsity beside chance, and of one seed at two sparsities.
 
     Args:
-        pairs: columns rule, asked (density), jaccard and expected (by chance, dashed), one row a pair.
+        pairs: columns rule, asked (density), jaccard and expected (by chance, dashed), one row per pair.
         nested: columns rule, asked, contained (share of a mask inside the next denser one of its seed) and elsewhere
             (inside one of another seed, dashed).
     """

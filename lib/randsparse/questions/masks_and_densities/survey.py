@@ -38,7 +38,7 @@ def network(model: str, dataset: str) -> ResidualNetwork:
 
 
 def layers(model: ResidualNetwork, rules: Iterable[str], sparsities: Iterable[float]) -> pd.DataFrame:
-    """Return one row a rule, sparsity and layer, in order of depth: its size, weights kept and density.
+    """Return one row per rule, sparsity and layer, in order of depth: its size, weights kept and density.
 
     Of a sparsity that a rule cannot reach there are no rows; see `unreachable`.
     """
@@ -52,7 +52,7 @@ def layers(model: ResidualNetwork, rules: Iterable[str], sparsities: Iterable[fl
 
 
 def unreachable(model: ResidualNetwork, rules: Iterable[str], sparsities: Iterable[float]) -> pd.DataFrame:
-    """Return one row a rule and sparsity that it cannot reach, with the reason."""
+    """Return one row per rule and sparsity that it cannot reach, with the reason."""
     shapes = maskable(model)
     rows = [
         {"rule": point["rule"], "sparsity": point["sparsity"], "reason": _reason(shapes, point["asked"], point["rule"])}
@@ -65,7 +65,7 @@ def unreachable(model: ResidualNetwork, rules: Iterable[str], sparsities: Iterab
 def allocations(
     networks: Mapping[str, ResidualNetwork], rules: Iterable[str], asked: Iterable[float]
 ) -> pd.DataFrame:
-    """Return one row a network, allocator, rule and density asked for: what is realised in all layers together.
+    """Return one row per network, allocator, rule and density asked for: what is realised in all layers together.
 
     Allocators: "exact" is `densities.allocate`; "clipped" (of the rules CLIPPING) is what the code of Gadhikar et al.
     realises, a number of weights that is right on average. `shortfall` is asked minus realised density; `error` is the
@@ -105,7 +105,7 @@ def pictures(model: ResidualNetwork, layer: str, sparsity: float, seed: int) -> 
 
 
 def positions(pictures: Mapping[str, Tensor]) -> pd.DataFrame:
-    """Return one row a kept weight of `pictures`: kind, output, input, and of a convolution's kernel row and column."""
+    """Return one row per kept weight of `pictures`: kind, output, input, and a convolution's kernel row and column."""
     columns = ["output", "input", "row", "column"]
     frames = [
         pd.DataFrame(kept.nonzero().numpy(), columns=columns[: kept.dim()]).assign(kind=kind)
@@ -115,7 +115,7 @@ def positions(pictures: Mapping[str, Tensor]) -> pd.DataFrame:
 
 
 def draws(model: ResidualNetwork, layer: str, sparsity: float, seeds: int) -> pd.DataFrame:
-    """Return one row a kind of draw and seed: of one layer, the weights kept and the inputs of its output channels.
+    """Return one row per kind of draw and seed: of one layer, the weights kept and the inputs of its output channels.
 
     Columns kind, seed, size, kept, fewest and most (inputs that an output keeps), and without_inputs (the outputs that
     keep none).
@@ -133,7 +133,7 @@ def draws(model: ResidualNetwork, layer: str, sparsity: float, seeds: int) -> pd
 def effective(
     model: ResidualNetwork, rules: Iterable[str], sparsities: Iterable[float], kinds: Iterable[str], seeds: int
 ) -> pd.DataFrame:
-    """Return one row a rule, sparsity, kind of draw and seed: densities, and the layers through which nothing passes.
+    """Return one row per rule, sparsity, kind of draw and seed: densities, and the layers through which nothing passes.
 
     Columns asked, realised and effective (densities), share (effective / realised), empty (the share of layers that
     keep no weight) and cut_off (the share of layers without a weight on a path from input to classes).
@@ -151,7 +151,7 @@ def effective(
 def pairs(
     model: ResidualNetwork, rules: Iterable[str], sparsities: Iterable[float], count: int
 ) -> pd.DataFrame:
-    """Return one row a rule, sparsity and pair of masks of different seeds: their Jaccard index, and that of chance.
+    """Return one row per rule, sparsity and pair of masks of different seeds: their Jaccard index, and that of chance.
 
     No seed is in two pairs, so that pairs are independent.
     """
@@ -170,7 +170,7 @@ def pairs(
 def nested(
     model: ResidualNetwork, rules: Iterable[str], sparsities: Iterable[float], seeds: int
 ) -> pd.DataFrame:
-    """Return how much of a mask lies inside the next denser one: one row a rule, step of sparsity and seed.
+    """Return how much of a mask lies inside the next denser one: one row per rule, step of sparsity and seed.
 
     Columns sparsity (of the sparser mask), denser (sparsity of the other), contained (share of the sparser mask's
     weights that the denser of the same seed has), elsewhere (the same, with a denser mask of another seed), and

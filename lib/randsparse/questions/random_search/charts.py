@@ -26,7 +26,7 @@ def advantage_by_phase(rows: pd.DataFrame, margin: float) -> Figure:
     """Draw searched minus random by length of the early phase, early on the left and at the end on the right.
 
     Args:
-        rows: as `frames.advantages` returns them; a line a sparsity (and structure, where there are two), with 95 %
+        rows: as `frames.advantages` returns them; a line per sparsity (and structure, where there are two), with 95 %
             intervals.
         margin: the difference that matters, a fraction; shaded.
     """
@@ -66,7 +66,7 @@ def early_candidates(frame: pd.DataFrame, controls: pd.DataFrame | None = None, 
     """Draw the early validation accuracy of every candidate against sparsity, the chosen ones marked.
 
     Args:
-        frame: one row a candidate, with structure, sparsity, population, chosen (bool) and y; a panel a
+        frame: one row per candidate, with structure, sparsity, population, chosen (bool) and y; a panel a
             structure, and an early phase where `early_epochs` tells several apart.
         controls: curves (as `frames.curves` gives them) of networks that were not chosen. The mean of
             the random ones after as many epochs is a line; at sparsity 0 the dense network is the random one.
@@ -131,10 +131,10 @@ def _control_line(ax: Axes, controls: pd.DataFrame, structure: str, epoch: float
 @styled
 def early_vs_final(frame: pd.DataFrame, x: str = "early_val_accuracy", y: str = "test_accuracy",
                    centred: bool = True) -> Figure:
-    """Draw final against early accuracy, a panel a structure and a colour a sparsity, with Spearman's rho.
+    """Draw final against early accuracy, a panel per structure and a colour per sparsity, with Spearman's rho.
 
     Args:
-        frame: one row a run, with arm, structure, sparsity, x and y.
+        frame: one row per run, with arm, structure, sparsity, x and y.
         centred: subtract the mean of the structure and sparsity from both, so that what shows is which network of
             the same sparsity is better, and not that sparser ones are worse.
     """

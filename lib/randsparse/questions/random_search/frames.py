@@ -11,7 +11,7 @@ from randsparse.runs.store import Store
 
 
 def candidates(compared: Comparison, store: Store) -> pd.DataFrame:
-    """Return one row a candidate: validation accuracy and loss when first looked at, and whether it was chosen."""
+    """Return one row per candidate: validation accuracy and loss when first looked at, and whether it was chosen."""
     rows = []
     for each in compared.searches:
         best = found(each, store).config
@@ -34,7 +34,7 @@ def candidates(compared: Comparison, store: Store) -> pd.DataFrame:
 
 
 def early_and_final(compared: Comparison, store: Store) -> pd.DataFrame:
-    """Return one row an arm, replicate and early phase: validation accuracy after it, and test accuracy at the end.
+    """Return one row per arm, replicate and early phase: validation accuracy after it, and test accuracy at the end.
 
     A searched network has the early phase after which it was chosen; every other arm has all of them.
     """
@@ -67,7 +67,7 @@ def advantages(ends: pd.DataFrame, margin: float) -> pd.DataFrame:
 
 
 def rank_correlations(ends: pd.DataFrame, x: str = "early_val_accuracy", y: str = "test_accuracy") -> pd.DataFrame:
-    """Return Spearman's rho of x and y with its interval and n, one row a structure and sparsity; see `stats.spearman`.
+    """Return Spearman's rho of x and y, its interval and n, one row per structure and sparsity; see `stats.spearman`.
 
     Args:
         ends: rows of `early_and_final` with one early phase, so that each network is there once.

@@ -18,10 +18,10 @@ COSTS = {"weights": "Weights kept", "flops_per_image": "Forward FLOPs of an imag
 
 @styled
 def accuracy_by_model(frame: pd.DataFrame, published: pd.DataFrame | None = None) -> Figure:
-    """Draw test accuracy of random masks and dense networks against sparsity, a panel a family, a line a model.
+    """Draw test accuracy of random masks and dense networks against sparsity, a panel per family, a line per model.
 
     Args:
-        frame: one row a run with arm, model, sparsity and test_accuracy; dense networks have sparsity 0.
+        frame: one row per run with arm, model, sparsity and test_accuracy; dense networks have sparsity 0.
         published: points of the same configurations (model, sparsity, test_accuracy), drawn hollow.
     """
     plots.need(frame, "arm", "model", "sparsity", "test_accuracy")
@@ -57,7 +57,7 @@ def family(model: str) -> str:
 
 @styled
 def gap_to_dense(gaps: pd.DataFrame, margin: float, label: str = "random − dense") -> Figure:
-    """Draw differences to another arm with 95 % intervals against sparsity, a panel a model; markers are verdicts.
+    """Draw differences to another arm with 95 % intervals against sparsity, a panel per model; markers are verdicts.
 
     Args:
         gaps: as from `frames.gaps`.
@@ -92,10 +92,10 @@ def _verdicts(ax: Axes, rows: pd.DataFrame) -> None:
 
 @styled
 def accuracy_vs_cost(frame: pd.DataFrame) -> Figure:
-    """Draw mean test accuracy against weights kept and against FLOPs, a line an arm and model, with 95 % intervals.
+    """Draw mean test accuracy against weights kept and against FLOPs, a line per arm and model, with 95 % intervals.
 
     Args:
-        frame: one row a run with arm, model, sparsity, test_accuracy, and the columns of COSTS.
+        frame: one row per run with arm, model, sparsity, test_accuracy, and the columns of COSTS.
     """
     plots.need(frame, "arm", "model", "sparsity", "test_accuracy", *COSTS)
     figure, axes = plots.panels(list(COSTS.values()), sharey=True)
@@ -127,10 +127,10 @@ def _line(ax: Axes, rows: pd.DataFrame, cost: str, label: str, style: dict[str, 
 
 @styled
 def learning_rates(rates: pd.DataFrame) -> Figure:
-    """Draw validation accuracy against learning rate, a line a sparsity, the chosen rate of each ringed.
+    """Draw validation accuracy against learning rate, a line per sparsity, the chosen rate of each ringed.
 
     Args:
-        rates: one row a trial with sparsity, lr, val_accuracy and chosen.
+        rates: one row per trial with sparsity, lr, val_accuracy and chosen.
     """
     plots.need(rates, "sparsity", "lr", "val_accuracy", "chosen")
     sparsities = sorted(rates["sparsity"].unique())

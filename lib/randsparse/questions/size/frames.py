@@ -34,7 +34,7 @@ def rate_gains(rates: pd.DataFrame, margin: float) -> pd.DataFrame:
     Args:
         rates: as from `rates`, with sparsity 0 among them.
 
-    The columns of `stats.comparisons`, of validation accuracy, with `lr` and `dense_lr`; one row a sparsity above 0.
+    The columns of `stats.comparisons`, of validation accuracy, with `lr` and `dense_lr`; one row per sparsity above 0.
     The gain is 0 where both are one, and biased upwards where they are not, as the same runs chose. Where both are the
     lowest or the highest rate that was tried, the verdict is "inconclusive": a better one may lie outside.
     """
@@ -69,7 +69,7 @@ def _of_model(frame: pd.DataFrame, model: str, margin: float, against: str) -> p
 
 
 def equivalent_up_to(gaps: pd.DataFrame) -> pd.DataFrame:
-    """Return one row a model: the highest sparsity up to which random masks are shown to be equivalent to dense.
+    """Return one row per model: the highest sparsity up to which random masks are shown to be equivalent to dense.
 
     Args:
         gaps: as from `gaps`, against the dense networks.

@@ -37,7 +37,7 @@ LINES = ("-", (0, (5, 1)), "-.", ":")
 
 @styled
 def accuracy_by_method(frame: pd.DataFrame, y: str = "test_accuracy") -> Figure:
-    """Draw accuracy against final sparsity, a panel a method: means with 95 % t intervals and every run.
+    """Draw accuracy against final sparsity, a panel per method: means with 95 % t intervals and every run.
 
     Args:
         frame: as from `frames.main`.
@@ -124,7 +124,7 @@ def _line(ax: Axes, rows: pd.DataFrame, looks: dict[str, Any], aside: float, y: 
 
 @styled
 def differences(rows: pd.DataFrame, margin: float, label: str) -> Figure:
-    """Draw differences of methods inside sources to what they are compared with, a panel a final sparsity.
+    """Draw differences of methods inside sources to what they are compared with, a panel per final sparsity.
 
     Args:
         rows: as from `frames.from_dense`, `from_static` or `costs.from_shorter`: mean, 95 % Welch interval, verdict.
@@ -195,7 +195,7 @@ def _level(ax: Axes, values: pd.Series, arm: str) -> None:
 
 @styled
 def rules_and_flow(rules: pd.DataFrame, flow: pd.DataFrame, table: pd.DataFrame, margin: float) -> Figure:
-    """Draw what a rule is worth (top) and what preserving flow is (bottom), a column a kind: 95 % Welch intervals.
+    """Draw what a rule is worth (top) and what preserving flow is (bottom), a column per kind: 95 % Welch intervals.
 
     Args:
         rules, flow: as from `frames.rule_differences` and `flow_differences`.

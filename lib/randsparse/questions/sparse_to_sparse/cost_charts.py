@@ -19,7 +19,7 @@ from randsparse.questions.sparse_to_sparse.charts import changing, look, start_n
 
 @styled
 def accuracy_vs_cost(points: pd.DataFrame) -> Figure:
-    """Draw accuracy against training FLOPs on kept weights, a panel a final sparsity: means with 95 % t intervals.
+    """Draw accuracy against training FLOPs on kept weights, a panel per final sparsity: means with 95 % t intervals.
 
     Args:
         points: as from `costs.trade_offs`. Dense networks of all lengths are a line in every panel, the two

@@ -13,7 +13,7 @@ from randsparse.runs import methods
 
 
 def of_sources(frame: pd.DataFrame) -> pd.DataFrame:
-    """Return what sources save: one row a method, sparsity and source.
+    """Return what sources save: one row per method, sparsity and source.
 
     Columns method, sparsity, source_sparsity, begins_full, cost and dense_cost (means, over the training of the dense
     network), saved (1 - their ratio), least and most (that could be, of single runs), and times_static and
@@ -50,7 +50,7 @@ def saves(claim: str, savings: pd.DataFrame) -> Row:
 
 
 def trade_offs(frame: pd.DataFrame) -> pd.DataFrame:
-    """Return one row an arm at each sparsity, dense networks of all lengths at each: accuracy against cost.
+    """Return one row per arm at each sparsity, dense networks of all lengths at each: accuracy against cost.
 
     Columns sparsity, arm, method ("dense" for dense networks), source_sparsity, epochs, cost, mean, low, high, n
     (of test accuracy), and front: no other arm of that sparsity is as accurate at no higher cost.

@@ -144,7 +144,7 @@ def placed(differences: pd.DataFrame, frame: pd.DataFrame) -> pd.DataFrame:
 
 
 def by_seed(frame: pd.DataFrame, method: str) -> pd.DataFrame:
-    """Return test accuracy of a method minus that of the static random mask of the same seeds, one row a run.
+    """Return test accuracy of a method minus that of the static random mask of the same seeds, one row per run.
 
     Columns sparsity, source_sparsity, replicate, difference, and cost: FLOPs over those of the static mask.
     """
@@ -156,7 +156,7 @@ def by_seed(frame: pd.DataFrame, method: str) -> pd.DataFrame:
 
 
 def exploration(frame: pd.DataFrame) -> pd.DataFrame:
-    """Return how much of its source a method that keeps its density can have tried, one row a sparsity and source.
+    """Return how much of its source a method that keeps its density can have tried, one row per sparsity and source.
 
     Columns method, sparsity, source_sparsity, updates, turnover, and tried: of the source's weights, the largest share
     that was ever kept, if no update returned to a weight that had been dropped.
@@ -188,7 +188,7 @@ def _alone(config: RunConfig) -> float:
 
 
 def rule_table(rows: pd.DataFrame, compared: Comparison) -> pd.DataFrame:
-    """Return one row a kind, rule and flow of `spread`: mean accuracy, units alone, and effective density.
+    """Return one row per kind, rule and flow of `spread`: mean accuracy, units alone, and effective density.
 
     Columns kind, spread_by, preserve_flow, test_accuracy (mean), runs, alone (mean share of units without edges, of the
     static mask or of the source), and on_path: effective over realised density of the final mask.

@@ -41,7 +41,7 @@ def looks(frame: pd.DataFrame) -> dict[str, dict[str, Any]]:
 
 @styled
 def accuracy(frame: pd.DataFrame, y: str = "test_accuracy") -> Figure:
-    """Draw accuracy against final sparsity, a panel a stage: means with 95 % t intervals and every run.
+    """Draw accuracy against final sparsity, a panel per stage: means with 95 % t intervals and every run.
 
     Args:
         frame: as from `frames.results`, of one kind of weights. Random masks (dashed) are those that were trained for
@@ -88,7 +88,7 @@ def _points(ax: Axes, rows: pd.DataFrame, y: str, label: str, look: dict[str, An
 
 @styled
 def learning(curves: pd.DataFrame, epochs: int, annealed: float, y: str = "val_accuracy") -> Figure:
-    """Draw validation accuracy over epochs, a panel a sparsity: means with 95 % t intervals as bands.
+    """Draw validation accuracy over epochs, a panel per sparsity: means with 95 % t intervals as bands.
 
     Args:
         curves: as from `frames.curves`, of one kind of weights: those of fine-tuned tickets are drawn, which are
@@ -123,7 +123,7 @@ def learning(curves: pd.DataFrame, epochs: int, annealed: float, y: str = "val_a
 
 @styled
 def differences(rows: pd.DataFrame, frame: pd.DataFrame, margin: float) -> Figure:
-    """Draw differences of accuracy with 95 % Welch intervals against sparsity, a panel a comparison.
+    """Draw differences of accuracy with 95 % Welch intervals against sparsity, a panel per comparison.
 
     Args:
         rows: as from `frames.of_sources` or `frames.worth`; the marker is the verdict.
@@ -182,7 +182,7 @@ def _verdict_legend(ax: Axes, verdicts: Iterable[str], sources: dict[str, str]) 
 
 @styled
 def kinds_of_weights(frame: pd.DataFrame, weights: Sequence[str], sparsity: float, y: str = "test_accuracy") -> Figure:
-    """Draw the accuracy of tickets of each kind of weights, a panel a stage: means, 95 % t intervals and runs.
+    """Draw the accuracy of tickets of each kind of weights, a panel per stage: means, 95 % t intervals and runs.
 
     Args:
         frame: as from `frames.results`. Sources stand side by side.

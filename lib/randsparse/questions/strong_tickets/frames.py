@@ -123,7 +123,7 @@ def _below(found: list[pd.DataFrame]) -> pd.DataFrame:
 
 
 def costs(frame: pd.DataFrame) -> pd.DataFrame:
-    """Return what each arm cost to train, one row a stage, source and sparsity: means over its runs.
+    """Return what each arm cost to train, one row per stage, source and sparsity: means over its runs.
 
     Columns: stage, source, sparsity, runs, epochs, kept_flops (training FLOPs on kept weights, those of the dense
     gradients of a source counted, as a share of a dense run's), computed_flops (as computed, the same share), on_path
@@ -155,7 +155,7 @@ def above(claim: str, frame: pd.DataFrame, least: float, alpha: float = 0.05) ->
     how many there are; otherwise, and without any run, inconclusive.
 
     Args:
-        frame: one row a run with source, sparsity and test_accuracy.
+        frame: one row per run with source, sparsity and test_accuracy.
     """
     table = stats.summary(frame, ["source", "sparsity"], "test_accuracy", 1 - alpha)
     wide = stats.summary(frame, ["source", "sparsity"], "test_accuracy", 1 - alpha / max(1, len(table)))

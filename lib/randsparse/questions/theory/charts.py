@@ -30,7 +30,7 @@ GREY = "#555555"
 
 @styled
 def containment(frame: pd.DataFrame) -> Figure:
-    """Draw the share of random sources that contain a target against their width, a panel a target.
+    """Draw the share of random sources that contain a target against their width, a panel per target.
 
     Args:
         frame: as from `verdicts.with_intervals`, of the events EVERY (filled, with the exact prediction as a line
@@ -83,7 +83,7 @@ def _plain_ticks(ax: Axes, values: Iterable[float], axis: str = "x") -> None:
 
 @styled
 def widths_needed(needed: pd.DataFrame, bounds: pd.DataFrame) -> Figure:
-    """Draw the width at which 1 - δ is reached against the width factor, both logarithmic, a panel a target.
+    """Draw the width at which 1 - δ is reached against the width factor, both logarithmic, a panel per target.
 
     Args:
         needed: as from `verdicts.widths_needed`.
@@ -141,7 +141,7 @@ def weight_errors(frame: pd.DataFrame) -> Figure:
 
 @styled
 def network_errors(frame: pd.DataFrame) -> Figure:
-    """Draw the error of whole strong tickets against copies that the mask leaves, a panel a target.
+    """Draw the error of whole strong tickets against copies that the mask leaves, a panel per target.
 
     Args:
         frame: as from `subset_sums.survey` of networks, and of one weight.
@@ -185,7 +185,7 @@ def _error_axis(ax: Axes) -> None:
 
 @styled
 def practice(gaps: pd.DataFrame, margin: float) -> Figure:
-    """Draw accuracy of random masks minus dense against width, a panel a fixed sparsity, and one at equal weights.
+    """Draw accuracy of random masks minus dense against width, a panel per fixed sparsity, and one at equal weights.
 
     Args:
         gaps: as from `practice.against_dense`; the width that theory asks for, 1/log(1/s), is a dotted line, or

@@ -236,7 +236,7 @@ def any_weights(target: Target) -> str:
 
 
 def bounds(targets: Iterable[Target], needing: Target, sparsities: Iterable[float], failure: float) -> pd.DataFrame:
-    """Return the widths between which theory places what is needed for 1 - δ, one row a target and sparsity.
+    """Return the widths between which theory places what is needed for 1 - δ, one row per target and sparsity.
 
     Columns target, sparsity, factor, sufficient (copies k, by the union bound) and necessary: copies k for the edges of
     the last layer, as in `predictions.dropping_bound`; and for `needing`, as named by `any_weights`, the width N of a

@@ -81,7 +81,7 @@ def construction(frame: pd.DataFrame) -> Row:
 
 
 def widths_needed(frame: pd.DataFrame, failure: float, count: str = "contained") -> pd.DataFrame:
-    """Return the width at which the measured probability reaches 1 - δ, one row a target, event and sparsity.
+    """Return the width at which the measured probability reaches 1 - δ, one row per target, event and sparsity.
 
     By maximum likelihood of P(fail) = 1 - exp(-exp(a + b k)), which is how a union bound's terms behave; columns
     target, event, sparsity, factor, width, low, high (95 % limits by the delta method), and error (the standard error
