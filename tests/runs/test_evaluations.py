@@ -98,13 +98,18 @@ def test_the_digest_is_that_of_the_values_in_any_order(store, tiny):
     assert before != evaluations.digest([tiny, other], [Constant()], store)
 
 
-@pytest.mark.parametrize("damage", ["cut", "another", "list"])
+@pytest.mark.parametrize("damage", ["cut", "another", "list", "version"])
 def test_a_damaged_record_is_named_and_set_aside(store, tiny, damage):
     save(store, tiny, Constant(), x=1)
     save(store, tiny, Constant(2), x=2)
     path = evaluations.path_of(tiny, Constant(), store)
     text = path.read_text()
-    content = {"cut": text[:50], "another": evaluations.path_of(tiny, Constant(2), store).read_text(), "list": "[]"}
+    content = {
+        "cut": text[:50],
+        "another": evaluations.path_of(tiny, Constant(2), store).read_text(),
+        "list": "[]",
+        "version": text.replace('"version": 1', '"version": 2'),
+    }
     path.write_text(content[damage])
     with pytest.raises(CorruptRecord, match=rf"{path.name} \(.*\), set aside as {path.name}\.corrupt: run the same"):
         evaluations.load([tiny], [Constant(), Constant(2)], store)

@@ -1,4 +1,4 @@
-"""Every record that is committed parses and fits its key: names, defaults and versions of configs have not changed."""
+"""Every record that is committed parses and fits its key: names, forms and versions of fields have not changed."""
 
 from __future__ import annotations
 

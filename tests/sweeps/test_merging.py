@@ -303,6 +303,16 @@ def test_a_bundle_that_was_packed_later_goes_on_if_it_is_whole(store, tmp_path):
     assert merged.added == keys(CONFIGS[:3]) and [line.why for line in merged.damaged] == ["cut short"]
 
 
+def test_a_bundle_is_not_added_to_where_another_packed_file_follows_it(tmp_path):
+    path = filled(tmp_path / "home.jsonl.gz", CONFIGS[0])
+    content = path.read_bytes() + gzip.compress(filled(tmp_path / "home.jsonl", CONFIGS[1]).read_bytes(), mtime=5)
+    path.write_bytes(content)
+    with pytest.raises(StudyError, match="no bundle that records can be added to"):
+        filled(path, CONFIGS[2])
+    assert path.read_bytes() == content
+    assert merge(path, Store(tmp_path / "merged")).added == keys(CONFIGS[:2])
+
+
 def test_a_last_line_without_its_end_is_kept(store, tmp_path):
     path = filled(tmp_path / "home.jsonl", *CONFIGS[:2])
     path.write_text(path.read_text().rstrip("\n"))

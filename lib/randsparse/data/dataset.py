@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, fields, replace
 from functools import lru_cache
@@ -15,6 +14,7 @@ from torch import Tensor
 
 from randsparse.data import texts
 from randsparse.data.catalogue import Source, source
+from randsparse.data.place import data_folder
 from randsparse.data.tables import Table
 from randsparse.data.texts import Text
 from randsparse.errors import StudyError
@@ -79,7 +79,7 @@ def load(name: str, data_dir: str | Path | None = None, train_samples: int | Non
         StudyError: the name or number is impossible, or files are missing, corrupt or not to be had.
     """
     source(name)
-    dataset = _load(name, Path(data_dir or os.environ.get("DATA_DIR") or "data").absolute())
+    dataset = _load(name, data_folder(data_dir))
     if train_samples is None:
         return dataset
     if not 1 <= train_samples <= len(dataset.train_y):

@@ -13,6 +13,7 @@ from torch import Tensor
 
 from randsparse.data.catalogue import Folder, folder
 from randsparse.data.dataset import balanced_order
+from randsparse.data.place import data_folder
 from randsparse.errors import StudyError
 from randsparse.seeds import generator
 
@@ -74,7 +75,7 @@ def load(name: str, data_dir: str | Path | None = None, train_samples: int | Non
     described = folder(name)
     if described is None:
         raise StudyError(f"dataset {name!r} is no folder of images")
-    data_dir = Path(data_dir or os.environ.get("DATA_DIR") or "data").absolute()
+    data_dir = data_folder(data_dir)
     root = data_dir / described.name
     for place in (data_dir, root, root / "train", root / "val"):
         if not place.is_dir():

@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import Protocol
 
 from randsparse.data import catalogue
 from randsparse.errors import require, unknown
 from randsparse.sparsity import densities
-
-if TYPE_CHECKING:
-    from randsparse.runs.config import RunConfig
 
 _SOURCE = {"source_sparsity", "source_rule"}
 _UPDATES = {"update_interval", "update_end"}
@@ -39,7 +36,36 @@ _PLAIN = {"structure": "weight", "criterion": "random", "draw": "exact", "engine
 """What a method whose mask changes needs."""
 
 
-def check(config: RunConfig) -> None:
+class Config(Protocol):
+    """The fields that are read here of a `config.RunConfig`, which imports this file to be checked."""
+
+    dataset: str
+    train_samples: int | None
+    sparsity: float
+    structure: str
+    rule: str
+    criterion: str
+    draw: str
+    method: str
+    source_sparsity: float
+    source_rule: str
+    start_sparsity: float
+    prune_rate: float
+    update_interval: int
+    update_start: float
+    update_end: float
+    threshold_init: float
+    threshold_decay: float
+    levels: int
+    rewind_epoch: int
+    fine_tune_epochs: int
+    epochs: int
+    batch_size: int
+    warmup_epochs: float
+    engine: str
+
+
+def check(config: Config) -> None:
     """Raise StudyError for a value that is impossible for the config's method, which is one of DYNAMIC."""
     method, reads = config.method, READS[config.method]
     for name, wanted in _PLAIN.items():
@@ -87,7 +113,7 @@ def check(config: RunConfig) -> None:
                 f"below the {level_epochs(config)} epochs of a level")
 
 
-def check_schedule(config: RunConfig) -> None:
+def check_schedule(config: Config) -> None:
     """Raise StudyError if the mask of a config, whose fields without effect are at their defaults, is never updated."""
     reads = READS.get(config.method, set())
     samples = catalogue.training_samples(config.dataset)
@@ -95,7 +121,7 @@ def check_schedule(config: RunConfig) -> None:
         Schedule(config, min(samples, config.train_samples or samples) // config.batch_size)
 
 
-def in_schedule(config: RunConfig, step: int, steps_per_epoch: int) -> tuple[int, int]:
+def in_schedule(config: Config, step: int, steps_per_epoch: int) -> tuple[int, int]:
     """Return where `step` (from 0) is in the schedule of the learning rate, and how many steps that schedule has.
 
     It is that of all of training, but each level of "imp" has one, which rewinds to `rewind_epoch`, and fine-tuning
@@ -109,12 +135,12 @@ def in_schedule(config: RunConfig, step: int, steps_per_epoch: int) -> tuple[int
     return (step, total - tuning) if step < total - tuning else (step - (total - tuning), tuning)
 
 
-def level_epochs(config: RunConfig) -> int:
+def level_epochs(config: Config) -> int:
     """Return how many epochs the schedule of a level of "imp" has; all levels but the first begin at rewind_epoch."""
     return config.rewind_epoch + (config.epochs - config.rewind_epoch) // config.levels
 
 
-def level(config: RunConfig, epoch: int) -> int:
+def level(config: Config, epoch: int) -> int:
     """Return the level of `epoch`, both from 0."""
     return max(0, (epoch - config.rewind_epoch) // (level_epochs(config) - config.rewind_epoch))
 
@@ -156,12 +182,12 @@ class Updates:
 class Schedule(Updates):
     """The updates of a run, in the steps in which it trains and its mask may change."""
 
-    def __init__(self, config: RunConfig, steps_per_epoch: int) -> None:
+    def __init__(self, config: Config, steps_per_epoch: int) -> None:
         steps = (config.epochs - config.fine_tune_epochs) * steps_per_epoch
         super().__init__(steps, config.update_interval, config.update_start, config.update_end)
 
 
-def without_effect(config: RunConfig) -> set[str]:
+def without_effect(config: Config) -> set[str]:
     """Return the fields that the config's method does not read, of those that only some methods read."""
     if config.method not in READS or not config.sparsity:
         return set(FIELDS)
@@ -178,17 +204,17 @@ def without_effect(config: RunConfig) -> set[str]:
     return names
 
 
-def anneals(config: RunConfig) -> bool:
+def anneals(config: Config) -> bool:
     """Return whether a run of edge-popup starts denser than it ends."""
     return start_sparsity(config) < config.sparsity
 
 
-def draws_start(config: RunConfig) -> bool:
+def draws_start(config: Config) -> bool:
     """Return whether the first mask is drawn inside the source: else it is the source, or chosen by scores."""
     return "rule" in READS[config.method] and start_sparsity(config) > config.source_sparsity
 
 
-def start_sparsity(config: RunConfig) -> float:
+def start_sparsity(config: Config) -> float:
     """Return the sparsity at which training starts: that of the source, one that was asked for, or the final one."""
     reads = READS[config.method]
     if "start_sparsity" in reads:

@@ -24,6 +24,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from randsparse.data import place
 from randsparse.errors import StudyError
 from randsparse.study import parameters as declared
 
@@ -50,7 +51,7 @@ def results_folder(root: Path) -> Path:
 
 def data_folder(root: Path) -> Path:
     """Return where datasets are or go: DATA_DIR (a relative one is below `root`), or the study's data/."""
-    return (root / (os.environ.get("DATA_DIR") or "data")).resolve()
+    return place.data_folder(root=root).resolve()
 
 
 def worker_count() -> int | None:

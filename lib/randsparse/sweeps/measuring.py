@@ -15,6 +15,7 @@ import torch
 from tqdm import tqdm
 
 from randsparse.data import dataset as data
+from randsparse.data.place import data_folder
 from randsparse.errors import StudyError
 from randsparse.runs import evaluations
 from randsparse.runs.config import RunConfig
@@ -51,7 +52,7 @@ def evaluate(
     at the end, for evaluations whose processes died more than `retries` times.
     """
     runs, wanted = list(dict.fromkeys(runs)), list(dict.fromkeys(wanted))
-    folder = Path(data_dir or os.environ.get("DATA_DIR") or "data").absolute()
+    folder = data_folder(data_dir)
     if workers is not None and workers < 1:
         raise StudyError(f"workers={workers} is not possible: it must be None (one a core) or at least 1")
     workers = workers or (1 if device == "cuda" else joblib.cpu_count())
