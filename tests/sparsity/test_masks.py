@@ -281,3 +281,21 @@ def test_a_network_where_shapes_are_expected_is_one_line():
         masks.random(nn.ReLU(), density=0.5)
     with pytest.raises(StudyError, match="the mask covers '4.weight', which the model does not have"):
         masks.random(model(), density=0.5).apply(nn.Sequential(nn.Conv1d(3, 4, 2)))
+
+
+def test_an_update_by_hand_leaves_masked_weights_at_zero_and_moves_the_others_as_without():
+    net, plain = model(), model()
+    mask = masks.random(net, density=0.3)
+    with torch.no_grad():
+        for name, kept in mask.items():
+            plain.get_parameter(name).mul_(kept)
+    mask.apply(net)
+    inputs = torch.randn(8, 3, 6, generator=torch.Generator().manual_seed(1))
+    for each in (net, plain):
+        each(inputs).square().sum().backward()
+    with torch.no_grad():
+        for parameter in net.parameters():
+            parameter -= 0.1 * parameter.grad
+    assert (masked(net, mask) == 0).all()
+    for name, kept in mask.items():
+        assert torch.equal(net.get_parameter(name).grad, plain.get_parameter(name).grad * kept), name
