@@ -1,11 +1,17 @@
 from __future__ import annotations
 
+import copy
+import gc
 import math
+import weakref
 
 import pytest
 import torch
+from torch import nn
+from torch.optim import optimizer as torch_optimizers
 
 from randsparse.errors import StudyError
+from randsparse.sparsity import densities, masks
 from randsparse.sparsity.masks import KINDS, Mask, _lowest_in_rows, draw, keep_lowest, overlap, shuffle
 
 SHAPES = {"stem.weight": (6, 3, 3, 3), "conv.weight": (8, 6, 3, 3), "classifier.weight": (10, 8)}
@@ -165,3 +171,131 @@ def test_independent_masks_overlap_as_expected():
     shapes, counts = {"w": (100, 100), "v": (100, 30)}, {"w": 1000, "v": 2000}
     found = overlap(draw(shapes, counts, 0), draw(shapes, counts, 1))
     assert found.jaccard == pytest.approx(found.expected, rel=0.05)
+
+
+def model() -> nn.Module:
+    torch.manual_seed(0)
+    return nn.Sequential(nn.Conv1d(3, 4, 2), nn.BatchNorm1d(4), nn.Tanh(), nn.Flatten(), nn.Linear(20, 2))
+
+
+def train(net: nn.Module, optimizer: torch.optim.Optimizer, steps: int) -> None:
+    inputs = torch.randn(8, 3, 6, generator=torch.Generator().manual_seed(1))
+    for _ in range(steps):
+        optimizer.zero_grad()
+        net(inputs).square().sum().backward()
+        optimizer.step()
+
+
+def masked(net: nn.Module, mask: Mask) -> torch.Tensor:
+    return torch.cat([net.get_parameter(name).detach()[~kept] for name, kept in mask.items()])
+
+
+OPTIMIZERS = {
+    "sgd": lambda net: torch.optim.SGD(net.parameters(), 0.01, momentum=0.9, nesterov=True, weight_decay=0.1),
+    "adamw": lambda net: torch.optim.AdamW(net.parameters(), 0.01, weight_decay=0.1),
+    "rprop": lambda net: torch.optim.Rprop(net.parameters(), 0.01),
+}
+
+
+@pytest.mark.parametrize("make", OPTIMIZERS.values(), ids=OPTIMIZERS)
+@pytest.mark.parametrize("before", [0, 3])
+def test_an_applied_mask_holds_whatever_the_optimiser_did_before(make, before):
+    net = model()
+    optimizer, mask = make(net), masks.random(net, density=0.3)
+    train(net, optimizer, before)
+    start = {name: weight.detach().clone() for name, weight in net.named_parameters()}
+    applied = mask.apply(net)
+    assert (masked(net, mask) == 0).all()
+    for _ in range(4):
+        train(net, optimizer, 1)
+        assert (masked(net, mask) == 0).all()
+        for name, kept in mask.items():
+            for state in optimizer.state[net.get_parameter(name)].values():
+                if optimizer.__class__ is not torch.optim.Rprop:
+                    assert state.shape != kept.shape or (state[~kept] == 0).all(), name
+    for name, kept in mask.items():
+        assert (net.get_parameter(name)[kept] != start[name][kept]).all(), name
+    applied.remove()
+    train(net, optimizer, 2)
+    assert (masked(net, mask) != 0).float().mean() > 0.9
+
+
+def test_a_mask_is_in_force_until_the_end_of_its_block():
+    net, other = model(), model()
+    optimizer, mask = torch.optim.SGD(net.parameters(), 0.01), masks.random(net, density=0.3)
+    with mask.apply(net):
+        with pytest.raises(StudyError, match=r"in force on '0.weight' already: remove\(\)"):
+            mask.apply(net)
+        train(net, optimizer, 1)
+        assert (masked(net, mask) == 0).all()
+        mask.apply(other).remove()
+    train(net, optimizer, 1)
+    assert (masked(net, mask) != 0).all()
+
+
+def test_gradients_that_are_not_finite_leave_masked_weights_at_zero():
+    net = model()
+    mask = masks.random(net, density=0.3)
+    mask.apply(net)
+    optimizer = torch.optim.SGD(net.parameters(), 0.01)
+    net(torch.full((2, 3, 6), torch.inf)).sum().backward()
+    optimizer.step()
+    assert (masked(net, mask) == 0).all()
+
+
+def test_a_copy_is_free_and_a_network_that_goes_takes_its_hooks_along():
+    gc.collect()
+    hooks = len(torch_optimizers._global_optimizer_post_hooks)
+    net = model()
+    mask = masks.random(net, density=0.3)
+    mask.apply(net)
+    assert len(torch_optimizers._global_optimizer_post_hooks) == hooks + 1
+    free = copy.deepcopy(net)
+    train(free, torch.optim.SGD(free.parameters(), 0.01), 1)
+    assert (masked(free, mask) != 0).all() and (masked(net, mask) == 0).all()
+    gone = weakref.ref(net)
+    del net
+    gc.collect()
+    assert gone() is None and len(torch_optimizers._global_optimizer_post_hooks) == hooks
+
+
+def test_random_masks_take_networks_and_shapes():
+    net = model()
+    shapes = {"0.weight": (4, 3, 2), "4.weight": (2, 20)}
+    assert masks.weights_of(net) == shapes
+    mask = masks.random(net, density=0.5, rule="uniform", seed=3)
+    assert mask == masks.random(shapes, density=0.5, rule="uniform", seed=3)
+    assert mask == draw(shapes, {"0.weight": 12, "4.weight": 20}, 3)
+    assert masks.random(net, density=1).density == 1
+    tied = nn.Sequential(nn.Linear(3, 3), nn.Linear(3, 3))
+    tied[1].weight = tied[0].weight
+    assert list(masks.weights_of(tied)) == ["0.weight"] and list(masks.weights_of(tied[0])) == ["weight"]
+
+
+def test_a_network_where_shapes_are_expected_is_one_line():
+    with pytest.raises(StudyError, match=r"a Sequential has no shapes by name: give masks.weights_of\(model\)"):
+        densities.allocate(model(), 0.5, "erk")
+    with pytest.raises(StudyError, match=r"a Sequential has no shapes by name"):
+        draw(model(), {"0.weight": 1}, 0)
+    with pytest.raises(StudyError, match="a ReLU has no convolution or linear layer"):
+        masks.random(nn.ReLU(), density=0.5)
+    with pytest.raises(StudyError, match="the mask covers '4.weight', which the model does not have"):
+        masks.random(model(), density=0.5).apply(nn.Sequential(nn.Conv1d(3, 4, 2)))
+
+
+def test_an_update_by_hand_leaves_masked_weights_at_zero_and_moves_the_others_as_without():
+    net, plain = model(), model()
+    mask = masks.random(net, density=0.3)
+    with torch.no_grad():
+        for name, kept in mask.items():
+            plain.get_parameter(name).mul_(kept)
+    mask.apply(net)
+    inputs = torch.randn(8, 3, 6, generator=torch.Generator().manual_seed(1))
+    for each in (net, plain):
+        each(inputs).square().sum().backward()
+    with torch.no_grad():
+        for parameter in net.parameters():
+            parameter -= 0.1 * parameter.grad
+    assert (masked(net, mask) == 0).all()
+    for name, kept in mask.items():
+        assert torch.equal(net.get_parameter(name).grad, plain.get_parameter(name).grad * kept), name

@@ -67,7 +67,6 @@ def train_together(
         StudyError: the runs share no program; data are missing or cannot be read, or are other than those of the
             checkpoint; processes cannot share the batches. Checkpoints stay.
     """
-    loaders = streamed.count_loaders() if loaders is None else loaders
     dataset = processes.each_does(lambda: _load(configs[0], data_dir, device, processes))
     states = processes.first_does(lambda: [checkpoints.load(config, checkpoint_dir) for config in configs])
     if isinstance(dataset, ImageFolder):
@@ -90,10 +89,12 @@ def prepare(
     dataset: Dataset | ImageFolder,
     device: str = "cpu",
     processes: Processes = ALONE,
-    loaders: int = 0,
+    loaders: int | None = 0,
     progress: bool = False,
 ) -> Trainer:
     """Return the trainer of a run, or of several that share a program, before its first step.
+
+    Arguments are those of `train_together`, with the dataset as it is loaded.
 
     Raises StudyError for runs that share no program, and for processes that cannot share the batches.
     """
@@ -106,6 +107,7 @@ def prepare(
         (model, mask), make = batched.combined(nets), batched.BatchedTrainer
         batches = batched.LaneBatches(dataset, config.batch_size, [each.data_seed for each in configs], device)
     elif isinstance(dataset, ImageFolder):
+        loaders = streamed.count_loaders() if loaders is None else loaders
         make, options = streamed.StreamedTrainer, {"processes": processes, "loaders": loaders, "progress": progress}
         place = (torch.device(device), processes, loaders)
         batches = StreamedBatches(dataset, config.batch_size, config.data_seed, *place)

@@ -101,6 +101,7 @@ class EdgePopup(ChangingMask):
     def update(self) -> None:
         for name, score in self.scores.items():
             score.grad = self.parameters[name].grad * self.frozen[name] * score.detach().sign()
+            self.parameters[name].grad = None  # zero_grad() of the optimiser does not reach it, and it would add up
         self.optimizer.step()
         if number := self.updates and self.updates.number(self.steps):
             self.count = cubic(self.start, self.end, number / self.updates.updates)
