@@ -171,7 +171,8 @@ class Pool:
             in_vain += died and workers.shared and not alone
             if choose and not started:
                 break
-        if guilty := [unit for unit in waiting if unit in given_up or in_vain > 2 * self.retries + 1]:
+        blamed = given_up if in_vain <= 2 * self.retries + 1 else set(deaths)
+        if guilty := [unit for unit in waiting if unit in blamed]:
             names = ", ".join(key for unit in guilty for key in self.job.keys(unit))
             missing = sum(len(self.job.keys(unit)) for unit in waiting)
             raise StudyError(
