@@ -173,7 +173,7 @@ def test_it_is_trained_to_its_end_and_goes_on_where_it_was(study, monkeypatch):
         record["curve"][-1]["val_accuracy"] = best_at(0.2)(config)
         return [record]
 
-    monkeypatch.setattr("randsparse.training.training.train_together", fake)
+    monkeypatch.setattr("randsparse.training.train.train_together", fake)
     with pytest.raises(KeyboardInterrupt):
         campaign_runs.train(study, found)
     assert campaign_runs.train(study, found) is True

@@ -111,7 +111,7 @@ def test_a_notebook_evaluates_all_of_its_plan_and_trains_each_run_once(made, mon
     assert list(frame[frame["arm"] == "random"]["sparsity"].unique()) == [0.9]
     assert plans.missing(NAME, notebook.parameters, store) == []
     assert len(plans.paths(NAME, notebook.parameters, store)) == 4 * len(wanted)
-    monkeypatch.setattr("randsparse.training.training.train_together", None)
+    monkeypatch.setattr("randsparse.training.train.train_together", None)
     monkeypatch.setattr(measuring, "_measure", None)
     assert notebook.evaluate().equals(frame)
 
@@ -184,7 +184,7 @@ def test_a_lost_evaluation_makes_the_notebook_stale_and_is_made_again(small, mad
     monkeypatch.setattr(Study, "stale", lambda self: [NAME])
     with pytest.raises(StudyError, match="^1 evaluations are missing: make them with make runs PROFILE=tiny$"):
         command_line.make_notebooks(results)
-    monkeypatch.setattr("randsparse.training.training.train_together", None)  # the weights are there
+    monkeypatch.setattr("randsparse.training.train.train_together", None)  # the weights are there
     command_line.make_runs(results)
     assert said[-2:] == [f"{NAME}: 1 evaluations to be made of 1 runs", "all runs of this profile are in the store"]
     assert json.loads(lost.read_text())["values"] == before
