@@ -34,11 +34,17 @@ def record_of(config: RunConfig, epochs: int | None = None, **changes):
         "curve": curve,
         "test": {"accuracy": 0.9, "nll": 0.3, "brier": 0.2, "ece": 0.01} if done else None,
         "density": {
-            "asked": config.density, "realised": 0.5, "effective": 0.49, "layers": {"a": 0.1},
+            "asked": config.density,
+            "realised": 0.5,
+            "effective": 0.49,
+            "layers": {"a": 0.1},
             "empty_layers": ["b"],
         },
         "cost": {
-            "seconds": 2.0 * epochs, "images_per_second": 50.0, "epochs": epochs, "flops": 1e6 * epochs,
+            "seconds": 2.0 * epochs,
+            "images_per_second": 50.0,
+            "epochs": epochs,
+            "flops": 1e6 * epochs,
             "sparse_flops": 5e5 * epochs,
         },
         "environment": {"torch": "2"},
@@ -57,15 +63,37 @@ def record(config):
         | {"val_accuracy": (epoch + config.init_seed % 99) / 200}
         for epoch in range(1, config.last_epoch + 1)
     ]
-    density = {"asked": config.density, "realised": config.density, "effective": config.density, "weights": 1,
-               "layers": {}, "empty_layers": []}  # fmt: skip
+    density = {
+        "asked": config.density,
+        "realised": config.density,
+        "effective": config.density,
+        "weights": 1,
+        "layers": {},
+        "empty_layers": [],
+    }
     complete = config.stop_epoch is None
     test = {"accuracy": 0.9, "nll": 0.1, "brier": 0.1, "ece": 0.1} if complete else None
-    cost = {"seconds": 1.0, "images_per_second": 1.0, "flops": 1.0, "sparse_flops": 1.0, "epochs": len(curve),
-            "images": 64}
+    cost = {
+        "seconds": 1.0,
+        "images_per_second": 1.0,
+        "flops": 1.0,
+        "sparse_flops": 1.0,
+        "epochs": len(curve),
+        "images": 64,
+    }
     status = "done" if complete else "stopped"
-    return {"schema": 1, "key": config.key, "config": config.to_dict(), "status": status, "reason": None,
-            "curve": curve, "test": test, "density": density, "cost": cost, "environment": {}}  # fmt: skip
+    return {
+        "schema": 1,
+        "key": config.key,
+        "config": config.to_dict(),
+        "status": status,
+        "reason": None,
+        "curve": curve,
+        "test": test,
+        "density": density,
+        "cost": cost,
+        "environment": {},
+    }
 
 
 def finish(name, parameters, store):
@@ -84,8 +112,11 @@ def runs_of_sizes(gap, narrow=0.0, spread=0.001, seeds=5):
     rows = []
     for index, (model, weights) in enumerate(MODELS.items()):
         for sparsity in (0.0, 0.5, 0.9):
-            arms = {"dense": 0.0} if sparsity == 0 else {
-                "random": gap(index, sparsity), "small dense (own scale)": gap(index, sparsity) - narrow}  # fmt: skip
+            arms = (
+                {"dense": 0.0}
+                if sparsity == 0
+                else {"random": gap(index, sparsity), "small dense (own scale)": gap(index, sparsity) - narrow}
+            )
             for arm, mean in arms.items():
                 for value in 0.9 + mean + noise.normal(0, spread, seeds):
                     rows.append((arm, "weight", model, sparsity, value, weights * (1 - sparsity)))

@@ -101,4 +101,6 @@ def calls(store: Store) -> list[str]:
 
 def train_quietly(config: RunConfig, *, data_dir=None, checkpoint_dir=None) -> dict:
     return record_of(config, reason="x" * 10_000)
+
+
 REAL = [RunConfig(epochs=2, train_samples=128, batch_size=32, sparsity=0.5, mask_seed=seed) for seed in range(2)]

@@ -99,8 +99,11 @@ def test_the_report_is_written_and_printed(tmp_path, monkeypatch, capsys):
     monkeypatch.setattr(report, "COMPACTED", ("wrn-10-1", 8, 16))
     spread = {"reference": [1.0, 1.0, 1.0]}
     monkeypatch.setattr(throughput.Way, "rate", lambda way, processes, seconds: 1e3)
-    monkeypatch.setattr(candidates, "batched", lambda rounds: {"candidates": 2, "workers": 1, "speedup": spread,
-                                                               "seconds": {"reference": 1.0}})  # fmt: skip
+    monkeypatch.setattr(
+        candidates,
+        "batched",
+        lambda rounds: {"candidates": 2, "workers": 1, "speedup": spread, "seconds": {"reference": 1.0}},
+    )
     report.main(["--steps", "2", "--rounds", "1", "--results", str(tmp_path)])
     written = json.loads((tmp_path / "bench" / "cpu.json").read_text())
     assert set(written) == {"environment", "masking", "compaction", "candidates", "throughput"}

@@ -47,8 +47,11 @@ def test_parts_are_joined_in_their_order():
 def test_trials_are_replicates_at_each_rate():
     found = trials(HALF.replace(mask_seed=7), [0.1, 0.2], seeds=2)
     assert [(run.lr, run.mask_seed, run.init_seed, run.data_seed) for run in found] == [
-        (0.1, 0, 0, 0), (0.1, 1, 1, 1), (0.2, 0, 0, 0), (0.2, 1, 1, 1),
-    ]  # fmt: skip
+        (0.1, 0, 0, 0),
+        (0.1, 1, 1, 1),
+        (0.2, 0, 0, 0),
+        (0.2, 1, 1, 1),
+    ]
     assert {run.sparsity for run in found} == {0.5}
 
 
@@ -57,8 +60,10 @@ def test_arms_share_the_rate_of_a_sparsity_in_the_order_in_which_sparsities_come
     arms = [Arm(name, "weight", sparsity, 0, BASE) for name, sparsity in named]
     found = share_rates(arms, lambda arm: 0.0 if arm.arm in "ds" else arm.sparsity)
     assert {at: [(arm.arm, arm.sparsity) for arm in members] for at, members in found.items()} == {
-        0.9: [("r", 0.9)], 0.0: [("d", 0.0), ("s", 0.9)], 0.5: [("r", 0.5)],
-    }  # fmt: skip
+        0.9: [("r", 0.9)],
+        0.0: [("d", 0.0), ("s", 0.9)],
+        0.5: [("r", 0.5)],
+    }
     assert list(found) == [0.9, 0.0, 0.5]
 
 
@@ -71,8 +76,9 @@ def test_controls_of_a_node_mask_are_trained_as_smaller_networks():
     random = found[design.RANDOM, "node", 0.5]
     assert (random.engine, random.structure, random.method) == ("compacted", "node", "static")
     assert [(each.method, each.init_scale) for each in found.values()][1:] == [
-        ("small-dense", "parent"), ("small-dense", "own"),
-    ]  # fmt: skip
+        ("small-dense", "parent"),
+        ("small-dense", "own"),
+    ]
     assert list(design.control_points(*points[0])) == [(design.DENSE, "weight", 0.0)]
     assert list(design.control_points(*points[1], arms=[design.RANDOM])) == [(design.RANDOM, "weight", 0.5)]
 

@@ -53,8 +53,16 @@ def test_the_dense_networks_are_a_line_at_their_mean_and_a_band_of_its_interval(
 
 
 def test_a_forest_has_each_difference_in_its_row_with_its_interval_and_verdict(ax):
-    rows = pd.DataFrame({"row": ["b", "a"], "arm": ["erk", "uniform"], "mean": [0.02, -0.01], "low": [0.01, -0.04],
-                         "high": [0.05, 0.0], "verdict": ["better", "inconclusive"]})  # fmt: skip
+    rows = pd.DataFrame(
+        {
+            "row": ["b", "a"],
+            "arm": ["erk", "uniform"],
+            "mean": [0.02, -0.01],
+            "low": [0.01, -0.04],
+            "high": [0.05, 0.0],
+            "verdict": ["better", "inconclusive"],
+        }
+    )
     marks.forest(ax, rows, ["a", "b"], margin=0.01)
     better, unclear = ax.containers
     assert [each.lines[0].get_xydata().tolist() for each in (better, unclear)] == [[[0.02, 1]], [[-0.01, 0]]]

@@ -47,8 +47,13 @@ def over_epochs(frame: pd.DataFrame) -> pd.DataFrame:
 def candidates() -> pd.DataFrame:
     frame = runs().query("arm == 'searched'")
     final = frame["test_accuracy"]
-    return pd.concat([frame.assign(early_epochs=epoch, early_val_accuracy=final * share, chosen=share == 0.7)
-                      for epoch in (1, 2) for share in (0.5, 0.6, 0.7)])
+    return pd.concat(
+        [
+            frame.assign(early_epochs=epoch, early_val_accuracy=final * share, chosen=share == 0.7)
+            for epoch in (1, 2)
+            for share in (0.5, 0.6, 0.7)
+        ]
+    )
 
 
 def early() -> pd.DataFrame:
@@ -127,8 +132,9 @@ def record(config: RunConfig, **changes) -> dict:
 
 
 def test_provenance_is_of_what_determines_the_figure():
-    records = [record(RunConfig(sparsity=0.5, mask_seed=seed, stop_epoch=stop))
-               for seed in (0, 1, 7) for stop in (None, 3)]
+    records = [
+        record(RunConfig(sparsity=0.5, mask_seed=seed, stop_epoch=stop)) for seed in (0, 1, 7) for stop in (None, 3)
+    ]
     first = Provenance.of("p", {"a": 1, "b": 2}, records)
     assert (first.runs, first.seeds) == (3, "0–1, 7")
     assert first == Provenance.of("p", {"b": 2, "a": 1}, iter([*records[::-1], records[0]]))
@@ -146,8 +152,7 @@ def test_many_seeds_are_said_in_short():
 
 
 def test_every_arm_of_the_study_has_one_colour_and_marker():
-    arms = {design.DENSE, design.RANDOM, design.SEARCHED, design.SMALL_PARENT,
-            design.SMALL_OWN}
+    arms = {design.DENSE, design.RANDOM, design.SEARCHED, design.SMALL_PARENT, design.SMALL_OWN}
     assert arms <= set(plots.PALETTE) == set(plots.MARKERS)
     assert len(set(plots.PALETTE.values())) == len(plots.PALETTE)
 

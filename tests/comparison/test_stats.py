@@ -87,8 +87,12 @@ def test_margin_must_be_positive(margin):
 
 @pytest.mark.parametrize(
     ("effect", "deviation", "n", "expected"),
-    [(0.03, 0.004, 8, "better"), (-0.03, 0.004, 8, "worse"), (0.0, 0.004, 20, "equivalent"),
-     (0.0, 0.03, 3, "inconclusive")],
+    [
+        (0.03, 0.004, 8, "better"),
+        (-0.03, 0.004, 8, "worse"),
+        (0.0, 0.004, 20, "equivalent"),
+        (0.0, 0.03, 3, "inconclusive"),
+    ],
 )
 def test_verdict_finds_what_was_planted(effect, deviation, n, expected):
     samples = [(draws(effect, deviation, n, 2 * s), draws(0, deviation, n, 2 * s + 1)) for s in range(100)]

@@ -61,18 +61,14 @@ def contents(folder: Path) -> dict[str, bytes]:
 
 def test_cifar10_images_and_labels_are_those_of_the_files(cifar):
     dataset = load("cifar10", cifar)
-    files = [
-        pickle.loads((cifar / "cifar-10-batches-py" / name).read_bytes()) for name, _ in CIFAR10.train_list
-    ]
+    files = [pickle.loads((cifar / "cifar-10-batches-py" / name).read_bytes()) for name, _ in CIFAR10.train_list]
     pixels = np.concatenate([file["data"] for file in files]).reshape(-1, 3, 32, 32)
     for part in ("train", "val"):
         images = getattr(dataset, f"{part}_x")
         assert torch.equal(images, torch.from_numpy(pixels)[dataset.indices[part]])
         assert torch.equal(getattr(dataset, f"{part}_y"), dataset.indices[part] % 10)
         assert images.is_contiguous(memory_format=torch.channels_last)
-    test = pickle.loads((cifar / "cifar-10-batches-py" / "test_batch").read_bytes())["data"].reshape(
-        -1, 3, 32, 32
-    )
+    test = pickle.loads((cifar / "cifar-10-batches-py" / "test_batch").read_bytes())["data"].reshape(-1, 3, 32, 32)
     assert torch.equal(dataset.test_x, torch.from_numpy(test))
     assert (len(dataset.train_y), len(dataset.val_y), len(dataset.test_y)) == (90, 10, 20)
 
@@ -90,9 +86,7 @@ def test_corrupt_file_is_named_and_kept(cifar):
     broken = cifar / "cifar-10-batches-py" / "data_batch_3"
     broken.write_bytes(b"not a pickle")
     before = contents(cifar)
-    with pytest.raises(
-        StudyError, match="cifar-10-batches-py: data_batch_3 is corrupt.*Nothing was changed.*DATA_DIR"
-    ):
+    with pytest.raises(StudyError, match="cifar-10-batches-py: data_batch_3 is corrupt.*Nothing was changed.*DATA_DIR"):
         load("cifar10", cifar)
     assert contents(cifar) == before
 
@@ -116,9 +110,7 @@ def test_failed_download_says_what_belongs_where(tmp_path):
     assert list(folder.iterdir()) == []
 
 
-@pytest.mark.parametrize(
-    ("name", "folder"), [("cifar100", "cifar-100-python"), ("fashion-mnist", "FashionMNIST")]
-)
+@pytest.mark.parametrize(("name", "folder"), [("cifar100", "cifar-100-python"), ("fashion-mnist", "FashionMNIST")])
 def test_other_datasets_fail_alike(name, folder, tmp_path):
     with pytest.raises(StudyError, match=f"could not be downloaded .*no network.* {folder}"):
         load(name, tmp_path)
@@ -167,9 +159,7 @@ def test_fashion_mnist_is_read_and_checked(tmp_path, monkeypatch):
     folder.mkdir(parents=True)
     pixels = np.random.default_rng(0).integers(0, 256, (60, 28, 28), dtype=np.uint8)
     for part, chosen in (("train", range(50)), ("t10k", range(50, 60))):
-        images = (
-            bytes([0, 0, 8, 3, 0, 0, 0, len(chosen), 0, 0, 0, 28, 0, 0, 0, 28]) + pixels[chosen].tobytes()
-        )
+        images = bytes([0, 0, 8, 3, 0, 0, 0, len(chosen), 0, 0, 0, 28, 0, 0, 0, 28]) + pixels[chosen].tobytes()
         labels = bytes([0, 0, 8, 1, 0, 0, 0, len(chosen), *(i % 10 for i in chosen)])
         (folder / f"{part}-images-idx3-ubyte").write_bytes(images)
         (folder / f"{part}-labels-idx1-ubyte").write_bytes(labels)

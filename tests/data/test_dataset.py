@@ -93,9 +93,7 @@ def test_impossible_numbers_of_training_samples_say_what_is_possible(samples):
 
 
 def test_unknown_dataset_lists_what_exists():
-    with pytest.raises(
-        StudyError, match="unknown dataset 'mnist': choose one of digits, fashion-mnist, cifar10"
-    ):
+    with pytest.raises(StudyError, match="unknown dataset 'mnist': choose one of digits, fashion-mnist, cifar10"):
         load("mnist")
     with pytest.raises(StudyError, match="unknown dataset"):
         shape("mnist")
@@ -200,7 +198,5 @@ def test_batches_larger_than_the_training_part_are_refused(batch_size):
 
 def test_to_moves_images_and_labels_and_keeps_the_rest():
     dataset = load("digits").to("meta")
-    assert {getattr(dataset, f"{part}_{kind}").device.type for part in data.PARTS for kind in "xy"} == {
-        "meta"
-    }
+    assert {getattr(dataset, f"{part}_{kind}").device.type for part in data.PARTS for kind in "xy"} == {"meta"}
     assert dataset.indices is load("digits").indices

@@ -45,8 +45,10 @@ def test_a_name_says_all_that_a_network_depends_on():
     assert catalogue.shape("imagenet") == (1000, 3, 224)
     assert catalogue.shape("folder-my-birds-2-200-64") == (200, 3, 64)
     assert catalogue.folder("folder-my-birds-2-200-64").name == "my-birds-2"
-    assert RunConfig(dataset="imagenet", model="wrn-50-2", sparsity=0.5).key == RunConfig.from_dict(
-        {"dataset": "imagenet", "model": "wrn-50-2", "sparsity": 0.5}).key  # fmt: skip
+    assert (
+        RunConfig(dataset="imagenet", model="wrn-50-2", sparsity=0.5).key
+        == RunConfig.from_dict({"dataset": "imagenet", "model": "wrn-50-2", "sparsity": 0.5}).key
+    )
 
 
 @pytest.mark.parametrize(

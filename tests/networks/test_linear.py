@@ -24,8 +24,12 @@ from randsparse.training import train as training
 
 NETWORKS = {"mlp-4-32": "breast-cancer", "transformer-2-16": "docstrings"}
 SHAPES = {"mlp-4-32": (2, 30, 1), "mlp-2-7": (10, 3, 9), "transformer-2-16": (5, 50, 12), "transformer-1-8": (3, 9, 4)}
-NARROW = {"mlp-4-32": Widths((5, 1, 7), ()), "mlp-2-7": Widths((3,), ()),
-          "transformer-2-16": Widths((7,), (1, 9, 3, 2)), "transformer-1-8": Widths((3,), (2, 5))}  # fmt: skip
+NARROW = {
+    "mlp-4-32": Widths((5, 1, 7), ()),
+    "mlp-2-7": Widths((3,), ()),
+    "transformer-2-16": Widths((7,), (1, 9, 3, 2)),
+    "transformer-1-8": Widths((3,), (2, 5)),
+}
 
 
 def config(model: str, **changes) -> RunConfig:

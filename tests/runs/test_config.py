@@ -12,18 +12,56 @@ from randsparse.runs.config import CHOICES, DEFAULTS, RunConfig
 
 # A changed default would give old keys a new meaning: add fields, never change these.
 FROZEN = {
-    "dataset": "digits", "train_samples": None, "model": "wrn-10-1", "sparsity": 0.0, "structure": "weight",
-    "rule": "erk", "layer_densities": (), "criterion": "random", "score_init_seed": None, "draw": "exact",
-    "method": "static", "init_scale": "parent", "epochs": 20, "stop_epoch": None,
-    "batch_size": 128, "optimizer": "sgd", "lr": 0.1, "momentum": 0.9, "nesterov": True, "weight_decay": 5e-4,
-    "schedule": "cosine", "milestones": (0.5, 0.75), "gamma": 0.1, "warmup_epochs": 1.0, "label_smoothing": 0.0,
+    "dataset": "digits",
+    "train_samples": None,
+    "model": "wrn-10-1",
+    "sparsity": 0.0,
+    "structure": "weight",
+    "rule": "erk",
+    "layer_densities": (),
+    "criterion": "random",
+    "score_init_seed": None,
+    "draw": "exact",
+    "method": "static",
+    "init_scale": "parent",
+    "epochs": 20,
+    "stop_epoch": None,
+    "batch_size": 128,
+    "optimizer": "sgd",
+    "lr": 0.1,
+    "momentum": 0.9,
+    "nesterov": True,
+    "weight_decay": 5e-4,
+    "schedule": "cosine",
+    "milestones": (0.5, 0.75),
+    "gamma": 0.1,
+    "warmup_epochs": 1.0,
+    "label_smoothing": 0.0,
     "norm_group": None,
-    "precision": "float32", "memory_format": "channels_last", "engine": "masked", "mask_seed": 0, "init_seed": 0,
-    "data_seed": 0, "source_sparsity": 0.0, "source_rule": "erk", "start_sparsity": 0.0, "prune_rate": 0.3,
-    "prune_decay": "cosine", "prune_scope": "global", "update_interval": 100, "update_start": 0.0, "update_end": 0.75,
-    "frozen_weights": "signed-constant", "levels": 5, "rewind": "weights", "rewind_epoch": 0,
-    "threshold_init": -5.0, "threshold_decay": 5e-4, "fine_tune_epochs": 0, "preserve_flow": False,
-}  # fmt: skip
+    "precision": "float32",
+    "memory_format": "channels_last",
+    "engine": "masked",
+    "mask_seed": 0,
+    "init_seed": 0,
+    "data_seed": 0,
+    "source_sparsity": 0.0,
+    "source_rule": "erk",
+    "start_sparsity": 0.0,
+    "prune_rate": 0.3,
+    "prune_decay": "cosine",
+    "prune_scope": "global",
+    "update_interval": 100,
+    "update_start": 0.0,
+    "update_end": 0.75,
+    "frozen_weights": "signed-constant",
+    "levels": 5,
+    "rewind": "weights",
+    "rewind_epoch": 0,
+    "threshold_init": -5.0,
+    "threshold_decay": 5e-4,
+    "fine_tune_epochs": 0,
+    "preserve_flow": False,
+}
 
 
 def test_defaults_are_frozen():
@@ -58,13 +96,17 @@ def test_defaults_are_in_order_as_they_are_not_checked():
         (dict(criterion="snip", rule="snip", score_init_seed=3), dict()),
         (dict(sparsity=0.5, criterion="snip", method="small-dense"), dict(sparsity=0.5, method="small-dense")),
         (dict(sparsity=0.5, criterion="snip", mask_seed=3, draw="fan_in"), dict(sparsity=0.5, criterion="snip")),
-        (dict(sparsity=0.5, rule="grasp", score_init_seed=2, init_seed=2),
-         dict(sparsity=0.5, rule="grasp", init_seed=2)),
+        (
+            dict(sparsity=0.5, rule="grasp", score_init_seed=2, init_seed=2),
+            dict(sparsity=0.5, rule="grasp", init_seed=2),
+        ),
         (dict(sparsity=0.5, score_init_seed=3), dict(sparsity=0.5)),
         (dict(sparsity=0.5, layer_densities={"stem.weight": 0.5}), dict(sparsity=0.5)),
         (dict(sparsity=0.5, rule="custom", structure="node"), dict(sparsity=0.5, structure="node")),
-        (dict(sparsity=0.5, rule="custom", layer_densities={"stem.weight": 1, "classifier.weight": 0.5}),
-         dict(sparsity=0.5, rule="custom", layer_densities=[("classifier.weight", 0.5), ("stem.weight", 1.0)])),
+        (
+            dict(sparsity=0.5, rule="custom", layer_densities={"stem.weight": 1, "classifier.weight": 0.5}),
+            dict(sparsity=0.5, rule="custom", layer_densities=[("classifier.weight", 0.5), ("stem.weight", 1.0)]),
+        ),
         (dict(optimizer="adamw", momentum=0.5), dict(optimizer="adamw")),
         (dict(gamma=0.3, milestones=[0.1]), dict()),
         (dict(epochs=10, stop_epoch=10), dict(epochs=10)),
@@ -72,21 +114,33 @@ def test_defaults_are_in_order_as_they_are_not_checked():
         (dict(model="resnet-20-16"), dict(model="resnet-20")),
         (dict(sparsity=0.5, source_sparsity=0.2, source_rule="er", update_interval=7), dict(sparsity=0.5)),
         (dict(method="rigl", update_interval=7), dict()),
-        (dict(sparsity=0.5, method="edge-popup", start_sparsity=0.5, update_interval=7, rule="er", prune_rate=0.1),
-         dict(sparsity=0.5, method="edge-popup", start_sparsity=0.5)),
-        (dict(sparsity=0.5, method="set", source_rule="er", update_start=0.3, prune_scope="layer", start_sparsity=0.1),
-         dict(sparsity=0.5, method="set")),
+        (
+            dict(sparsity=0.5, method="edge-popup", start_sparsity=0.5, update_interval=7, rule="er", prune_rate=0.1),
+            dict(sparsity=0.5, method="edge-popup", start_sparsity=0.5),
+        ),
+        (
+            dict(
+                sparsity=0.5, method="set", source_rule="er", update_start=0.3, prune_scope="layer", start_sparsity=0.1
+            ),
+            dict(sparsity=0.5, method="set"),
+        ),
         (dict(sparsity=0.5, method="gmp", rule="er", prune_rate=0.1, mask_seed=3), dict(sparsity=0.5, method="gmp")),
-        (dict(sparsity=0.5, method="granet", source_sparsity=0.2, start_sparsity=0.1, rule="er"),
-         dict(sparsity=0.5, method="granet", source_sparsity=0.2)),
+        (
+            dict(sparsity=0.5, method="granet", source_sparsity=0.2, start_sparsity=0.1, rule="er"),
+            dict(sparsity=0.5, method="granet", source_sparsity=0.2),
+        ),
         (dict(sparsity=0.5, method="granet", mask_seed=1), dict(sparsity=0.5, method="granet")),
         (dict(epochs=20.0, lr=1), dict(lr=1.0)),
         (dict(preserve_flow=True, draw="bernoulli"), dict()),
-        (dict(sparsity=0.5, structure="node", preserve_flow=True, draw="bernoulli"),
-         dict(sparsity=0.5, structure="node")),
+        (
+            dict(sparsity=0.5, structure="node", preserve_flow=True, draw="bernoulli"),
+            dict(sparsity=0.5, structure="node"),
+        ),
         (dict(sparsity=0.5, method="small-dense", preserve_flow=True), dict(sparsity=0.5, method="small-dense")),
-        *[(dict(sparsity=0.5, method=method, preserve_flow=True), dict(sparsity=0.5, method=method))
-          for method in ("gmp", "granet", "imp", "str", "edge-popup")],
+        *[
+            (dict(sparsity=0.5, method=method, preserve_flow=True), dict(sparsity=0.5, method=method))
+            for method in ("gmp", "granet", "imp", "str", "edge-popup")
+        ],
     ],
 )
 def test_fields_without_effect_do_not_split_keys(a, b):
@@ -97,15 +151,26 @@ def test_fields_without_effect_do_not_split_keys(a, b):
 @pytest.mark.parametrize(
     "changes",
     [
-        dict(sparsity=0.5), dict(sparsity=0.5, mask_seed=1), dict(init_seed=1), dict(data_seed=1), dict(stop_epoch=3),
-        dict(sparsity=0.5, structure="node"), dict(sparsity=0.5, structure="node", engine="compacted"),
-        dict(precision="bfloat16"), dict(memory_format="contiguous"), dict(sparsity=0.5, draw="bernoulli"),
-        dict(schedule="step", gamma=0.2), dict(train_samples=100), dict(norm_group=64),
-        dict(sparsity=0.5, method="set"), dict(sparsity=0.5, method="rigl", mask_seed=1),
+        dict(sparsity=0.5),
+        dict(sparsity=0.5, mask_seed=1),
+        dict(init_seed=1),
+        dict(data_seed=1),
+        dict(stop_epoch=3),
+        dict(sparsity=0.5, structure="node"),
+        dict(sparsity=0.5, structure="node", engine="compacted"),
+        dict(precision="bfloat16"),
+        dict(memory_format="contiguous"),
+        dict(sparsity=0.5, draw="bernoulli"),
+        dict(schedule="step", gamma=0.2),
+        dict(train_samples=100),
+        dict(norm_group=64),
+        dict(sparsity=0.5, method="set"),
+        dict(sparsity=0.5, method="rigl", mask_seed=1),
         dict(sparsity=0.5, preserve_flow=True),
-        dict(sparsity=0.5, method="edge-popup"), dict(sparsity=0.5, method="edge-popup", mask_seed=1),
+        dict(sparsity=0.5, method="edge-popup"),
+        dict(sparsity=0.5, method="edge-popup", mask_seed=1),
     ],
-)  # fmt: skip
+)
 def test_fields_with_effect_split_keys(changes):
     assert RunConfig(**changes).key != RunConfig().key
 
@@ -113,11 +178,17 @@ def test_fields_with_effect_split_keys(changes):
 @pytest.mark.parametrize(
     "values",
     [
-        dict(), dict(rule="snip"), dict(method="set"), dict(method="rigl"), dict(method="granet", start_sparsity=0.2),
-        *[dict(method=method, source_sparsity=0.2)
-          for method in ("set", "rigl", "granet", "gmp", "imp", "str", "edge-popup")],
+        dict(),
+        dict(rule="snip"),
+        dict(method="set"),
+        dict(method="rigl"),
+        dict(method="granet", start_sparsity=0.2),
+        *[
+            dict(method=method, source_sparsity=0.2)
+            for method in ("set", "rigl", "granet", "gmp", "imp", "str", "edge-popup")
+        ],
     ],
-)  # fmt: skip
+)
 def test_preserved_flow_is_another_run_where_a_mask_is_drawn(values):
     config = RunConfig(sparsity=0.5, **values)
     assert config.replace(preserve_flow=True).key != config.key
@@ -125,36 +196,68 @@ def test_preserved_flow_is_another_run_where_a_mask_is_drawn(values):
 
 def test_rule_criterion_and_scored_weights_split_keys():
     scored = RunConfig(sparsity=0.5, rule="snip", criterion="snip")
-    others = [scored.replace(criterion="random"), scored.replace(criterion="random", mask_seed=1),
-              scored.replace(rule="erk"), scored.replace(score_init_seed=1), scored.replace(score_init_seed=2),
-              scored.replace(criterion="random", score_init_seed=1), RunConfig(sparsity=0.5)]  # fmt: skip
+    others = [
+        scored.replace(criterion="random"),
+        scored.replace(criterion="random", mask_seed=1),
+        scored.replace(rule="erk"),
+        scored.replace(score_init_seed=1),
+        scored.replace(score_init_seed=2),
+        scored.replace(criterion="random", score_init_seed=1),
+        RunConfig(sparsity=0.5),
+    ]
     custom = [dict(sparsity=0.5, rule="custom", layer_densities={"stem.weight": p}) for p in (0.5, 0.25)]
     configs = [scored, *others, *(RunConfig(**values) for values in custom)]
     assert len({config.key for config in configs}) == len(set(configs)) == len(configs)
 
 
 OF_METHODS = {
-    "source_sparsity": {"method": "set"}, "source_rule": {"method": "set", "source_sparsity": 0.25},
-    "start_sparsity": {"method": "granet"}, "prune_rate": {"method": "rigl"}, "prune_decay": {"method": "set"},
-    "prune_scope": {"method": "gmp"}, "update_interval": {"method": "gmp"},
+    "source_sparsity": {"method": "set"},
+    "source_rule": {"method": "set", "source_sparsity": 0.25},
+    "start_sparsity": {"method": "granet"},
+    "prune_rate": {"method": "rigl"},
+    "prune_decay": {"method": "set"},
+    "prune_scope": {"method": "gmp"},
+    "update_interval": {"method": "gmp"},
     "update_start": {"method": "granet", "update_interval": 9},
-    "update_end": {"method": "rigl", "update_interval": 9}, "frozen_weights": {"method": "edge-popup"},
+    "update_end": {"method": "rigl", "update_interval": 9},
+    "frozen_weights": {"method": "edge-popup"},
     "fine_tune_epochs": {"method": "edge-popup", "warmup_epochs": 0},
-    "levels": {"method": "imp", "epochs": 24}, "rewind": {"method": "imp"},
-    "rewind_epoch": {"method": "imp", "epochs": 21}, "threshold_init": {"method": "str"},
+    "levels": {"method": "imp", "epochs": 24},
+    "rewind": {"method": "imp"},
+    "rewind_epoch": {"method": "imp", "epochs": 21},
+    "threshold_init": {"method": "str"},
     "threshold_decay": {"method": "str"},
-}  # fmt: skip
+}
 
 
 @pytest.mark.parametrize("name", [n for n in DEFAULTS if n not in ("dataset", "model")])
 def test_every_field_survives_json(name):
-    other = {"structure": "node", "rule": "er", "draw": "fan_in", "method": "small-dense", "init_scale": "own",
-             "optimizer": "adamw", "schedule": "step", "precision": "float64", "memory_format": "contiguous",
-             "engine": "compacted", "nesterov": False, "train_samples": 500, "stop_epoch": 2, "milestones": (0.3,),
-             "criterion": "snip", "score_init_seed": 4, "norm_group": 32, "source_rule": "balanced",
-             "prune_decay": "constant", "prune_scope": "layer", "frozen_weights": "kaiming-normal",
-             "rewind": "rate", "preserve_flow": True,
-             "layer_densities": (("classifier.weight", 1.0), ("stem.weight", 0.5))}
+    other = {
+        "structure": "node",
+        "rule": "er",
+        "draw": "fan_in",
+        "method": "small-dense",
+        "init_scale": "own",
+        "optimizer": "adamw",
+        "schedule": "step",
+        "precision": "float64",
+        "memory_format": "contiguous",
+        "engine": "compacted",
+        "nesterov": False,
+        "train_samples": 500,
+        "stop_epoch": 2,
+        "milestones": (0.3,),
+        "criterion": "snip",
+        "score_init_seed": 4,
+        "norm_group": 32,
+        "source_rule": "balanced",
+        "prune_decay": "constant",
+        "prune_scope": "layer",
+        "frozen_weights": "kaiming-normal",
+        "rewind": "rate",
+        "preserve_flow": True,
+        "layer_densities": (("classifier.weight", 1.0), ("stem.weight", 0.5)),
+    }
     base = {"sparsity": 0.5}
     if name == "engine":
         base["structure"] = "node"

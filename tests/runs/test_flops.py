@@ -32,8 +32,9 @@ def test_kept_weights_have_their_share():
 
 def test_a_masked_network_computes_all_and_a_compacted_one_less():
     config = RunConfig(sparsity=0.5, structure="node")
-    dense, masked, compacted = (sum(flops.of_config(each).values())
-                                for each in (RunConfig(), config, config.replace(engine="compacted")))  # fmt: skip
+    dense, masked, compacted = (
+        sum(flops.of_config(each).values()) for each in (RunConfig(), config, config.replace(engine="compacted"))
+    )
     assert masked == dense and compacted < 0.4 * dense
 
 

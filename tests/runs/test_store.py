@@ -256,9 +256,20 @@ def test_frame_has_one_row_a_run_in_the_order_asked(store):
     assert frame["epochs_done"].tolist() == [2, 0, 6]
     row = frame.iloc[2]
     expected = {
-        "test_accuracy": 0.9, "test_nll": 0.3, "test_brier": 0.2, "test_ece": 0.01, "val_accuracy": 0.6,
-        "val_loss": 2 / 6, "density_asked": 0.5, "density_realised": 0.5, "density_effective": 0.49,
-        "empty_layers": 1, "seconds": 12.0, "images_per_second": 50.0, "flops": 6e6, "sparse_flops": 3e6,
+        "test_accuracy": 0.9,
+        "test_nll": 0.3,
+        "test_brier": 0.2,
+        "test_ece": 0.01,
+        "val_accuracy": 0.6,
+        "val_loss": 2 / 6,
+        "density_asked": 0.5,
+        "density_realised": 0.5,
+        "density_effective": 0.49,
+        "empty_layers": 1,
+        "seconds": 12.0,
+        "images_per_second": 50.0,
+        "flops": 6e6,
+        "sparse_flops": 3e6,
     }
     assert {name: row[name] for name in expected} == expected
     assert frame.iloc[1][["test_accuracy", "val_accuracy", "density_realised", "seconds"]].isna().all()
@@ -299,5 +310,3 @@ def test_curves_have_one_row_a_run_and_epoch(store):
 
 def test_comparable_leaves_out_cost_and_environment():
     assert set(record_of(BASE)) - set(comparable(record_of(BASE))) == {"cost", "environment"}
-
-

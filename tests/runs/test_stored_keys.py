@@ -25,8 +25,10 @@ def test_committed_records_fit_their_names(kind, at_least):
     files, damaged = Store(RESULTS, read_only=True).of(kind), []
     found = [(entry.path, dataset) for dataset, entry in files.found()]
     assert len(found) >= at_least
-    entries = [files.read(files.path(dataset, path.rpartition("/")[2].removesuffix(".json")), damaged)
-               for path, dataset in found]  # fmt: skip
+    entries = [
+        files.read(files.path(dataset, path.rpartition("/")[2].removesuffix(".json")), damaged)
+        for path, dataset in found
+    ]
     assert damaged == [] and None not in entries
 
 

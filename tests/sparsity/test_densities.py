@@ -113,7 +113,10 @@ def test_custom_densities_are_kept_and_the_other_layers_share_the_rest():
     assert apportion(SMALL, 0.25, p) == {"first": 216, "middle": 86, "classifier": 80}
     everything = {"classifier": 0.5, "first": 0.25, "middle": 0.125}  # 80 + 54 + 144 = 278
     assert apportion(SMALL, 278 / 1528, custom(SMALL, 278 / 1528, everything)) == {
-        "first": 54, "middle": 144, "classifier": 80}  # fmt: skip
+        "first": 54,
+        "middle": 144,
+        "classifier": 80,
+    }
 
 
 def test_custom_counts_are_exact_at_every_density(shapes):

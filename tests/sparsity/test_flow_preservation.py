@@ -216,8 +216,9 @@ def test_sources_preserve_flow_and_contain_the_first_mask(method):
     assert (net.source.counts, net.mask.counts) == changing_counts(config, shapes)
 
 
-@pytest.mark.parametrize("changes", [dict(method="set"), dict(method="rigl"),
-                                     dict(method="granet", start_sparsity=0.98)])  # fmt: skip
+@pytest.mark.parametrize(
+    "changes", [dict(method="set"), dict(method="rigl"), dict(method="granet", start_sparsity=0.98)]
+)
 def test_first_masks_inside_a_dense_network_preserve_flow(changes):
     config = RunConfig(sparsity=0.98, rule="uniform", preserve_flow=True, **changes)
     net, plain = create(config, *SHAPE), create(config.replace(preserve_flow=False), *SHAPE)
@@ -239,8 +240,10 @@ def test_a_run_with_flow_trains_at_the_exact_density():
 
 
 def test_rigl_stays_in_a_source_with_flow():
-    config = RunConfig(**TINY | dict(epochs=3, update_interval=3, sparsity=0.985, method="rigl",
-                                     source_sparsity=0.98, source_rule="er"))  # fmt: skip
+    config = RunConfig(
+        **TINY
+        | dict(epochs=3, update_interval=3, sparsity=0.985, method="rigl", source_sparsity=0.98, source_rule="er")
+    )
     run = training.prepare([config], load("digits", None, 256))
     source, first = run.method.source, run.method.mask
     assert all_connected(source)

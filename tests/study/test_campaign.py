@@ -68,8 +68,11 @@ def test_cells_follow_in_order_and_wait_for_their_rates(write, store):
     assert {(c.mask_seed, c.data_seed) for c in nodes} == set(itertools.product(range(2000, 2004), (2500, 2501)))
     assert all(c.init_seed == c.mask_seed and (c.structure, c.sparsity) == ("node", 0.5) for c in nodes)
     assert [(c.init_seed, c.data_seed) for c in sorted(some, key=lambda c: c.init_seed)] == [
-        (3000, 3500), (3001, 3501), (3002, 3500), (3003, 3501),
-    ]  # fmt: skip
+        (3000, 3500),
+        (3001, 3501),
+        (3002, 3500),
+        (3003, 3501),
+    ]
     assert [config.lr for config in rates] == [0.1, 0.2]
     put(store, second, best_at(0.2))
     assert [config.lr for config in found.needed(store)] == [0.4]  # .2 was the edge of that grid
@@ -141,11 +144,11 @@ def test_evaluated_networks_are_spread_over_the_orders(write, store):
         (("evaluated: 3", "model: wrn"), "cell some: unknown model 'wrn'"),
         (("epochs: 2", "epoch: 2"), "unknown name in recipe 'epoch'"),
         (("recipe:", "evaluations_of: no\nrecipe:"), "unknown profile of evaluations_of False"),
-        ((', first_seed: 5000', ""), "cell last: first_seed=None is not possible"),
+        ((", first_seed: 5000", ""), "cell last: first_seed=None is not possible"),
         (("recipe:", "recipe: ["), "is not YAML"),
         ((CAMPAIGN, ""), "the file must hold lines"),
     ],
-)  # fmt: skip
+)
 def test_a_wrong_file_is_one_line(write, change, error):
     with pytest.raises(StudyError, match=f"^notebooks/profiles/mine/campaign.yaml:? .*{error}"):
         write(CAMPAIGN.replace(*change))
@@ -173,7 +176,7 @@ def test_it_is_trained_to_its_end_and_goes_on_where_it_was(study, monkeypatch):
         record["curve"][-1]["val_accuracy"] = best_at(0.2)(config)
         return [record]
 
-    monkeypatch.setattr("randsparse.training.training.train_together", fake)
+    monkeypatch.setattr("randsparse.training.train.train_together", fake)
     with pytest.raises(KeyboardInterrupt):
         campaign_runs.train(study, found)
     assert campaign_runs.train(study, found) is True
@@ -236,9 +239,12 @@ def test_the_campaigns_of_this_study_have_the_cells_that_were_fixed_beforehand(p
     assert crossed == ["nodes 80 %", "dense", "nodes 40 %", "nodes 90 %", "nodes 60 %", "nodes 20 %"]
     alone = [(cell.name, cell.point.epochs) for cell in found.cells if isinstance(cell, Networks) and not cell.crossed]
     assert [name for name, _ in alone] == [
-        f"nodes 80 %, {longer} epochs", f"nodes 90 %, {longer} epochs", "small dense, nodes 80 %",
-        "ERK 80 %", "small dense, weights 80 %",
-    ]  # fmt: skip
+        f"nodes 80 %, {longer} epochs",
+        f"nodes 90 %, {longer} epochs",
+        "small dense, nodes 80 %",
+        "ERK 80 %",
+        "small dense, weights 80 %",
+    ]
     assert [epochs for _, epochs in alone[:2]] == [int(longer)] * 2
     for cell in found.cells:
         runs = cell.planned(store)

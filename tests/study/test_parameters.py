@@ -116,7 +116,7 @@ def test_an_unknown_profile_is_refused(root):
 
 
 def test_injected_reads_the_last_cell_that_papermill_made():
-    history = ["", "epochs = 1", '# Parameters\nepohs = 2\nrates = [1]\n', "x = 1"]
+    history = ["", "epochs = 1", "# Parameters\nepohs = 2\nrates = [1]\n", "x = 1"]
     assert parameters.injected(history) == ["epohs", "rates"]
     assert parameters.injected([*history, "# Parameters\nepochs = 2\n"]) == ["epochs"]
     assert parameters.injected(["epochs = 1", "y = 2"]) == []

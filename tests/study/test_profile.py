@@ -70,8 +70,12 @@ def record(config: RunConfig, seconds: float = 6.0) -> dict:
         "test": {"accuracy": 0.5, "nll": 1.0, "brier": 0.5, "ece": 0.1},
         "density": {"asked": 1.0, "realised": 1.0, "effective": 1.0, "layers": {}, "empty_layers": []},
         "cost": {
-            "seconds": seconds, "images_per_second": 1.0, "epochs": config.epochs, "images": 256 * config.epochs,
-            "flops": config.epochs * budget.training_flops(config), "sparse_flops": 1,
+            "seconds": seconds,
+            "images_per_second": 1.0,
+            "epochs": config.epochs,
+            "images": 256 * config.epochs,
+            "flops": config.epochs * budget.training_flops(config),
+            "sparse_flops": 1,
         },
         "environment": {"device": "cpu", "hardware": budget.here("cpu"), "threads": 1},
     }

@@ -34,9 +34,15 @@ from randsparse.training.engines.processes import Processes
 from randsparse.training.step import learning_rate
 
 RUN = RunConfig(
-    dataset=folders.NAME, model="resnet-8", sparsity=0.8, batch_size=12, norm_group=3, epochs=3, precision="float64",
+    dataset=folders.NAME,
+    model="resnet-8",
+    sparsity=0.8,
+    batch_size=12,
+    norm_group=3,
+    epochs=3,
+    precision="float64",
     label_smoothing=0.1,
-)  # fmt: skip
+)
 DENSE = RUN.replace(sparsity=0.0, stop_epoch=1)
 
 
@@ -199,8 +205,9 @@ def test_divergence_is_recorded(data_dir, tmp_path):
 
 
 def test_imagenets_networks_train_from_a_folder_with_exact_masks(data_dir):
-    config = RUN.replace(dataset="folder-tiny-3-32", model="resnet-50", precision="float32", stop_epoch=1,
-                         train_samples=12)  # fmt: skip
+    config = RUN.replace(
+        dataset="folder-tiny-3-32", model="resnet-50", precision="float32", stop_epoch=1, train_samples=12
+    )
     trainer = training.prepare([config], image_folders.load(config.dataset, data_dir, 12))
     mask = trainer.masks[0]
     assert list(mask) == list(maskable(trainer.model)) and len(mask) == 54
@@ -233,8 +240,13 @@ def test_recipes_list_combinations_each_run_once(tmp_path):
     configs = recipes.read(path)
     assert len(configs) == len(set(configs)) == 2 + 4 + 1
     assert {(c.sparsity, c.rule, c.mask_seed, c.init_seed, c.data_seed) for c in configs[:-1]} == {
-        (0.0, "erk", 0, 0, 0), (0.0, "erk", 0, 1, 1), (0.5, "erk", 0, 0, 0), (0.5, "erk", 1, 1, 1),
-        (0.5, "er", 0, 0, 0), (0.5, "er", 1, 1, 1)}  # fmt: skip
+        (0.0, "erk", 0, 0, 0),
+        (0.0, "erk", 0, 1, 1),
+        (0.5, "erk", 0, 0, 0),
+        (0.5, "erk", 1, 1, 1),
+        (0.5, "er", 0, 0, 0),
+        (0.5, "er", 1, 1, 1),
+    }
     assert all(c.milestones == (0.3, 0.6) for c in configs[:-1]) and configs[-1].epochs == 7
 
 
@@ -287,8 +299,11 @@ def test_the_recipe_for_imagenet_is_the_papers():
         assert (config.batch_size, config.norm_group) == (4 * 192, 192)
         assert (config.label_smoothing, config.warmup_epochs, config.gamma) == (0.1, 5.0, 0.1)
         assert config.epochs == (100 if config.sparsity else 90)
-        drops = [epoch for epoch in range(1, config.epochs) if learning_rate(config, 1603 * epoch, 1603)
-                 < 0.5 * learning_rate(config, 1603 * epoch - 1, 1603)]  # fmt: skip
+        drops = [
+            epoch
+            for epoch in range(1, config.epochs)
+            if learning_rate(config, 1603 * epoch, 1603) < 0.5 * learning_rate(config, 1603 * epoch - 1, 1603)
+        ]
         assert drops == [30, 60, 80]
     assert {config.model for config in configs} == {"wrn-50-2", "resnet-50"} == set(BOTTLENECKS)
     assert {config.sparsity for config in configs} == {0.0, 0.5, 0.7, 0.9} and len(configs) == 2 * 3 * (1 + 2 * 3)

@@ -72,8 +72,9 @@ def test_a_kind_of_run_that_was_measured_takes_what_it_took():
     assert known.seconds(BASE) == pytest.approx(BESIDE * 20.0)
 
 
-@pytest.mark.parametrize("change", [{"device": "cuda"}, {"hardware": "other"}, {"threads": 2}, {"epochs_done": 0},
-                                    {"status": "failed"}])  # fmt: skip
+@pytest.mark.parametrize(
+    "change", [{"device": "cuda"}, {"hardware": "other"}, {"threads": 2}, {"epochs_done": 0}, {"status": "failed"}]
+)
 def test_what_was_measured_elsewhere_or_failed_says_nothing(change):
     unknown = Estimator(costs(row(BASE, 20.0, **change)))
     assert unknown.seconds(BASE) is None and unknown.makespan([BASE], 1) is None
@@ -104,11 +105,15 @@ def test_an_unseen_kind_is_scaled_by_its_flops_from_the_nearest():
     ) == pytest.approx(BESIDE * 50.0 * 2)
 
 
-@pytest.mark.parametrize("config", [
-    BASE.replace(epochs=2), BASE.replace(epochs=2, train_samples=None, sparsity=0.5),
-    BASE.replace(epochs=2, sparsity=0.5, method="small-dense"),
-    BASE.replace(epochs=2, sparsity=0.5, structure="node", engine="compacted"),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    "config",
+    [
+        BASE.replace(epochs=2),
+        BASE.replace(epochs=2, train_samples=None, sparsity=0.5),
+        BASE.replace(epochs=2, sparsity=0.5, method="small-dense"),
+        BASE.replace(epochs=2, sparsity=0.5, structure="node", engine="compacted"),
+    ],
+)
 def test_flops_are_those_of_records(config):
     assert 2 * budget.training_flops(config) == pytest.approx(train_for_real(config)["cost"]["flops"], rel=1e-6)
 
@@ -161,9 +166,7 @@ def test_a_sweep_ends_in_time_and_the_next_one_goes_on(tmp_path: Path, monkeypat
     seen = []
     sweep(WARM, store, train=train_for, workers=workers, progress=False)  # a pool takes seconds to start
     spent = Budget(3.0, Estimator(costs(row(BASE, 0.18)) if known else costs()))
-    records = sweep(
-        RUNS, store, train=train_for, workers=workers, budget=spent, progress=False, finished=seen.append
-    )
+    records = sweep(RUNS, store, train=train_for, workers=workers, budget=spent, progress=False, finished=seen.append)
     assert spent.spent and 0 < spent.left < 1.5 and len(records) < 40
     assert len(records) == spent.finished == len(seen) == len(store.records()) - 2 > 2 * workers
     assert [entry["key"] for entry in records] == [config.key for config in RUNS if store.has(config)]

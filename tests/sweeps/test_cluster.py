@@ -31,9 +31,13 @@ class Cluster:
         paths = os.pathsep.join(str(REPOSITORY / name) for name in ("lib", "tests", ""))
         # `environment` is that of a worker's own machine: it has a DATA_DIR that the coordinator has not.
         self.environment = {
-            **environment(), "PYTHONPATH": paths, "DATA_DIR": str(folder / "data"), "OMP_NUM_THREADS": "1",
-            "DASK_DISTRIBUTED__SCHEDULER__ALLOWED_FAILURES": "1", "DASK_LOGGING__DISTRIBUTED": "error",
-        }  # fmt: skip
+            **environment(),
+            "PYTHONPATH": paths,
+            "DATA_DIR": str(folder / "data"),
+            "OMP_NUM_THREADS": "1",
+            "DASK_DISTRIBUTED__SCHEDULER__ALLOWED_FAILURES": "1",
+            "DASK_LOGGING__DISTRIBUTED": "error",
+        }
         self.scheduler = self.start("scheduler", "--host", "127.0.0.1", "--port", "0", "--no-dashboard")
         wait_until(lambda: self.file.exists() and self.file.read_text().endswith("}"), 60)
         self.address = json.loads(self.file.read_text())["address"]
@@ -214,8 +218,14 @@ def test_a_cluster_without_workers_one_with_wide_workers_and_one_that_dies(tmp_p
         made.worker()
         monkeypatch.setattr(cluster, "CONNECT_SECONDS", 2.0)
         with pytest.raises(StudyError, match="^the cluster did not train run .*finished runs are stored"):
-            sweep(CONFIGS, store, train=train_slowly, cluster=made.address, progress=False,
-                  finished=lambda record: made.scheduler.kill())  # fmt: skip
+            sweep(
+                CONFIGS,
+                store,
+                train=train_slowly,
+                cluster=made.address,
+                progress=False,
+                finished=lambda record: made.scheduler.kill(),
+            )
         assert len(store.records()) >= 1
     finally:
         made.stop()

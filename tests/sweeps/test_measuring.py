@@ -232,8 +232,14 @@ def test_bad_data_is_known_before_anything_is_trained(store, trainings, tmp_path
     (tmp_path / "data" / "empty").mkdir(parents=True)
     new = RUN.replace(init_seed=9)
     with pytest.raises(StudyError, match="empty has no images"):
-        measuring.evaluate([new], [Calibration(), OutOfDistribution("folder:empty")], store, workers=1,
-                           data_dir=tmp_path / "data", progress=False)  # fmt: skip
+        measuring.evaluate(
+            [new],
+            [Calibration(), OutOfDistribution("folder:empty")],
+            store,
+            workers=1,
+            data_dir=tmp_path / "data",
+            progress=False,
+        )
     assert trainings == [] and not store.has(new)
 
 

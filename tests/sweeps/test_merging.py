@@ -148,8 +148,15 @@ def test_damaged_lines_are_reported_and_the_others_merged(store, tmp_path):
     assert merged.added == keys([CONFIGS[0], CONFIGS[2]])
     assert [line.number for line in merged.damaged] == [2, 3, 4, 5, 6, 7, 8, 9, 12]
     expected = [
-        "not whole JSON", "fields are missing", "do not fit", "schema version 7", "semantics 0", "other types",
-        "sparsness", "infinity", "cut short",
+        "not whole JSON",
+        "fields are missing",
+        "do not fit",
+        "schema version 7",
+        "semantics 0",
+        "other types",
+        "sparsness",
+        "infinity",
+        "cut short",
     ]
     for line, why in zip(merged.damaged, expected, strict=True):
         assert why in line.why and f"{path} line {line.number}: {line.why}" in str(merged)
@@ -365,8 +372,9 @@ def test_another_folder_of_results_is_merged_with_its_evaluations(store, tmp_pat
     name = f"{CONFIGS[0].key}-{Calibration().key}"
     assert sorted(merged.added) == sorted([CONFIGS[1].key, CONFIGS[2].key, name])
     assert {tuple(conflict) for conflict in merged.conflicts} == {
-        (CONFIGS[0].key, ("reason",)), (name.replace(CONFIGS[0].key, CONFIGS[1].key), ("values",)),
-    }  # fmt: skip
+        (CONFIGS[0].key, ("reason",)),
+        (name.replace(CONFIGS[0].key, CONFIGS[1].key), ("values",)),
+    }
     assert [line.path.name for line in merged.damaged] == ["cut.json", "cut.json"]
     assert before.items() <= contents(store).items()
     found = evaluations.load([CONFIGS[0]], [Calibration()], store)

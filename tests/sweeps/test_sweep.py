@@ -90,8 +90,12 @@ def test_a_plan_is_asked_again_until_nothing_is_missing(store):
 
 
 def test_of_runs_of_one_trajectory_the_longest_is_trained(store):
-    plan = [CONFIGS[0].replace(stop_epoch=1), CONFIGS[0], CONFIGS[1].replace(stop_epoch=1),
-            CONFIGS[1].replace(stop_epoch=3)]
+    plan = [
+        CONFIGS[0].replace(stop_epoch=1),
+        CONFIGS[0],
+        CONFIGS[1].replace(stop_epoch=1),
+        CONFIGS[1].replace(stop_epoch=3),
+    ]
     records = run(plan, store)
     assert [len(record["curve"]) for record in records] == [1, 4, 1, 3]
     assert calls(store) == [plan[1].key, plan[3].key]

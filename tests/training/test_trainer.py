@@ -180,9 +180,7 @@ def test_groups_of_a_batch_have_statistics_of_their_own_and_one_step():
     for name, mean in zip(("running_mean", "running_var"), zip(*means, strict=True), strict=True):
         torch.testing.assert_close(getattr(run.model.get_submodule(norm), name), sum(mean) / 4)
     mask = run.method.mask
-    for (name, after), old, *parts in zip(
-        run.model.named_parameters(), before.parameters(), *gradients, strict=True
-    ):
+    for (name, after), old, *parts in zip(run.model.named_parameters(), before.parameters(), *gradients, strict=True):
         kept = mask[name] if name in mask else torch.ones_like(after, dtype=torch.bool)
         torch.testing.assert_close(after.detach(), (old - 0.1 * sum(parts) / 4 * kept).detach())
     assert training.train(config.replace(stop_epoch=1))["curve"] != training.train(TINY.replace(stop_epoch=1))["curve"]

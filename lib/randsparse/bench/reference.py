@@ -49,10 +49,22 @@ def images_per_second(config: RunConfig, dataset: data.Dataset, device: str = "c
     network = networks.create(config, dataset.classes, dataset.channels, dataset.size)
     model = network.model.to(device).train()
     kept = {name: mask.to(device) for name, mask in (network.mask or {}).items()}
-    optimizer = torch.optim.SGD(model.parameters(), lr=config.lr, momentum=config.momentum,
-                                weight_decay=config.weight_decay, nesterov=config.nesterov)  # fmt: skip
-    loader = DataLoader(Pictures(dataset), config.batch_size, shuffle=True, drop_last=True, num_workers=2,
-                        persistent_workers=True, pin_memory=device != "cpu")  # fmt: skip
+    optimizer = torch.optim.SGD(
+        model.parameters(),
+        lr=config.lr,
+        momentum=config.momentum,
+        weight_decay=config.weight_decay,
+        nesterov=config.nesterov,
+    )
+    loader = DataLoader(
+        Pictures(dataset),
+        config.batch_size,
+        shuffle=True,
+        drop_last=True,
+        num_workers=2,
+        persistent_workers=True,
+        pin_memory=device != "cpu",
+    )
     batches = chain.from_iterable(loader for _ in iter(int, 1))
     for images, labels in islice(batches, 3):
         step(model, optimizer, kept, images.to(device), labels.to(device))

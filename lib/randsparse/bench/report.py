@@ -66,19 +66,25 @@ def _spread(quartiles: Sequence[float]) -> str:
 
 
 def _masking(row: dict[str, Any]) -> str:
-    return (f"{_setting(row)}: masking is {row['share']:.2%} of a step of {row['step_ms']:.1f} ms; "
-            f"masked over dense steps {_spread(row['ratio'])}")  # fmt: skip
+    return (
+        f"{_setting(row)}: masking is {row['share']:.2%} of a step of {row['step_ms']:.1f} ms; "
+        f"masked over dense steps {_spread(row['ratio'])}"
+    )
 
 
 def _compaction(row: dict[str, Any]) -> str:
     times = f"{row['masked_ms']:.0f} and {row['compacted_ms']:.0f} ms"
-    return (f"{_setting(row)}, node sparsity {row['sparsity']:.0%}: masked and compacted steps take {times}, "
-            f"ratio {_spread(row['speedup'])}; of FLOPs {row['flops']:.1f}")  # fmt: skip
+    return (
+        f"{_setting(row)}, node sparsity {row['sparsity']:.0%}: masked and compacted steps take {times}, "
+        f"ratio {_spread(row['speedup'])}; of FLOPs {row['flops']:.1f}"
+    )
 
 
 def _candidates(row: dict[str, Any]) -> str:
-    ways = "; ".join(f"{name.replace('_', ' ')} {row['seconds'][name]:.2f} s, {_spread(row['speedup'][name])} times"
-                     for name in row["seconds"])  # fmt: skip
+    ways = "; ".join(
+        f"{name.replace('_', ' ')} {row['seconds'][name]:.2f} s, {_spread(row['speedup'][name])} times"
+        for name in row["seconds"]
+    )
     return f"{row['candidates']} candidates, one epoch of digits, {row['workers']} workers: {ways}"
 
 
@@ -86,8 +92,10 @@ def _throughput(row: dict[str, Any]) -> str:
     limit = ", ".join(f"{name} {value:.0f} GFLOP/s" for name, value in row["limit_gflops"].items())
     lines = [f"{_setting(row)}; matrix products: {limit}"]
     for name, rate in row["rates"].items():
-        lines.append(f"  {name:33} {rate:9.0f} images/s  {_spread(row['speedup'][name])} times the reference, "
-                     f"{row['of_limit'][name]:.0%} of matrix products")  # fmt: skip
+        lines.append(
+            f"  {name:33} {rate:9.0f} images/s  {_spread(row['speedup'][name])} times the reference, "
+            f"{row['of_limit'][name]:.0%} of matrix products"
+        )
     if "memory" in row:
         lines.append(f"  peak memory of one run: {row['memory'] / 2**20:.0f} MiB")
     return "\n".join(lines)

@@ -58,9 +58,7 @@ def compaction(model: str, size: int, batch_size: int, sparsity: float, steps: i
     }
 
 
-def _in_turn(
-    a: RunConfig, b: RunConfig, size: int, steps: int
-) -> tuple[Trainer, Trainer, list[tuple[float, float]]]:
+def _in_turn(a: RunConfig, b: RunConfig, size: int, steps: int) -> tuple[Trainer, Trainer, list[tuple[float, float]]]:
     """Return trainers of two runs, and the seconds of pairs of their steps on the same batch."""
     data = random_images(size, a.batch_size)
     one, other = prepare([a], data), prepare([b], data)

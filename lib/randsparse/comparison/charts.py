@@ -19,9 +19,13 @@ from randsparse.comparison.plots import MARKERS, PALETTE, REMOVED, STRUCTURES, s
 
 
 @styled
-def accuracy_vs_sparsity(frame: pd.DataFrame, x: str = "sparsity", y: str = "test_accuracy",
-                         infeasible: Iterable[tuple[str, float, str]] = (),
-                         label: str = "Test accuracy") -> Figure:
+def accuracy_vs_sparsity(
+    frame: pd.DataFrame,
+    x: str = "sparsity",
+    y: str = "test_accuracy",
+    infeasible: Iterable[tuple[str, float, str]] = (),
+    label: str = "Test accuracy",
+) -> Figure:
     """Draw accuracy against sparsity, a panel per structure: means with 95 % t intervals, and every run.
 
     Args:
@@ -77,8 +81,7 @@ def _dense_band(ax: Axes, dense: pd.DataFrame, y: str) -> None:
     ax.scatter(dense["sparsity"], dense[y], s=7, color=colour, alpha=0.5, linewidths=0)
 
 
-def _arm(ax: Axes, rows: pd.DataFrame, arm: str, x: str, y: str, aside: np.ndarray,
-         everywhere: pd.DataFrame) -> None:
+def _arm(ax: Axes, rows: pd.DataFrame, arm: str, x: str, y: str, aside: np.ndarray, everywhere: pd.DataFrame) -> None:
     """Draw an arm, means and runs each a little aside so that none hides another; n is that of all panels."""
     table = stats.summary(rows, ["sparsity"], y)
     table = table[table["n"] > 0]
@@ -86,16 +89,22 @@ def _arm(ax: Axes, rows: pd.DataFrame, arm: str, x: str, y: str, aside: np.ndarr
         return
     centre = rows.groupby("sparsity")[x].mean().loc[table["sparsity"]]
     counts = everywhere.groupby(["structure", "sparsity"])[y].count()
-    ax.errorbar(shift(centre, aside[0]), table["mean"], yerr=errors(table), color=PALETTE[arm],
-                marker=MARKERS[arm], elinewidth=1, label=f"{arm} ({plots.count_text(counts[counts > 0])})")
+    ax.errorbar(
+        shift(centre, aside[0]),
+        table["mean"],
+        yerr=errors(table),
+        color=PALETTE[arm],
+        marker=MARKERS[arm],
+        elinewidth=1,
+        label=f"{arm} ({plots.count_text(counts[counts > 0])})",
+    )
     own = rows.dropna(subset=[y]).sort_values(["sparsity", y])
     around = own["sparsity"].map(centre)
     ax.scatter(shift(around, aside[1]), own[y], s=7, color=PALETTE[arm], alpha=0.6, linewidths=0)
 
 
 @styled
-def difference_vs_sparsity(rows: pd.DataFrame, margin: float = POINT,
-                           label: str = "searched − random") -> Figure:
+def difference_vs_sparsity(rows: pd.DataFrame, margin: float = POINT, label: str = "searched − random") -> Figure:
     """Draw differences of accuracy with 95 % intervals and verdicts against sparsity, a panel per structure.
 
     Args:
@@ -108,16 +117,31 @@ def difference_vs_sparsity(rows: pd.DataFrame, margin: float = POINT,
     for ax, structure in zip(axes, structures, strict=True):
         own = rows[rows["structure"] == structure].sort_values("sparsity")
         plots.sparsity_axis(ax, own["sparsity"], REMOVED[structure])
-        ax.axhspan(-margin, margin, color="#56B4E9", alpha=0.2, linewidth=0,
-                   label=f"within ±{100 * margin:.3g} point{'' if margin == POINT else 's'}")
+        ax.axhspan(
+            -margin,
+            margin,
+            color="#56B4E9",
+            alpha=0.2,
+            linewidth=0,
+            label=f"within ±{100 * margin:.3g} point{'' if margin == POINT else 's'}",
+        )
         ax.axhline(0, color="#555555", linewidth=0.8)
         for kind, marker in VERDICT_MARKERS.items():
             chosen = own[(own["verdict"] == kind) & own["mean"].notna()]
             fill = "white" if kind == "inconclusive" else "#222222"
             if len(chosen):
-                ax.errorbar(chosen["sparsity"], chosen["mean"], yerr=errors(chosen), color="#222222",
-                            linestyle="none", marker=marker, markersize=6.5, elinewidth=1.2, label=kind,
-                            markerfacecolor=fill)
+                ax.errorbar(
+                    chosen["sparsity"],
+                    chosen["mean"],
+                    yerr=errors(chosen),
+                    color="#222222",
+                    linestyle="none",
+                    marker=marker,
+                    markersize=6.5,
+                    elinewidth=1.2,
+                    label=kind,
+                    markerfacecolor=fill,
+                )
         _counts_above(ax, own)
     finite = pd.concat([rows["mean"].dropna(), pd.Series([-1.5 * margin, 1.5 * margin])])
     limit(axes[0], finite)
@@ -140,8 +164,9 @@ def _counts_above(ax: Axes, rows: pd.DataFrame) -> None:
 
 
 @styled
-def learning_curves(curves: pd.DataFrame, y: str = "val_accuracy", early: float | None = None,
-                    label: str = "Validation accuracy") -> Figure:
+def learning_curves(
+    curves: pd.DataFrame, y: str = "val_accuracy", early: float | None = None, label: str = "Validation accuracy"
+) -> Figure:
     """Draw accuracy over epochs, a panel per structure and sparsity: means with 95 % t intervals as bands.
 
     Args:
@@ -164,8 +189,13 @@ def learning_curves(curves: pd.DataFrame, y: str = "val_accuracy", early: float 
     arms = plots.ordered(curves["arm"], PALETTE)
     counts = curves.groupby(["arm", "structure", "sparsity", "epoch"])[y].count()
     for ax, (structure, sparsity) in zip(axes, facets, strict=True):
-        rows = pd.concat([stats.arm_rows(curves, arm, structure, sparsity).assign(arm=arm) for arm in arms
-                          if not (arm == "random" and sparsity == 0)])
+        rows = pd.concat(
+            [
+                stats.arm_rows(curves, arm, structure, sparsity).assign(arm=arm)
+                for arm in arms
+                if not (arm == "random" and sparsity == 0)
+            ]
+        )
         marks.band(ax, rows, "epoch", y, points=False, counted=False)
         if early is not None:
             text = f"weeded out at epoch {early:g}"

@@ -83,8 +83,16 @@ def rates(compared: Comparison, store: Store) -> pd.DataFrame:
             record = records[trial.key]
             done = record["status"] == "done"
             accuracy = record["curve"][-1]["val_accuracy"] if done else np.nan
-            rows.append({"sparsity": each.sparsity, "model": trial.model, "lr": trial.lr, "key": trial.key,
-                         "val_accuracy": accuracy, "chosen": trial.lr == chosen})  # fmt: skip
+            rows.append(
+                {
+                    "sparsity": each.sparsity,
+                    "model": trial.model,
+                    "lr": trial.lr,
+                    "key": trial.key,
+                    "val_accuracy": accuracy,
+                    "chosen": trial.lr == chosen,
+                }
+            )
     return pd.DataFrame(rows)
 
 

@@ -61,8 +61,16 @@ def limit(ax: Axes, values: pd.Series, low: float = -np.inf, high: float = np.in
     ax.set_ylim(max(bottom, values.min() - room, low), min(top, values.max() + room, high + margin))
 
 
-def band(ax: Axes, frame: pd.DataFrame, x: str, y: str, hue: str = "arm",
-         colours: Mapping[Any, Any] = PALETTE, points: bool = True, counted: bool = True) -> pd.DataFrame:
+def band(
+    ax: Axes,
+    frame: pd.DataFrame,
+    x: str,
+    y: str,
+    hue: str = "arm",
+    colours: Mapping[Any, Any] = PALETTE,
+    points: bool = True,
+    counted: bool = True,
+) -> pd.DataFrame:
     """Draw mean lines with 95 % t intervals as bands, one a value of `hue`; return what was drawn.
 
     Runs without a value of y are left out (their number is in the column missing); n stands in the legend.
@@ -100,8 +108,14 @@ def rule_line(ax: Axes, rows: pd.DataFrame, y: str, rule: str, style: dict[str, 
     """Draw the mean over draws and its interval, which for shares ends at 0 and 1."""
     drawn = stats.summary(rows, ["sparsity"], y)
     ax.plot(drawn["sparsity"], drawn["mean"], **rule_look(rule) | style)
-    ax.fill_between(drawn["sparsity"], drawn["low"].clip(0, 1), drawn["high"].clip(0, 1), alpha=0.15, linewidth=0,
-                    color=RULE_COLOURS[rule])
+    ax.fill_between(
+        drawn["sparsity"],
+        drawn["low"].clip(0, 1),
+        drawn["high"].clip(0, 1),
+        alpha=0.15,
+        linewidth=0,
+        color=RULE_COLOURS[rule],
+    )
 
 
 def model_colours(models: Sequence[str]) -> dict[str, Any]:
@@ -140,21 +154,41 @@ def error_axis(ax: Axes, values: pd.Series) -> None:
     ax.yaxis.set_major_formatter(plots.percent_text)
 
 
-def forest(ax: Axes, rows: pd.DataFrame, names: Sequence[str], margin: float,
-           everywhere: pd.DataFrame | None = None, colours: Mapping[str, Any] = RULE_COLOURS) -> None:
+def forest(
+    ax: Axes,
+    rows: pd.DataFrame,
+    names: Sequence[str],
+    margin: float,
+    everywhere: pd.DataFrame | None = None,
+    colours: Mapping[str, Any] = RULE_COLOURS,
+) -> None:
     """Draw differences one below the other: `row` is one of `names`, `arm` gives the colour.
 
     The scale is that of `everywhere`, by default of these rows.
     """
-    ax.axvspan(-margin, margin, color="#56B4E9", alpha=0.2, linewidth=0,
-               label=f"within ±{100 * margin:.3g} point{'' if margin == POINT else 's'}")
+    ax.axvspan(
+        -margin,
+        margin,
+        color="#56B4E9",
+        alpha=0.2,
+        linewidth=0,
+        label=f"within ±{100 * margin:.3g} point{'' if margin == POINT else 's'}",
+    )
     ax.axvline(0, color=GREY, linewidth=0.8)
     for kind, marker in VERDICT_MARKERS.items():
         fill = {"markerfacecolor": "white"} if kind == "inconclusive" else {}
         for row in rows[rows["verdict"] == kind].dropna(subset=["mean"]).itertuples():
             bars = [[row.mean - row.low], [row.high - row.mean]]
-            ax.errorbar(row.mean, names.index(row.row), xerr=bars, color=colours[row.arm], marker=marker,
-                        markersize=6, elinewidth=1.2, **fill)  # fmt: skip
+            ax.errorbar(
+                row.mean,
+                names.index(row.row),
+                xerr=bars,
+                color=colours[row.arm],
+                marker=marker,
+                markersize=6,
+                elinewidth=1.2,
+                **fill,
+            )
     for kind in (kind for kind in VERDICT_MARKERS if kind in set(rows["verdict"])):
         fill = "white" if kind == "inconclusive" else GREY
         ax.plot([], [], color=GREY, marker=VERDICT_MARKERS[kind], linestyle="none", markerfacecolor=fill, label=kind)

@@ -149,8 +149,7 @@ def _ranges(numbers: Sequence[int]) -> str:
 
 
 @styled
-def save(figure: Figure, name: str, folder: Path | str, data: pd.DataFrame,
-         provenance: Provenance) -> Figure:
+def save(figure: Figure, name: str, folder: Path | str, data: pd.DataFrame, provenance: Provenance) -> Figure:
     """Write <name>.svg, <name>.png and <name>.csv, the figure's data, and return the figure.
 
     The provenance stands small below the figure and in the metadata of both pictures. The same figure and
@@ -187,8 +186,9 @@ def caption(text: str) -> Markdown:
     return Markdown(f"**Figure.** {text}")
 
 
-def panels(titles: Sequence[str], columns: int = 2, width: float = 4.2, height: float = 3.3,
-           **shared: Any) -> tuple[Figure, list[Axes]]:
+def panels(
+    titles: Sequence[str], columns: int = 2, width: float = 4.2, height: float = 3.3, **shared: Any
+) -> tuple[Figure, list[Axes]]:
     """Return a figure with one panel a title, row by row, "" leaving a gap; `shared` goes to plt.subplots.
 
     pyplot forgets the figure at once: a notebook shows it where it is the value of a cell, and only there.

@@ -49,8 +49,10 @@ class Correlation(NamedTuple):
 def _sample(values: Iterable[float]) -> np.ndarray:
     sample = np.asarray(list(values), dtype=np.float64)
     if not np.isfinite(sample).all():
-        raise StudyError(f"{(~np.isfinite(sample)).sum()} of {sample.size} values are not finite: "
-                         "leave out runs that diverged, and say how many they were")
+        raise StudyError(
+            f"{(~np.isfinite(sample)).sum()} of {sample.size} values are not finite: "
+            "leave out runs that diverged, and say how many they were"
+        )
     return sample
 
 
@@ -86,8 +88,7 @@ def _pair(a: Iterable[float], b: Iterable[float], paired: bool) -> tuple[np.ndar
     return a, b, _spread(a - b) > 0 if paired else _spread(a) > 0 or _spread(b) > 0
 
 
-def difference(a: Iterable[float], b: Iterable[float], paired: bool = False,
-               level: float = 0.95) -> Difference:
+def difference(a: Iterable[float], b: Iterable[float], paired: bool = False, level: float = 0.95) -> Difference:
     """Return mean(a) - mean(b) with Welch's interval, or for pairs the t interval of the differences.
 
     With fewer than two values in a sample the limits are nan; without any variance they are the difference.
@@ -139,8 +140,9 @@ def equivalence(a: Iterable[float], b: Iterable[float], margin: float, paired: b
     return float(ttost_ind(a, b, -margin, margin, usevar="unequal")[0])
 
 
-def verdict(a: Iterable[float], b: Iterable[float], margin: float = 0.01, alpha: float = 0.05,
-            paired: bool = False) -> str:
+def verdict(
+    a: Iterable[float], b: Iterable[float], margin: float = 0.01, alpha: float = 0.05, paired: bool = False
+) -> str:
     """Return how a compares with b: "better", "equivalent", "worse" or "inconclusive".
 
     The rule, in this order:
@@ -187,8 +189,9 @@ def rank_significance(x: Iterable[float], y: Iterable[float]) -> float:
     if x.size < 2 or _spread(x) == 0 or _spread(y) == 0:
         return np.nan
     ranks = tests.rankdata(y)
-    found = tests.permutation_test((tests.rankdata(x),), lambda moved: tests.pearsonr(moved, ranks).statistic,
-                                   permutation_type="pairings", rng=0)
+    found = tests.permutation_test(
+        (tests.rankdata(x),), lambda moved: tests.pearsonr(moved, ranks).statistic, permutation_type="pairings", rng=0
+    )
     return float(found.pvalue)
 
 
@@ -216,8 +219,14 @@ def arm_rows(frame: pd.DataFrame, arm: str, structure: str, sparsity: float) -> 
     return own[own["sparsity"] == sparsity]
 
 
-def comparisons(frame: pd.DataFrame, a: str = "searched", b: str = "random", y: str = "test_accuracy",
-                margin: float = 0.01, alpha: float = 0.05) -> pd.DataFrame:
+def comparisons(
+    frame: pd.DataFrame,
+    a: str = "searched",
+    b: str = "random",
+    y: str = "test_accuracy",
+    margin: float = 0.01,
+    alpha: float = 0.05,
+) -> pd.DataFrame:
     """Return one row per structure and sparsity with the difference arm a - arm b, its interval and verdict.
 
     Args:
@@ -234,8 +243,20 @@ def comparisons(frame: pd.DataFrame, a: str = "searched", b: str = "random", y: 
         samples = [arm_rows(frame, arm, structure, sparsity)[y] for arm in (a, b)]
         finite = [sample.dropna() for sample in samples]
         mean, low, high, n_a, n_b = difference(*finite, level=1 - alpha)
-        rows.append((structure, sparsity, mean, low, high, n_a, n_b, significance(*finite),
-                     equivalence(*finite, margin), verdict(*finite, margin, alpha),
-                     sum(int(sample.isna().sum()) for sample in samples)))
+        rows.append(
+            (
+                structure,
+                sparsity,
+                mean,
+                low,
+                high,
+                n_a,
+                n_b,
+                significance(*finite),
+                equivalence(*finite, margin),
+                verdict(*finite, margin, alpha),
+                sum(int(sample.isna().sum()) for sample in samples),
+            )
+        )
     columns = ["structure", "sparsity", *Difference._fields[:3], "n", "n_baseline"]
     return pd.DataFrame(rows, columns=[*columns, "p_difference", "p_equivalence", "verdict", "missing"])

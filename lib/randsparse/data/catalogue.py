@@ -210,9 +210,7 @@ def folder(name: str) -> Folder | None:
 
 DATASETS: dict[str, Source] = {
     "digits": Source(read_digits, 10, 1, 8, 1797, 240, 360, official_test=False, pad=1, flip=False),
-    "fashion-mnist": Source(
-        read_fashion_mnist, 10, 1, 28, 70_000, 5_000, 10_000, official_test=True, pad=2, flip=True
-    ),
+    "fashion-mnist": Source(read_fashion_mnist, 10, 1, 28, 70_000, 5_000, 10_000, official_test=True, pad=2, flip=True),
     "cifar10": Source(read_cifar10, 10, 3, 32, 60_000, 5_000, 10_000, official_test=True, pad=4, flip=True),
     "cifar100": Source(read_cifar100, 100, 3, 32, 60_000, 5_000, 10_000, official_test=True, pad=4, flip=True),
 }

@@ -197,17 +197,13 @@ class Batches:
         StudyError: the training part is smaller than one batch.
     """
 
-    def __init__(
-        self, dataset: Dataset, batch_size: int, data_seed: int, device: torch.device | str = "cpu"
-    ) -> None:
+    def __init__(self, dataset: Dataset, batch_size: int, data_seed: int, device: torch.device | str = "cpu") -> None:
         self.dataset, self.batch_size, self.data_seed = dataset.to(device), batch_size, data_seed
         self.device = torch.device(device)
         samples = len(dataset.train_y)
         if not 1 <= batch_size <= samples:
             allowed = f"1 to {samples}, the number of training images"
-            raise StudyError(
-                f"batch_size={batch_size} is not possible with {dataset.name}: it must be {allowed}"
-            )
+            raise StudyError(f"batch_size={batch_size} is not possible with {dataset.name}: it must be {allowed}")
         self.of_images = dataset.train_x.dim() > 2
         if self.of_images:
             self.pixels = self.dataset.train_x.permute(0, 2, 3, 1).reshape(-1, dataset.channels)

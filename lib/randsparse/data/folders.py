@@ -90,11 +90,14 @@ def load(name: str, data_dir: str | Path | None = None, train_samples: int | Non
     order = balanced_order(train.labels, generator("split", 0, name))
     val, rest = order.tensor_split([described.held_out(len(train), described.classes)])
     if not len(rest):
-        raise StudyError(f"{root / 'train'} has {len(train)} images of {described.classes} classes: give it more, "
-                         "since one a class is held out for validation")  # fmt: skip
+        raise StudyError(
+            f"{root / 'train'} has {len(train)} images of {described.classes} classes: give it more, "
+            "since one a class is held out for validation"
+        )
     if train_samples is not None and not 1 <= train_samples <= len(rest):
-        raise StudyError(f"train_samples={train_samples} is not possible with {name}: it must be 1 to {len(rest)}, or "
-                         "None for all")  # fmt: skip
+        raise StudyError(
+            f"train_samples={train_samples} is not possible with {name}: it must be 1 to {len(rest)}, or None for all"
+        )
     parts = {"train": train.take(rest[:train_samples]), "val": train.take(val), "test": test}
     digest = hashlib.sha256(b"\n".join([*train.paths.tolist(), *test.paths.tolist()])).hexdigest()[:16]
     return ImageFolder(name, root, described.classes, described.size, digest, parts)
@@ -117,12 +120,16 @@ def _list(root: Path, part: str, described: Folder) -> Files:
     counts = labels.bincount(minlength=described.classes)
     if not counts.all():
         empty = [name for name, count in zip(found, counts.tolist(), strict=True) if not count]
-        raise StudyError(f"{place} has no images of {', '.join(empty[:5])}{', …' if len(empty) > 5 else ''}: it needs "
-                         f"some of every class, with names that end in {', '.join(IMG_EXTENSIONS)}")  # fmt: skip
+        raise StudyError(
+            f"{place} has no images of {', '.join(empty[:5])}{', …' if len(empty) > 5 else ''}: it needs "
+            f"some of every class, with names that end in {', '.join(IMG_EXTENSIONS)}"
+        )
     wanted = described.images and described.images[part == "val"]
     if wanted and len(samples) != wanted:
-        raise StudyError(f"{place} has {len(samples)} images, not the {wanted} of {described.name}: complete it, or "
-                         "use another name of folder and dataset")  # fmt: skip
+        raise StudyError(
+            f"{place} has {len(samples)} images, not the {wanted} of {described.name}: complete it, or "
+            "use another name of folder and dataset"
+        )
     return Files(np.array([os.fsencode(os.path.relpath(path, root)) for path, _ in samples]), labels)
 
 

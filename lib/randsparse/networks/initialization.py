@@ -45,8 +45,10 @@ def initialize(
             if module.bias is not None:
                 module.bias.zero_()
         elif own := [f"{path}.{name}".lstrip(".") for name, _ in module.named_parameters(recurse=False)]:
-            raise StudyError(f"parameter {own[0]} is of a {type(module).__name__}, which is not initialised here: use "
-                             "2-d convolutions, linear layers, embeddings and norms of torch.nn")  # fmt: skip
+            raise StudyError(
+                f"parameter {own[0]} is of a {type(module).__name__}, which is not initialised here: use "
+                "2-d convolutions, linear layers, embeddings and norms of torch.nn"
+            )
     for name, shape in shapes.items():
         drawn = torch.randn(shape, generator=generator("init", seed, name))
         drawn = drawn.sign() if signed_constant else drawn

@@ -90,9 +90,7 @@ LINEAR = {
     ),
     "transformer": Family(
         f"transformer-<blocks>-<width> with a width of {linear.HEADS}n, such as transformer-2-32",
-        Architecture(
-            _build_transformer, ("text",), linear.transformer_layers, products=linear.transformer_products
-        ),
+        Architecture(_build_transformer, ("text",), linear.transformer_layers, products=linear.transformer_products),
         linear.transformer_widths,
     ),
 }

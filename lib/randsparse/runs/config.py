@@ -8,10 +8,9 @@ from dataclasses import MISSING, dataclass, fields, replace
 from functools import cached_property, lru_cache
 from typing import Any
 
-from randsparse.data import catalogue
 from randsparse.errors import require, unknown
 from randsparse.networks import registry
-from randsparse.runs import forms, methods
+from randsparse.runs import forms, methods, names
 from randsparse.sparsity import densities
 
 SCHEMA = 1
@@ -109,56 +108,104 @@ class RunConfig:
         for name, allowed in CHOICES.items():
             if name in changed and changed[name] not in allowed:
                 raise unknown(name, changed[name], allowed)
-        object.__setattr__(self, "model", _canonical_model(self.dataset, self.model, self.rule))
+        object.__setattr__(self, "model", names.find_model(self.dataset, self.model, self.rule))
         self._check_values()
         for name in changed.keys() & self._without_effect():
             object.__setattr__(self, name, DEFAULTS[name])
         if self.method in methods.DYNAMIC:
             methods.check_schedule(self)
         if self.layer_densities:
-            _check_layers(self.dataset, self.model, self.layer_densities)
-        _check_streamed(self.dataset, self.engine, self.rule, self.criterion, self.method)
+            names.check_layers(self.dataset, self.model, self.layer_densities)
+        names.check_streamed(self.dataset, self.engine, self.rule, self.criterion, self.method)
 
     def _check_values(self) -> None:
         require(0 <= self.sparsity < 1, "sparsity", self.sparsity, "in [0, 1): 1 would leave no weight")
         for name in ("epochs", "batch_size"):
             require(getattr(self, name) >= 1, name, getattr(self, name), "at least 1")
-        require(self.norm_group is None or (self.norm_group >= 2 and self.batch_size % self.norm_group == 0),
-                "norm_group", self.norm_group, f"None or a divisor of batch_size ({self.batch_size}) from 2 up")
-        require(self.train_samples is None or self.train_samples >= 1, "train_samples", self.train_samples,
-                "None (all) or at least 1")
-        require(self.stop_epoch is None or 1 <= self.stop_epoch <= self.epochs, "stop_epoch", self.stop_epoch,
-                f"None or between 1 and epochs ({self.epochs})")
+        require(
+            self.norm_group is None or (self.norm_group >= 2 and self.batch_size % self.norm_group == 0),
+            "norm_group",
+            self.norm_group,
+            f"None or a divisor of batch_size ({self.batch_size}) from 2 up",
+        )
+        require(
+            self.train_samples is None or self.train_samples >= 1,
+            "train_samples",
+            self.train_samples,
+            "None (all) or at least 1",
+        )
+        require(
+            self.stop_epoch is None or 1 <= self.stop_epoch <= self.epochs,
+            "stop_epoch",
+            self.stop_epoch,
+            f"None or between 1 and epochs ({self.epochs})",
+        )
         require(self.lr > 0, "lr", self.lr, "positive")
         require(0 <= self.momentum < 1, "momentum", self.momentum, "in [0, 1)")
-        require(not self.nesterov or self.momentum > 0 or self.optimizer == "adamw", "momentum", self.momentum,
-                "positive with nesterov=True")
+        require(
+            not self.nesterov or self.momentum > 0 or self.optimizer == "adamw",
+            "momentum",
+            self.momentum,
+            "positive with nesterov=True",
+        )
         require(self.weight_decay >= 0, "weight_decay", self.weight_decay, "0 or more")
         require(self.gamma > 0, "gamma", self.gamma, "positive")
-        require(all(0 < m < 1 for m in self.milestones) and list(self.milestones) == sorted(set(self.milestones)),
-                "milestones", self.milestones, "increasing fractions of training between 0 and 1")
-        require(0 <= self.warmup_epochs < self.epochs or self.warmup_epochs == 0, "warmup_epochs",
-                self.warmup_epochs, f"0 or more and below epochs ({self.epochs})")
+        require(
+            all(0 < m < 1 for m in self.milestones) and list(self.milestones) == sorted(set(self.milestones)),
+            "milestones",
+            self.milestones,
+            "increasing fractions of training between 0 and 1",
+        )
+        require(
+            0 <= self.warmup_epochs < self.epochs or self.warmup_epochs == 0,
+            "warmup_epochs",
+            self.warmup_epochs,
+            f"0 or more and below epochs ({self.epochs})",
+        )
         require(0 <= self.label_smoothing < 1, "label_smoothing", self.label_smoothing, "in [0, 1)")
         if self.method in methods.DYNAMIC:
             methods.check(self)
         sparse = self.sparsity > 0 and self.method != "small-dense"
         sparse_node = sparse and self.structure == "node"
-        require(self.criterion == "random" or not sparse_node, "criterion", self.criterion,
-                "'random' unless structure is 'weight'")
+        require(
+            self.criterion == "random" or not sparse_node,
+            "criterion",
+            self.criterion,
+            "'random' unless structure is 'weight'",
+        )
         plain = self.criterion == "random" and self.draw == "exact"
-        require(not self.preserve_flow or not sparse or sparse_node or plain, "preserve_flow", self.preserve_flow,
-                "False unless criterion is 'random' and draw is 'exact'")
-        require(self.rule != "custom" or not sparse or sparse_node or self.layer_densities != (), "layer_densities",
-                self.layer_densities, "a density by layer, of one at least, with rule='custom'")
-        require(self.engine != "compacted" or self.sparsity == 0 or sparse_node or self.method == "small-dense",
-                "engine", self.engine, "'masked' or 'batched' unless structure is 'node'")
+        require(
+            not self.preserve_flow or not sparse or sparse_node or plain,
+            "preserve_flow",
+            self.preserve_flow,
+            "False unless criterion is 'random' and draw is 'exact'",
+        )
+        require(
+            self.rule != "custom" or not sparse or sparse_node or self.layer_densities != (),
+            "layer_densities",
+            self.layer_densities,
+            "a density by layer, of one at least, with rule='custom'",
+        )
+        require(
+            self.engine != "compacted" or self.sparsity == 0 or sparse_node or self.method == "small-dense",
+            "engine",
+            self.engine,
+            "'masked' or 'batched' unless structure is 'node'",
+        )
         if not registry.architecture(self.model).convolutional:
             require(self.engine == "masked", "engine", self.engine, f"'masked' with {self.model}")
-            require(not self.sparsity or self.structure == "weight", "structure", self.structure,
-                    f"'weight' with {self.model}, as only convolutional networks have node masks")
-        require(self.engine != "batched" or _wide(self.model), "engine", self.engine,
-                f"'masked' for {self.model}, which has layers of other than a multiple of 16 channels")
+            require(
+                not self.sparsity or self.structure == "weight",
+                "structure",
+                self.structure,
+                f"'weight' with {self.model}, as only convolutional networks have node masks",
+            )
+        require(
+            self.engine != "batched" or names.fills_registers(self.model),
+            "engine",
+            self.engine,
+            f"'masked' for {self.model}, which has layers of other than a multiple of 16 channels",
+        )
 
     def _without_effect(self) -> set[str]:
         names = methods.without_effect(self)
@@ -248,43 +295,3 @@ def key_of(values: dict[str, Any]) -> str:
 def _replaced(config: RunConfig, changes: tuple[tuple[str, Any, type], ...]) -> RunConfig:
     """Return the copy with changed values, the same one for the same: plans ask for each many times."""
     return replace(config, **{name: value for name, value, _ in changes})
-
-
-@lru_cache
-def _wide(model: str) -> bool:
-    """Return whether lanes of that network fill whole vector registers, so that results do not depend on the lane."""
-    widths = registry.default_widths(model)
-    return all(width % 16 == 0 for width in (*widths.streams, *widths.inner))
-
-
-@lru_cache
-def _canonical_model(dataset: str, model: str, rule: str) -> str:
-    """Return the model's one name, or raise for any name that does not exist."""
-    _, channels, size = catalogue.shape(dataset)
-    registry.check_kind(model, dataset, catalogue.kind(dataset))
-    rules = (*densities.RULES, *densities.SCORED, "custom")
-    if rule not in rules:
-        raise unknown("density rule", rule, rules)
-    found = registry.architecture(model)
-    found.check_images(channels, size)
-    return found.name
-
-
-@lru_cache
-def _check_streamed(dataset: str, engine: str, rule: str, criterion: str, method: str) -> None:
-    """Raise StudyError for what needs all images in memory, of a dataset that is streamed from disk."""
-    if catalogue.folder(dataset):
-        require(engine != "batched", "engine", engine, f"'masked' with {dataset}, which is streamed from disk")
-        require(method not in methods.DYNAMIC, "method", method, f"'static' with {dataset}, streamed from disk")
-        for name, value in (("rule", rule), ("criterion", criterion)):
-            require(value not in densities.NEED_DATA, name, value,
-                    f"one that needs no images with {dataset}, which is streamed from disk")
-
-
-@lru_cache
-def _check_layers(dataset: str, model: str, layers: tuple[tuple[str, float], ...]) -> None:
-    """Raise StudyError for densities of layers that the model does not have."""
-    shapes = registry.shapes(model, *catalogue.shape(dataset))
-    for name, _ in layers:
-        if name not in shapes:
-            raise unknown("layer of layer_densities", name, shapes)

@@ -72,20 +72,40 @@ def check(config: Config) -> None:
         value = getattr(config, name)
         require(value == wanted, name, value, f"{wanted!r} with method={method!r}")
     rules = (*densities.RULES, "custom")
-    require("rule" not in reads or config.rule in rules, "rule", config.rule,
-            f"one that needs no scores with method={method!r}: {', '.join(rules)}")
+    require(
+        "rule" not in reads or config.rule in rules,
+        "rule",
+        config.rule,
+        f"one that needs no scores with method={method!r}: {', '.join(rules)}",
+    )
     if config.source_rule not in densities.RULES:
         raise unknown("density rule source_rule", config.source_rule, densities.RULES)
-    require(0 <= config.source_sparsity <= config.sparsity, "source_sparsity", config.source_sparsity,
-            f"from 0 to sparsity ({config.sparsity:g}): a source mask cannot be sparser than what it has to contain")
-    require(method != "edge-popup" or config.source_sparsity < config.sparsity, "sparsity", config.sparsity,
-            f"above source_sparsity ({config.source_sparsity:g}) with method='edge-popup', which only chooses weights")
+    require(
+        0 <= config.source_sparsity <= config.sparsity,
+        "source_sparsity",
+        config.source_sparsity,
+        f"from 0 to sparsity ({config.sparsity:g}): a source mask cannot be sparser than what it has to contain",
+    )
+    require(
+        method != "edge-popup" or config.source_sparsity < config.sparsity,
+        "sparsity",
+        config.sparsity,
+        f"above source_sparsity ({config.source_sparsity:g}) with method='edge-popup', which only chooses weights",
+    )
     if "start_sparsity" in reads:
-        require(0 <= config.start_sparsity <= config.sparsity, "start_sparsity", config.start_sparsity,
-                f"from 0 to sparsity ({config.sparsity:g}): training starts at least as dense as it ends")
+        require(
+            0 <= config.start_sparsity <= config.sparsity,
+            "start_sparsity",
+            config.start_sparsity,
+            f"from 0 to sparsity ({config.sparsity:g}): training starts at least as dense as it ends",
+        )
     if "prune_rate" in reads:
-        require(0 < config.prune_rate <= 1, "prune_rate", config.prune_rate,
-                "in (0, 1], the share of the kept weights that an update replaces")
+        require(
+            0 < config.prune_rate <= 1,
+            "prune_rate",
+            config.prune_rate,
+            "in (0, 1], the share of the kept weights that an update replaces",
+        )
     if "update_interval" in reads:
         require(config.update_interval >= 1, "update_interval", config.update_interval, "1 step or more")
     if "update_end" in reads:
@@ -94,23 +114,40 @@ def check(config: Config) -> None:
         require(config.threshold_decay >= 0, "threshold_decay", config.threshold_decay, "0 or more")
         require(abs(config.threshold_init) < float("inf"), "threshold_init", config.threshold_init, "finite")
     if "update_start" in reads:
-        require(0 <= config.update_start < config.update_end, "update_start", config.update_start,
-                f"0 or more and below update_end ({config.update_end:g}), as fractions of training")
+        require(
+            0 <= config.update_start < config.update_end,
+            "update_start",
+            config.update_start,
+            f"0 or more and below update_end ({config.update_end:g}), as fractions of training",
+        )
     if "fine_tune_epochs" in reads:
         tuning = config.fine_tune_epochs
-        require(0 <= tuning < config.epochs, "fine_tune_epochs", tuning,
-                f"0 or more and below epochs ({config.epochs})")
+        require(
+            0 <= tuning < config.epochs, "fine_tune_epochs", tuning, f"0 or more and below epochs ({config.epochs})"
+        )
         shorter = min(tuning, config.epochs - tuning) or config.epochs
-        require(config.warmup_epochs < shorter or not config.warmup_epochs, "warmup_epochs", config.warmup_epochs,
-                f"below the {shorter} epochs of a schedule: edge-popup and fine-tuning have one each")
+        require(
+            config.warmup_epochs < shorter or not config.warmup_epochs,
+            "warmup_epochs",
+            config.warmup_epochs,
+            f"below the {shorter} epochs of a schedule: edge-popup and fine-tuning have one each",
+        )
     if "levels" in reads:
         k = config.rewind_epoch
         require(config.levels >= 2, "levels", config.levels, "2 or more, between which weights are pruned")
         require(0 <= k < config.epochs, "rewind_epoch", k, f"0 or more and below epochs ({config.epochs})")
-        require((config.epochs - k) % config.levels == 0, "epochs", config.epochs,
-                f"rewind_epoch ({k}) and a multiple of levels ({config.levels}), which share the epochs after it")
-        require(config.warmup_epochs < level_epochs(config), "warmup_epochs", config.warmup_epochs,
-                f"below the {level_epochs(config)} epochs of a level")
+        require(
+            (config.epochs - k) % config.levels == 0,
+            "epochs",
+            config.epochs,
+            f"rewind_epoch ({k}) and a multiple of levels ({config.levels}), which share the epochs after it",
+        )
+        require(
+            config.warmup_epochs < level_epochs(config),
+            "warmup_epochs",
+            config.warmup_epochs,
+            f"below the {level_epochs(config)} epochs of a level",
+        )
 
 
 def check_schedule(config: Config) -> None:
@@ -166,8 +203,12 @@ class Updates:
         self.first, self.last = (int(share * steps) for share in (start, end))
         room = min(self.last, steps - 1) - self.first
         self.updates = room // self.interval
-        require(self.updates > 0, "update_interval", self.interval,
-                f"at most {room}, as masks change between steps {self.first} and {self.last} of {steps}")
+        require(
+            self.updates > 0,
+            "update_interval",
+            self.interval,
+            f"at most {room}, as masks change between steps {self.first} and {self.last} of {steps}",
+        )
 
     def number(self, step: int) -> int | None:
         """Return which update `step` is, from 1, or None for a step without."""
@@ -220,4 +261,3 @@ def start_sparsity(config: Config) -> float:
     if "start_sparsity" in reads:
         return max(config.start_sparsity, config.source_sparsity)
     return config.sparsity if "rule" in reads else config.source_sparsity
-

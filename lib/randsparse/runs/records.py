@@ -165,8 +165,7 @@ def alike(one: Record, other: Record) -> tuple[Record, Record]:
         return {name: each for name, each in value.items() if name not in lacking} if value else value
 
     return tuple(
-        {**record, "curve": [kept(point) for point in record["curve"]], "test": kept(record["test"])}
-        for record in both
+        {**record, "curve": [kept(point) for point in record["curve"]], "test": kept(record["test"])} for record in both
     )
 
 
@@ -262,9 +261,7 @@ def frame_of(rows: Iterable[dict[str, Any]]) -> pd.DataFrame:
 
     names = dict.fromkeys((*COLUMNS, *COST_COLUMNS))
     frame = pd.DataFrame(list(rows), columns=list(names))
-    return frame.astype(
-        dict.fromkeys((*NUMBERS, "images"), float) | dict.fromkeys((*OPTIONAL, "threads"), "Int64")
-    )
+    return frame.astype(dict.fromkeys((*NUMBERS, "images"), float) | dict.fromkeys((*OPTIONAL, "threads"), "Int64"))
 
 
 def _has_its_types(record: Record) -> bool:

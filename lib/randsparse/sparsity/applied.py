@@ -80,8 +80,10 @@ def covered(model: nn.Module, mask: Mapping[str, Tensor]) -> dict[str, nn.Parame
             raise StudyError(f"the mask covers {name!r}, which the model does not have: make it of this model's shapes")
         shape = tuple(parameters[name].shape)
         if shape != tuple(kept.shape):
-            raise StudyError(f"the mask of {name!r} has shape {tuple(kept.shape)}, the weight {shape}: make the mask "
-                             "of this model's shapes")  # fmt: skip
+            raise StudyError(
+                f"the mask of {name!r} has shape {tuple(kept.shape)}, the weight {shape}: make the mask "
+                "of this model's shapes"
+            )
         if any(isinstance(hook, _Hook) for hook in (parameters[name]._backward_hooks or {}).values()):
             raise StudyError(f"a mask is in force on {name!r} already: remove() what Mask.apply returned first")
     return {name: parameters[name] for name in mask}

@@ -217,8 +217,10 @@ def _sizes(shapes: Shapes) -> np.ndarray:
 def check_shapes(shapes: object) -> None:
     """Raise StudyError for what is no mapping of names to shapes, such as a network."""
     if not isinstance(shapes, Mapping):
-        raise StudyError(f"a {type(shapes).__name__} has no shapes by name: give masks.weights_of(model), or a mapping "
-                         "of names of weights to shapes")  # fmt: skip
+        raise StudyError(
+            f"a {type(shapes).__name__} has no shapes by name: give masks.weights_of(model), or a mapping "
+            "of names of weights to shapes"
+        )
 
 
 def check(shapes: Shapes, density: float, floors: Mapping[str, float] | None = None) -> None:

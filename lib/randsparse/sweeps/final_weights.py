@@ -163,8 +163,10 @@ def _difference(record: Record, before: Record) -> str:
         if new != old:
             name, here, there = f"test {metric}", new, old
             break
-    made = [" ".join(str(each["environment"].get(part)) for part in ("torch", "device", "hardware"))
-            for each in (record, before)]  # fmt: skip
+    made = [
+        " ".join(str(each["environment"].get(part)) for part in ("torch", "device", "hardware"))
+        for each in (record, before)
+    ]
     return (
         f"run {record['key']} gave another result when trained again for its weights ({name} {here}, not {there}; here "
         f"{made[0]}, then {made[1]}): nothing was changed; train the run on the machine and versions of its record, or "

@@ -60,8 +60,9 @@ def evaluate(
     for name in dict.fromkeys(unit.run.dataset for unit in todo):
         for each in dict.fromkeys(each for unit in todo if unit.run.dataset == name for each in unit.evaluations):
             each.check(data.load(name, folder), folder)
-    final_weights.ensure((unit.run for unit in todo), store, workers=workers, data_dir=folder, device=device,
-                   progress=progress)  # fmt: skip
+    final_weights.ensure(
+        (unit.run for unit in todo), store, workers=workers, data_dir=folder, device=device, progress=progress
+    )
     todo = missing(runs, wanted, store) if todo else []  # without the runs that diverged just now
     total = sum(len(unit.evaluations) for unit in todo)
     shown = progress and total > 0

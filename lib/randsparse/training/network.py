@@ -147,8 +147,9 @@ def _node(config: RunConfig, parent: nn.Module) -> Network:
     """A node mask: over the parent, or as the compacted network that computes the same."""
     keep = nodes.draw_nodes(parent, config.density, config.mask_seed)
     mask = nodes.node_mask(parent, keep)
-    small = registry.build(config.model, parent.classifier.out_features, parent.stem.in_channels, 8,
-                         nodes.compact_widths(keep))  # fmt: skip
+    small = registry.build(
+        config.model, parent.classifier.out_features, parent.stem.in_channels, 8, nodes.compact_widths(keep)
+    )
     own = _init_scales(maskable(parent), maskable(small)) if config.init_scale == "own" else {}
     initialize(parent, config.init_seed, {name: 1 / scale for name, scale in own.items()})
     densities = report(config, mask, parent)

@@ -64,9 +64,7 @@ def make_optimizer(config: RunConfig, model: nn.Module) -> torch.optim.Optimizer
     return optimizer_of(config, weights, [p for p in parameters if p.dim() <= 1 or id(p) in embeddings])
 
 
-def optimizer_of(
-    config: RunConfig, weights: list[nn.Parameter], others: list[nn.Parameter]
-) -> torch.optim.Optimizer:
+def optimizer_of(config: RunConfig, weights: list[nn.Parameter], others: list[nn.Parameter]) -> torch.optim.Optimizer:
     """Return the optimiser of parameters, with weight decay on `weights` alone.
 
     On a GPU the learning rate is a tensor there, which a captured step can read.

@@ -120,9 +120,7 @@ def prepare(
     return make(configs, nets, dataset, batches, model, method, device, **options)
 
 
-def _load(
-    config: RunConfig, data_dir: str | Path | None, device: str, processes: Processes
-) -> Dataset | ImageFolder:
+def _load(config: RunConfig, data_dir: str | Path | None, device: str, processes: Processes) -> Dataset | ImageFolder:
     """Return the dataset of a run: in memory, on the device; or as a folder of images, as several processes need it."""
     if folder(config.dataset) or processes.size > 1:
         return folders.load(config.dataset, data_dir, config.train_samples)
@@ -136,8 +134,10 @@ def _check_images(
     if len(set(processes.gathered(dataset.digest))) > 1:
         raise StudyError(f"{dataset.root} has other images on one machine than on another: give all the same")
     if state and state["images"] != dataset.digest:
-        raise StudyError(f"{dataset.root} has other images than when run {config.key} began: restore them, or remove "
-                         f"{checkpoints.path_of(config, checkpoint_dir)} to train it anew")  # fmt: skip
+        raise StudyError(
+            f"{dataset.root} has other images than when run {config.key} began: restore them, or remove "
+            f"{checkpoints.path_of(config, checkpoint_dir)} to train it anew"
+        )
 
 
 def _advance(trainer: Trainer, checkpoint_dir: Path | None, processes: Processes) -> None:

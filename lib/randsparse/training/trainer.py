@@ -82,8 +82,10 @@ class Trainer:
     @property
     def diverged(self) -> list[bool]:
         """Whether the last losses of each run were not finite."""
-        return [bool(curve) and not all(map(math.isfinite, (curve[-1]["train_loss"], curve[-1]["val_loss"])))
-                for curve in self.curves]  # fmt: skip
+        return [
+            bool(curve) and not all(map(math.isfinite, (curve[-1]["train_loss"], curve[-1]["val_loss"])))
+            for curve in self.curves
+        ]
 
     def train_epoch(self) -> None:
         """One pass over the training part, then one over the validation part."""
@@ -207,8 +209,10 @@ class Trainer:
         if self.costs:
             parts = [part | {"dynamics": self.method.state_dict() | self.costs.state_dict()} for part in parts]
         seconds = self.seconds / len(self.configs)
-        return [part | {"epoch": self.epoch, "seconds": seconds, "curve": curve}
-                for part, curve in zip(parts, self.curves, strict=True)]  # fmt: skip
+        return [
+            part | {"epoch": self.epoch, "seconds": seconds, "curve": curve}
+            for part, curve in zip(parts, self.curves, strict=True)
+        ]
 
     def state_of_runs(self, whole: dict[str, Any]) -> list[dict[str, Any]]:
         """Return the states of networks and optimisers, of each run, from those of the model."""

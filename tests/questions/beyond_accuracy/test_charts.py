@@ -102,12 +102,23 @@ def test_a_check_that_does_not_hold_is_a_cross():
 def test_the_summary_has_better_on_the_right_whatever_the_sign():
     rows = pd.DataFrame(
         [
-            {"measure": each.column, "baseline": "dense", "unit": each.unit, "margin": 0.01, "structure": "weight",
-             "sparsity": 0.8, "mean": 0.05, "low": 0.04, "high": 0.07, "n": 3, "n_baseline": 3,
-             "verdict": "worse" if each.lower else "better"}
+            {
+                "measure": each.column,
+                "baseline": "dense",
+                "unit": each.unit,
+                "margin": 0.01,
+                "structure": "weight",
+                "sparsity": 0.8,
+                "mean": 0.05,
+                "low": 0.04,
+                "high": 0.07,
+                "n": 3,
+                "n_baseline": 3,
+                "verdict": "worse" if each.lower else "better",
+            }
             for each in MEASURES
         ]
-    )  # fmt: skip
+    )
     figure = charts.summary(rows)
     (ax,) = figure.axes
     drawn = [line.lines[0].get_xdata()[0] for line in ax.containers]

@@ -24,17 +24,28 @@ from randsparse.sweeps import measuring
 NAME = "06_beyond_accuracy"
 TINY = parameters.profile_parameters(NAME, "tiny", REPOSITORY)
 SMALLEST = {
-    "train_samples": 128, "epochs": 2, "seeds": 2, "arms": ["dense", "random"], "ood_sets": ["rotated"],
-    "ood_images": 40, "corruptions": ["contrast"], "severities": [3], "corruption_images": 40, "epsilons": [16.0],
-    "masking_epsilon": 16.0, "attack_images": 30,
-}  # fmt: skip
+    "train_samples": 128,
+    "epochs": 2,
+    "seeds": 2,
+    "arms": ["dense", "random"],
+    "ood_sets": ["rotated"],
+    "ood_images": 40,
+    "corruptions": ["contrast"],
+    "severities": [3],
+    "corruption_images": 40,
+    "epsilons": [16.0],
+    "masking_epsilon": 16.0,
+    "attack_images": 30,
+}
 
 
 def test_the_plan_is_a_function_of_parameters_and_names_each_evaluation_once():
     wanted = questions.wanted(NAME, TINY)
     assert wanted == questions.wanted(NAME, TINY) and len(wanted) == len({each.key for each in wanted})
-    counts = {kind: sum(isinstance(each, kind) for each in wanted) for kind in
-              (Calibration, OutOfDistribution, Corruption, Adversarial)}  # fmt: skip
+    counts = {
+        kind: sum(isinstance(each, kind) for each in wanted)
+        for kind in (Calibration, OutOfDistribution, Corruption, Adversarial)
+    }
     # FGSM, PGD and noise at two budgets; the check for masking adds all of its five at another one
     assert list(counts.values()) == [1, 2, 4, 11]
     assert set(plan.suite(TINY).values()) <= set(wanted)
@@ -184,7 +195,7 @@ def test_a_lost_evaluation_makes_the_notebook_stale_and_is_made_again(small, mad
     monkeypatch.setattr(Study, "stale", lambda self: [NAME])
     with pytest.raises(StudyError, match="^1 evaluations are missing: make them with make runs PROFILE=tiny$"):
         command_line.make_notebooks(results)
-    monkeypatch.setattr("randsparse.training.training.train_together", None)  # the weights are there
+    monkeypatch.setattr("randsparse.training.train.train_together", None)  # the weights are there
     command_line.make_runs(results)
     assert said[-2:] == [f"{NAME}: 1 evaluations to be made of 1 runs", "all runs of this profile are in the store"]
     assert json.loads(lost.read_text())["values"] == before

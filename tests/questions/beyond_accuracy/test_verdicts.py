@@ -18,8 +18,13 @@ def measured(n: int = 6, noise: float = 0.001, **effects: float) -> pd.DataFrame
     """Networks that are all alike but for noise, and for what `effects` add to measures of random masks."""
     random = np.random.default_rng(0)
     rows = []
-    for arm, sparsity in (("dense", 0.0), ("random", 0.8), ("random", 0.9), ("small dense (own scale)", 0.8),
-                          ("small dense (own scale)", 0.9)):  # fmt: skip
+    for arm, sparsity in (
+        ("dense", 0.0),
+        ("random", 0.8),
+        ("random", 0.9),
+        ("small dense (own scale)", 0.8),
+        ("small dense (own scale)", 0.9),
+    ):
         for replicate in range(n):
             values = {name: value + random.normal(0, noise) for name, value in EVERYWHERE.items()}
             if arm == "random":

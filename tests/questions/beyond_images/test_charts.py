@@ -14,13 +14,18 @@ def made_up(n: int = 3) -> pd.DataFrame:
     """One row a run of two datasets, whose arms differ by a tenth."""
     random = np.random.default_rng(0)
     rows = [
-        {"dataset": dataset, "arm": arm, "structure": "weight", "sparsity": sparsity,
-         "test_accuracy": 0.8 - 0.1 * index + random.normal(0, 0.01)}
+        {
+            "dataset": dataset,
+            "arm": arm,
+            "structure": "weight",
+            "sparsity": sparsity,
+            "test_accuracy": 0.8 - 0.1 * index + random.normal(0, 0.01),
+        }
         for dataset in ("table", "text")
         for index, arm in enumerate(["dense", *ARMS])
         for sparsity in ([0.0] if arm == "dense" else [0.5, 0.9])
         for _ in range(n)
-    ]  # fmt: skip
+    ]
     return pd.DataFrame(rows)
 
 

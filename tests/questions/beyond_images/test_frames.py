@@ -15,12 +15,22 @@ from randsparse.runs.store import Store
 
 NAME = "12_beyond_images"
 PARAMETERS = {
-    "models": {"breast-cancer": "mlp-3-32", "docstrings": "transformer-1-16"}, "train_samples": {"docstrings": 320},
-    "epochs": {"breast-cancer": 4, "docstrings": 2}, "seeds": {"breast-cancer": 3, "docstrings": 2},
-    "sparsities": [0.5, 0.9], "rules": ["uniform", "er"], "methods": ["set", "gmp"], "source_sparsities": [0.0, 0.5],
-    "source_rule": "er", "rule": "er", "update_interval": 3, "lrs": [0.01, 0.02], "tuning_seeds": 2,
-    "optimizer": "adamw", "batch_size": 32,
-}  # fmt: skip
+    "models": {"breast-cancer": "mlp-3-32", "docstrings": "transformer-1-16"},
+    "train_samples": {"docstrings": 320},
+    "epochs": {"breast-cancer": 4, "docstrings": 2},
+    "seeds": {"breast-cancer": 3, "docstrings": 2},
+    "sparsities": [0.5, 0.9],
+    "rules": ["uniform", "er"],
+    "methods": ["set", "gmp"],
+    "source_sparsities": [0.0, 0.5],
+    "source_rule": "er",
+    "rule": "er",
+    "update_interval": 3,
+    "lrs": [0.01, 0.02],
+    "tuning_seeds": 2,
+    "optimizer": "adamw",
+    "batch_size": 32,
+}
 
 
 @pytest.fixture(scope="module")
@@ -97,19 +107,25 @@ def test_numbers_are_needed_for_each_dataset():
 
 def test_differences_are_within_a_dataset_and_each_has_its_verdict():
     noise = np.array([-0.001, 0.0, 0.001, 0.0005])
-    means = {("one", DENSE, 0.0): 0.9, ("one", "random er", 0.5): 0.9, ("two", DENSE, 0.0): 0.8,
-             ("two", "random er", 0.5): 0.6}  # fmt: skip
+    means = {
+        ("one", DENSE, 0.0): 0.9,
+        ("one", "random er", 0.5): 0.9,
+        ("two", DENSE, 0.0): 0.8,
+        ("two", "random er", 0.5): 0.6,
+    }
     rows = [
-        pd.DataFrame({"test_accuracy": mean + noise})
-        .assign(dataset=dataset, arm=arm, structure="weight", sparsity=sparsity)
+        pd.DataFrame({"test_accuracy": mean + noise}).assign(
+            dataset=dataset, arm=arm, structure="weight", sparsity=sparsity
+        )
         for (dataset, arm, sparsity), mean in means.items()
     ]
     found = frames.differences(pd.concat(rows), frames.against_dense({"rules": ["er"]}), margin=0.01)
     assert found[["dataset", "verdict"]].to_numpy().tolist() == [["one", "equivalent"], ["two", "worse"]]
     verdicts = frames.verdicts("they match", found, "equivalent", ["one", "two"])
     assert [(each["claim"], each["verdict"]) for each in verdicts] == [
-        ("one: they match", "supported"), ("two: they match", "contradicted"),
-    ]  # fmt: skip
+        ("one: they match", "supported"),
+        ("two: they match", "contradicted"),
+    ]
 
 
 def test_pairs_name_the_arms_of_the_plan():

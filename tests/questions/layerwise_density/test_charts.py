@@ -9,17 +9,26 @@ from randsparse.comparison import stats
 from randsparse.comparison.marks import RULE_COLOURS
 from randsparse.errors import StudyError
 from randsparse.questions.layerwise_density import charts as rule_charts
-from randsparse.questions.layerwise_density import frames
+from randsparse.questions.layerwise_density import frames, layer_charts
 from randsparse.questions.layerwise_density.plan import score_mask
 
-MEANS = {("dense", 0.0): 0.9, ("uniform", 0.5): 0.9, ("uniform", 0.995): 0.1, ("erk", 0.5): 0.89, ("erk", 0.995): 0.6,
-         ("uniform+", 0.5): 0.9}  # fmt: skip
+MEANS = {
+    ("dense", 0.0): 0.9,
+    ("uniform", 0.5): 0.9,
+    ("uniform", 0.995): 0.1,
+    ("erk", 0.5): 0.89,
+    ("erk", 0.995): 0.6,
+    ("uniform+", 0.5): 0.9,
+}
 UNREACHABLE = [("weight", 0.995, "uniform+")]
 
 
 def runs(means, shares=None, n=3):
-    rows = [(arm, sparsity, mean + shift) for (arm, sparsity), mean in means.items()
-            for shift in 0.004 * np.linspace(-1, 1, n)]  # fmt: skip
+    rows = [
+        (arm, sparsity, mean + shift)
+        for (arm, sparsity), mean in means.items()
+        for shift in 0.004 * np.linspace(-1, 1, n)
+    ]
     frame = pd.DataFrame(rows, columns=["arm", "sparsity", "test_accuracy"]).assign(structure="weight")
     frame["density_realised"] = 1 - frame["sparsity"]
     share = 1.0 if shares is None else frame["arm"].map(shares) * frame["sparsity"].gt(0.9) + frame["sparsity"].le(0.9)
@@ -103,12 +112,28 @@ def test_masks_stand_beside_what_is_left_of_them():
     figure = rule_charts.accuracy_of_masks(runs(MASKS), CRITERIA)
     ax = figure.axes[0]
     assert [text.get_text() for text in ax.get_xticklabels()] == ["snip", "synflow"]
-    found = {(round(float(each.lines[0].get_xdata()[0]), 2), each.lines[0].get_markerfacecolor() == "white"):
-             float(each.lines[0].get_ydata()[0]) for each in ax.containers}  # fmt: skip
-    assert found == pytest.approx({(-0.22, False): 0.9, (0, True): 0.7, (0.22, False): 0.9, (0.78, False): 0.9,
-                                   (1, True): 0.7, (1.22, False): 0.9})  # fmt: skip
-    assert legend_texts(figure) == ["dense (n = 3)", "score mask", "score mask, other initial weights",
-                                    "shuffled in its layers"]  # fmt: skip
+    found = {
+        (round(float(each.lines[0].get_xdata()[0]), 2), each.lines[0].get_markerfacecolor() == "white"): float(
+            each.lines[0].get_ydata()[0]
+        )
+        for each in ax.containers
+    }
+    assert found == pytest.approx(
+        {
+            (-0.22, False): 0.9,
+            (0, True): 0.7,
+            (0.22, False): 0.9,
+            (0.78, False): 0.9,
+            (1, True): 0.7,
+            (1.22, False): 0.9,
+        }
+    )
+    assert legend_texts(figure) == [
+        "dense (n = 3)",
+        "score mask",
+        "score mask, other initial weights",
+        "shuffled in its layers",
+    ]
 
 
 @pytest.mark.parametrize("sparsities", [[0.9], [0.9, 0.98]])
@@ -119,8 +144,11 @@ def test_tests_of_masks_have_a_panel_each_on_one_scale(sparsities):
     figure = rule_charts.mask_differences(shuffled, common.differences(runs(means), redrawn, 0.01), 0.01)
     left, right = figure.axes
     names = [text.get_text() for text in left.get_yticklabels()]
-    assert names == (["snip", "synflow"] if len(sparsities) == 1 else
-                     [f"{name}, {level} %" for name in ("snip", "synflow") for level in (90, 98)])  # fmt: skip
+    assert names == (
+        ["snip", "synflow"]
+        if len(sparsities) == 1
+        else [f"{name}, {level} %" for name in ("snip", "synflow") for level in (90, 98)]
+    )
     assert left.get_xlim() == right.get_xlim() and right.get_xlim()[1] > 0.2
     assert {each.lines[0].get_marker() for each in right.containers} == {"^"}
     assert legend_texts(figure) == ["within ±1 point", "equivalent", "better"]
@@ -139,8 +167,13 @@ NAMES = ["stem.weight", "group1.0.conv1.weight", "group2.0.shortcut.weight", "cl
 
 
 def layers(rules=("uniform", "erk"), sparsities=(0.5, 0.9), names=NAMES):
-    rows = [(rule, sparsity, replicate, name, common.role(name, names))
-            for rule in rules for sparsity in sparsities for replicate in range(2) for name in names]  # fmt: skip
+    rows = [
+        (rule, sparsity, replicate, name, common.role(name, names))
+        for rule in rules
+        for sparsity in sparsities
+        for replicate in range(2)
+        for name in names
+    ]
     frame = pd.DataFrame(rows, columns=["arm", "sparsity", "replicate", "layer", "role"])
     frame["asked"] = frame["density"] = 1 - frame["sparsity"]
     frame.loc[(frame["arm"] == "erk") & (frame["role"] == "first layer"), "density"] = 1.0
@@ -148,7 +181,7 @@ def layers(rules=("uniform", "erk"), sparsities=(0.5, 0.9), names=NAMES):
 
 
 def test_layers_are_cells_with_their_densities_and_those_with_a_role_are_framed():
-    figure = rule_charts.density_of_layers(layers())
+    figure = layer_charts.density_of_layers(layers())
     half, tenth = figure.axes[:2]
     assert [text.get_text() for text in half.get_xticklabels()][::3] == ["stem", "classifier"]
     assert [text.get_text() for text in half.get_yticklabels()] == ["uniform", "erk"]
@@ -161,16 +194,16 @@ def test_layers_are_cells_with_their_densities_and_those_with_a_role_are_framed(
 def test_a_rule_that_cannot_reach_a_sparsity_has_empty_cells():
     frame = layers()
     frame = frame[(frame["arm"] == "erk") | (frame["sparsity"] == 0.5)]
-    assert [text.get_text() for text in rule_charts.density_of_layers(frame).axes[1].texts][:4] == ["–"] * 4
+    assert [text.get_text() for text in layer_charts.density_of_layers(frame).axes[1].texts][:4] == ["–"] * 4
 
 
 def test_cells_of_many_layers_have_no_numbers():
     many = [f"group1.{index}.conv1.weight" for index in range(20)]
-    assert not rule_charts.density_of_layers(layers(names=many)).axes[0].texts
+    assert not layer_charts.density_of_layers(layers(names=many)).axes[0].texts
 
 
 def test_roles_have_a_panel_each_and_a_line_a_rule():
-    figure = rule_charts.density_of_roles(layers())
+    figure = layer_charts.density_of_roles(layers())
     assert [ax.get_title() for ax in figure.axes] == ["First layer", "Shortcuts", "Classifier"]
     lines = {line.get_label(): list(line.get_ydata()) for line in figure.axes[0].get_lines()}
     assert lines["erk"] == [1, 1] and lines["uniform"] == pytest.approx([0.5, 0.1])
@@ -180,6 +213,6 @@ def test_roles_have_a_panel_each_and_a_line_a_rule():
 
 def test_an_unknown_rule_and_nothing_to_draw_are_one_clear_line():
     with pytest.raises(StudyError, match="unknown density rule 'erq'"):
-        rule_charts.density_of_layers(layers(rules=("erq",)))
+        layer_charts.density_of_layers(layers(rules=("erq",)))
     with pytest.raises(StudyError, match="nothing to draw"):
-        rule_charts.density_of_roles(layers().iloc[:0])
+        layer_charts.density_of_roles(layers().iloc[:0])

@@ -13,9 +13,18 @@ from randsparse.questions.layerwise_density import frames, plan
 from randsparse.questions.layerwise_density.plan import score_mask
 from randsparse.training import network
 
-PARAMETERS = {"dataset": "digits", "train_samples": 320, "model": "wrn-10-1", "batch_size": 32, "epochs": 3, "seeds": 2,
-              "rules": ["uniform", "synflow"], "sparsities": [0.995], "criteria": ["synflow"],
-              "mask_sparsities": [0.9]}  # fmt: skip
+PARAMETERS = {
+    "dataset": "digits",
+    "train_samples": 320,
+    "model": "wrn-10-1",
+    "batch_size": 32,
+    "epochs": 3,
+    "seeds": 2,
+    "rules": ["uniform", "synflow"],
+    "sparsities": [0.995],
+    "criteria": ["synflow"],
+    "mask_sparsities": [0.9],
+}
 NAMES = ["stem.weight", "group1.0.conv1.weight", "group2.0.shortcut.weight", "classifier.weight"]
 
 
@@ -78,8 +87,9 @@ def test_roles_are_told_by_place_and_name():
 
 def rows(**columns):
     """Four layers of 100 weights, in one run a replicate."""
-    frame = pd.DataFrame({"arm": "a", "sparsity": 0.75, "replicate": 0, "asked": 0.25, "layer": NAMES, "size": 100}
-                         | columns)  # fmt: skip
+    frame = pd.DataFrame(
+        {"arm": "a", "sparsity": 0.75, "replicate": 0, "asked": 0.25, "layer": NAMES, "size": 100} | columns
+    )
     frame["role"] = [common.role(name, NAMES) for name in frame["layer"]]
     return frame.assign(density=frame["kept"] / frame["size"])
 

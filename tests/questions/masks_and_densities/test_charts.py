@@ -38,8 +38,14 @@ def test_many_pictures_stand_in_one_row():
 
 
 def test_layer_densities_are_in_order_of_depth_on_one_scale():
-    frame = pd.DataFrame({"rule": "erk", "layer": ["stem.weight", "a.weight"] * 2, "density": [1, 0.5, 0.2, 0.1],
-                          "sparsity": [0.5, 0.5, 0.9, 0.9]})  # fmt: skip
+    frame = pd.DataFrame(
+        {
+            "rule": "erk",
+            "layer": ["stem.weight", "a.weight"] * 2,
+            "density": [1, 0.5, 0.2, 0.1],
+            "sparsity": [0.5, 0.5, 0.9, 0.9],
+        }
+    )
     first, second = mask_charts.layer_densities(frame).axes
     assert [text.get_text() for text in first.get_xticklabels()] == ["stem", "a"]
     assert list(line(second, "erk").get_ydata()) == [0.2, 0.1]
@@ -47,8 +53,15 @@ def test_layer_densities_are_in_order_of_depth_on_one_scale():
 
 
 def test_realised_against_asked_has_a_panel_a_network_and_tells_allocators_apart():
-    frame = pd.DataFrame({"model": ["small", "small", "large", "large"], "rule": "balanced", "asked": 0.5,
-                          "allocator": ["exact", "clipped"] * 2, "realised": [0.5, 0.3, 0.5, 0.2]})  # fmt: skip
+    frame = pd.DataFrame(
+        {
+            "model": ["small", "small", "large", "large"],
+            "rule": "balanced",
+            "asked": 0.5,
+            "allocator": ["exact", "clipped"] * 2,
+            "realised": [0.5, 0.3, 0.5, 0.2],
+        }
+    )
     figure = mask_charts.asked_vs_realised(frame)
     small, large = figure.axes
     assert small.get_title() == "small"

@@ -129,8 +129,10 @@ def test_pairs_are_independent_and_share_what_chance_gives(network):
 def test_nested_masks_lie_within_denser_ones_of_their_seed_only(network):
     frame = survey.nested(network, ["uniform", "erk+"], [0.9, 0.5, 0.995], seeds=2)
     assert set(zip(frame["rule"], frame["sparsity"], frame["denser"], strict=True)) == {
-        ("uniform", 0.9, 0.5), ("uniform", 0.995, 0.9), ("erk+", 0.9, 0.5)
-    }  # fmt: skip
+        ("uniform", 0.9, 0.5),
+        ("uniform", 0.995, 0.9),
+        ("erk+", 0.9, 0.5),
+    }
     assert (frame["contained"] == 1).all() and (frame["outside"] == 0).all()
     halves = frame[(frame["rule"] == "uniform") & (frame["sparsity"] == 0.9)]
     assert halves["elsewhere"].between(0.45, 0.55).all()

@@ -10,13 +10,22 @@ from randsparse.questions.random_search import charts
 
 ROWS = pd.DataFrame(
     [
-        {"structure": "node", "sparsity": sparsity, "early_epochs": epochs, "measured": measured, "mean": mean,
-         "low": mean - 0.01, "high": mean + 0.01, "n": 3, "n_baseline": 3}
+        {
+            "structure": "node",
+            "sparsity": sparsity,
+            "early_epochs": epochs,
+            "measured": measured,
+            "mean": mean,
+            "low": mean - 0.01,
+            "high": mean + 0.01,
+            "n": 3,
+            "n_baseline": 3,
+        }
         for sparsity in (0.2, 0.8)
         for epochs in (1, 4)
         for measured, mean in (("early_val_accuracy", 0.05), ("test_accuracy", 0.0))
     ]
-)  # fmt: skip
+)
 
 
 def test_each_panel_has_a_line_a_sparsity_over_the_early_phases():

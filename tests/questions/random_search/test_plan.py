@@ -14,11 +14,22 @@ from randsparse.questions.random_search import plan
 from randsparse.runs.store import Store
 
 PARAMETERS = {
-    "dataset": "digits", "model": "wrn-10-1", "sparsities": [0.0, 0.8], "structures": ["weight", "node"],
+    "dataset": "digits",
+    "model": "wrn-10-1",
+    "sparsities": [0.0, 0.8],
+    "structures": ["weight", "node"],
     "arms": list(plan.ARMS),
-    "rule": "erk", "node_engine": "compacted", "seeds": 2, "populations": 2, "population_size": 3, "early_epochs": 2,
-    "keep": 1, "halving_rate": 0, "vary": "mask+init", "epochs": 8,
-}  # fmt: skip
+    "rule": "erk",
+    "node_engine": "compacted",
+    "seeds": 2,
+    "populations": 2,
+    "population_size": 3,
+    "early_epochs": 2,
+    "keep": 1,
+    "halving_rate": 0,
+    "vary": "mask+init",
+    "epochs": 8,
+}
 
 
 def test_the_plan_asks_for_controls_and_candidates_then_for_survivors(tmp_path):
@@ -57,8 +68,13 @@ def test_one_candidate_of_each_population_is_chosen(tmp_path):
 
 def test_early_phases_share_their_candidates(tmp_path):
     store = Store(tmp_path)
-    parameters = {**PARAMETERS, "early_phases": [0.25, 0.5], "structures": ["node"], "sparsities": [0.8],
-                  "arms": [RANDOM, SEARCHED]}  # fmt: skip
+    parameters = {
+        **PARAMETERS,
+        "early_phases": [0.25, 0.5],
+        "structures": ["node"],
+        "sparsities": [0.8],
+        "arms": [RANDOM, SEARCHED],
+    }
     first = questions.plan("02_random_search", parameters, store)
     assert {config.stop_epoch for config in first} == {None, 4} and len(first) == 2 + 2 * 3
     finish("02_random_search", parameters, store)
@@ -67,8 +83,11 @@ def test_early_phases_share_their_candidates(tmp_path):
     assert set(ends.groupby(["arm", "early_epochs"]).size()) == {2}
     advantages = searched_frames.advantages(ends, margin=0.01)
     assert set(zip(advantages["early_epochs"], advantages["measured"], strict=True)) == {
-        (2, "early_val_accuracy"), (2, "test_accuracy"), (4, "early_val_accuracy"), (4, "test_accuracy"),
-    }  # fmt: skip
+        (2, "early_val_accuracy"),
+        (2, "test_accuracy"),
+        (4, "early_val_accuracy"),
+        (4, "test_accuracy"),
+    }
     assert compared.after(2).searches == compared.searches[:2]
 
 

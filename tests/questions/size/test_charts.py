@@ -42,8 +42,14 @@ def test_costs_have_a_line_for_each_model_and_each_narrow_control():
 
 
 def test_the_chosen_rate_is_ringed():
-    rates = pd.DataFrame({"sparsity": 0.5, "lr": [0.1, 0.1, 0.2, 0.2], "val_accuracy": [0.8, 0.82, 0.9, 0.91],
-                          "chosen": [False, False, True, True]})  # fmt: skip
+    rates = pd.DataFrame(
+        {
+            "sparsity": 0.5,
+            "lr": [0.1, 0.1, 0.2, 0.2],
+            "val_accuracy": [0.8, 0.82, 0.9, 0.91],
+            "chosen": [False, False, True, True],
+        }
+    )
     (ax,) = charts.learning_rates(rates).axes
     ring = next(line for line in ax.get_lines() if line.get_markersize() == 13)
     assert ring.get_ydata() == pytest.approx([0.905])

@@ -14,9 +14,15 @@ from randsparse.study import parameters
 
 ROOT = parameters.find_root()
 PARAMETERS = {
-    "dataset": "digits", "models": ["wrn-10-1", "wrn-10-2"], "narrow": ["wrn-10-2"], "sparsities": [0.5, 0.9],
-    "lrs": [0.1, 0.2, 0.4], "rule": "erk", "seeds": 2, "epochs": 3,
-}  # fmt: skip
+    "dataset": "digits",
+    "models": ["wrn-10-1", "wrn-10-2"],
+    "narrow": ["wrn-10-2"],
+    "sparsities": [0.5, 0.9],
+    "lrs": [0.1, 0.2, 0.4],
+    "rule": "erk",
+    "seeds": 2,
+    "epochs": 3,
+}
 MARGIN = 0.005
 
 
@@ -108,8 +114,15 @@ def test_sparse_and_wide_against_narrow_is_read_from_the_data(effect, verdict):
 
 def test_published_points_stand_beside_runs_of_their_recipe_only():
     recipe = {name: [value] * 2 for name, value in frames.PUBLISHED_RECIPE.items()}
-    ours = pd.DataFrame({**recipe, "model": ["resnet-20", "resnet-20"], "rule": ["erk", "erk"],
-                         "sparsity": [0.0, 0.8], "arm": ["dense", "random"]})  # fmt: skip
+    ours = pd.DataFrame(
+        {
+            **recipe,
+            "model": ["resnet-20", "resnet-20"],
+            "rule": ["erk", "erk"],
+            "sparsity": [0.0, 0.8],
+            "arm": ["dense", "random"],
+        }
+    )
     found = frames.comparable_published(ours, ROOT)
     assert list(found["test_accuracy"]) == pytest.approx([0.9236, 0.899])
     assert frames.comparable_published(ours.assign(epochs=8), ROOT).empty

@@ -19,9 +19,20 @@ GMP = "gmp in sources, 90 % sparse"
 
 
 def runs(arm, sparsity, accuracy, cost, method="static", source=0.0, **fields):
-    row = {"arm": arm, "structure": "weight", "sparsity": sparsity, "method": method, "source_sparsity": source,
-           "source_rule": "er", "rule": "erk", "preserve_flow": False, "epochs": 4, "cost": cost,
-           "times_static": 1 + cost, "begins_full": method == "gmp"} | fields  # fmt: skip
+    row = {
+        "arm": arm,
+        "structure": "weight",
+        "sparsity": sparsity,
+        "method": method,
+        "source_sparsity": source,
+        "source_rule": "er",
+        "rule": "erk",
+        "preserve_flow": False,
+        "epochs": 4,
+        "cost": cost,
+        "times_static": 1 + cost,
+        "begins_full": method == "gmp",
+    } | fields
     rows = [{**row, "replicate": seed, "key": f"{arm} {sparsity} {seed}"} for seed in range(3)]
     return pd.DataFrame(rows).assign(test_accuracy=accuracy + 0.002 * np.array([-1, 0, 1]))
 
@@ -112,8 +123,11 @@ def test_flops_and_times_have_a_row_an_arm_and_start(frame):
     flops, times = figure.axes
     rows = [text.get_text() for text in flops.get_yticklabels()]
     assert rows[:3] == ["dense", "random", "small dense (own scale)"] and rows[3:] == [
-        "rigl, from dense", "rigl, in a source, 50 % sparse", "gmp, from dense", "gmp, in a source, 50 % sparse",
-    ]  # fmt: skip
+        "rigl, from dense",
+        "rigl, in a source, 50 % sparse",
+        "gmp, from dense",
+        "gmp, in a source, 50 % sparse",
+    ]
     shown = sorted(line.get_xdata()[0] for line in flops.get_lines() if len(line.get_xdata()))
     costs = frame[frame["arm"] != "dense, 2 epochs"].groupby(["arm", "sparsity"])["cost"].mean()
     assert shown == pytest.approx(sorted(costs))
@@ -137,8 +151,14 @@ def table_of(differences):
 def test_rules_and_flow_have_a_row_of_panels_each_and_say_what_is_missing():
     both = {"spread_by": "balanced", "verdict": "inconclusive"}
     rules = pd.DataFrame({"kind": ["static masks", GMP], "mean": [0.1, 0.2], **both})
-    flow = pd.DataFrame({"kind": ["static masks", GMP, GMP], "mean": [0.3, 0.0, 0.1], "verdict": "better",
-                         "spread_by": ["er", "er", "balanced"]})  # fmt: skip
+    flow = pd.DataFrame(
+        {
+            "kind": ["static masks", GMP, GMP],
+            "mean": [0.3, 0.0, 0.1],
+            "verdict": "better",
+            "spread_by": ["er", "er", "balanced"],
+        }
+    )
     table, rules = table_of(rules)
     _, flow = table_of(flow)
     figure = charts.rules_and_flow(rules, flow, table, MARGIN)

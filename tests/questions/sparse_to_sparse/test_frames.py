@@ -18,19 +18,38 @@ from randsparse.training import network
 from randsparse.training.train import train
 
 MARGIN = 0.01
-DEFAULTS = {"structure": "weight", "source_sparsity": 0.0, "source_rule": "erk", "rule": "erk", "preserve_flow": False,
-            "epochs": 4, "begins_full": False, "turnover": np.nan, "updates": np.nan, "times_static": 1.0,
-            "density_effective": 0.05, "density_realised": 0.1}  # fmt: skip
+DEFAULTS = {
+    "structure": "weight",
+    "source_sparsity": 0.0,
+    "source_rule": "erk",
+    "rule": "erk",
+    "preserve_flow": False,
+    "epochs": 4,
+    "begins_full": False,
+    "turnover": np.nan,
+    "updates": np.nan,
+    "times_static": 1.0,
+    "density_effective": 0.05,
+    "density_realised": 0.1,
+}
 
 
 def runs(arm, sparsity, accuracy, cost, method="static", spread=0.001, **fields):
     """Three runs whose accuracies and costs are around those given."""
     rows = [
-        {**DEFAULTS, "arm": arm, "sparsity": sparsity, "method": method, "replicate": seed, **fields,
-         "key": f"{arm} {sparsity} {seed}", "test_accuracy": accuracy + spread * (seed - 1),
-         "cost": cost * (1 + 0.01 * (seed - 1))}
+        {
+            **DEFAULTS,
+            "arm": arm,
+            "sparsity": sparsity,
+            "method": method,
+            "replicate": seed,
+            **fields,
+            "key": f"{arm} {sparsity} {seed}",
+            "test_accuracy": accuracy + spread * (seed - 1),
+            "cost": cost * (1 + 0.01 * (seed - 1)),
+        }
         for seed in range(3)
-    ]  # fmt: skip
+    ]
     return pd.DataFrame(rows)
 
 
@@ -42,20 +61,23 @@ def inside(method, sparsity, accuracy, cost, source=0.5, source_rule="er", prese
 
 @pytest.fixture
 def frame():
-    return pd.concat([
-        runs("dense", 0.0, 0.95, 1.0),
-        runs("dense, 1 epochs", 0.0, 0.80, 0.25, epochs=1),
-        runs("dense, 2 epochs", 0.0, 0.90, 0.5, epochs=2),
-        runs("random", 0.9, 0.90, 0.1),
-        runs("small dense (own scale)", 0.9, 0.85, 0.1, "small-dense"),
-        runs("gmp", 0.9, 0.94, 0.4, "gmp", begins_full=True),
-        inside("gmp", 0.9, 0.94, 0.3, begins_full=True),
-        inside("gmp", 0.9, 0.91, 0.2, source=0.8, begins_full=True),
-        runs("rigl", 0.9, 0.93, 0.12, "rigl", turnover=2.0, updates=10),
-        inside("rigl", 0.9, 0.91, 0.11, turnover=2.0, updates=10),
-        inside("gmp", 0.9, 0.5, 0.3, preserve_flow=True),
-        runs("random", 0.99, 0.7, 0.01),
-    ], ignore_index=True)  # fmt: skip
+    return pd.concat(
+        [
+            runs("dense", 0.0, 0.95, 1.0),
+            runs("dense, 1 epochs", 0.0, 0.80, 0.25, epochs=1),
+            runs("dense, 2 epochs", 0.0, 0.90, 0.5, epochs=2),
+            runs("random", 0.9, 0.90, 0.1),
+            runs("small dense (own scale)", 0.9, 0.85, 0.1, "small-dense"),
+            runs("gmp", 0.9, 0.94, 0.4, "gmp", begins_full=True),
+            inside("gmp", 0.9, 0.94, 0.3, begins_full=True),
+            inside("gmp", 0.9, 0.91, 0.2, source=0.8, begins_full=True),
+            runs("rigl", 0.9, 0.93, 0.12, "rigl", turnover=2.0, updates=10),
+            inside("rigl", 0.9, 0.91, 0.11, turnover=2.0, updates=10),
+            inside("gmp", 0.9, 0.5, 0.3, preserve_flow=True),
+            runs("random", 0.99, 0.7, 0.01),
+        ],
+        ignore_index=True,
+    )
 
 
 @pytest.fixture
@@ -166,15 +188,18 @@ def test_exploration_is_bounded_by_what_the_updates_can_grow(main):
 
 
 def spread_rows():
-    return pd.concat([
-        runs("random", 0.99, 0.8, 0.01, rule="erk"),
-        runs("random er", 0.99, 0.7, 0.01, rule="er"),
-        runs("random er, flow preserved", 0.99, 0.72, 0.01, rule="er", preserve_flow=True),
-        inside("gmp", 0.99, 0.75, 0.02, source=0.9),
-        inside("gmp", 0.99, 0.70, 0.02, source=0.9, source_rule="erk"),
-        inside("gmp", 0.99, 0.1, 0.02, source=0.5),
-        runs("random", 0.9, 0.9, 0.1),
-    ], ignore_index=True)  # fmt: skip
+    return pd.concat(
+        [
+            runs("random", 0.99, 0.8, 0.01, rule="erk"),
+            runs("random er", 0.99, 0.7, 0.01, rule="er"),
+            runs("random er, flow preserved", 0.99, 0.72, 0.01, rule="er", preserve_flow=True),
+            inside("gmp", 0.99, 0.75, 0.02, source=0.9),
+            inside("gmp", 0.99, 0.70, 0.02, source=0.9, source_rule="erk"),
+            inside("gmp", 0.99, 0.1, 0.02, source=0.5),
+            runs("random", 0.9, 0.9, 0.1),
+        ],
+        ignore_index=True,
+    )
 
 
 def test_rules_and_flow_are_compared_within_their_kind():
@@ -195,9 +220,11 @@ def test_units_alone_are_rows_and_columns_without_an_edge():
     alone = sparse_results.units_alone(Comparison(arms, (), ()), [config.key for config in configs])
     assert alone[flow.key] == 0 < alone[source.key] < alone[base.key] < 1
     mask = network.create(base, *catalogue.shape("digits")).mask
-    counts = [(kept.sum(axis).flatten() == 0).sum().item()
-              for kept in (each.flatten(2).sum(2) if each.dim() > 2 else each.int() for each in mask.values())
-              for axis in (0, 1)]  # fmt: skip
+    counts = [
+        (kept.sum(axis).flatten() == 0).sum().item()
+        for kept in (each.flatten(2).sum(2) if each.dim() > 2 else each.int() for each in mask.values())
+        for axis in (0, 1)
+    ]
     assert alone[base.key] == sum(counts) / sum(sum(each.shape[:2]) for each in mask.values())
 
 

@@ -10,12 +10,30 @@ from randsparse.runs.config import DEFAULTS
 
 METHODS = ["set", "rigl", "granet", "gmp", "imp", "str"]
 PARAMETERS = {
-    "dataset": "digits", "model": "wrn-10-1", "epochs": 6, "batch_size": 64, "seeds": 2, "rule": "erk",
-    "methods": METHODS, "sparsities": [0.9, 0.95], "source_sparsities": [0.0, 0.5], "source_rule": "er",
-    "shorter": [1, 3], "swept_method": "gmp", "swept_sparsity": 0.95, "swept_sources": [0.0, 0.5, 0.8],
-    "rules": ["er", "balanced"], "rules_sparsity": 0.98, "rules_source": 0.9, "levels": 3, "level_epochs": 4,
-    "update_interval": 7, "update_end": 0.6, "prune_rate": 0.2, "threshold_decay": 0.03,
-}  # fmt: skip
+    "dataset": "digits",
+    "model": "wrn-10-1",
+    "epochs": 6,
+    "batch_size": 64,
+    "seeds": 2,
+    "rule": "erk",
+    "methods": METHODS,
+    "sparsities": [0.9, 0.95],
+    "source_sparsities": [0.0, 0.5],
+    "source_rule": "er",
+    "shorter": [1, 3],
+    "swept_method": "gmp",
+    "swept_sparsity": 0.95,
+    "swept_sources": [0.0, 0.5, 0.8],
+    "rules": ["er", "balanced"],
+    "rules_sparsity": 0.98,
+    "rules_source": 0.9,
+    "levels": 3,
+    "level_epochs": 4,
+    "update_interval": 7,
+    "update_end": 0.6,
+    "prune_rate": 0.2,
+    "threshold_decay": 0.03,
+}
 
 
 def plan(**changes):
@@ -86,7 +104,8 @@ def test_all_arms_have_the_same_seeds_and_one_engine(comparison):
 def test_a_point_that_cannot_be_reached_is_named_with_its_reason():
     comparison = plan(rules_sparsity=0.998)
     assert {(point.arm, point.sparsity) for point in comparison.infeasible} == {
-        ("random er, flow preserved", 0.998), ("random balanced, flow preserved", 0.998),
-    }  # fmt: skip
+        ("random er, flow preserved", 0.998),
+        ("random balanced, flow preserved", 0.998),
+    }
     assert all("cannot preserve flow" in point.reason for point in comparison.infeasible)
     assert configs(comparison, method="gmp", sparsity=0.998, preserve_flow=True)  # of the source, which has room

@@ -21,10 +21,19 @@ def frame():
     """Three runs an arm, at 80 and 90 % sparsity, around the means of stages."""
     points = [("dense", 0.0, None, KINDS[0])]
     points += [(stage, sparsity, None, KINDS[0]) for stage in ("random", LONGER) for sparsity in (0.8, 0.9)]
-    points += [(stage, s, source, kind) for stage in (FROZEN, TUNED) for s in (0.8, 0.9) for source in SOURCES
-               if source < s for kind in (KINDS if s == 0.9 else KINDS[:1])]  # fmt: skip
-    rows = [(stage, s, source or 0.0, SOURCES.get(source, ""), kind, MEANS[stage] - 0.1 * (source or 0) + 0.01 * run)
-            for stage, s, source, kind in points for run in (-1, 0, 1)]  # fmt: skip
+    points += [
+        (stage, s, source, kind)
+        for stage in (FROZEN, TUNED)
+        for s in (0.8, 0.9)
+        for source in SOURCES
+        if source < s
+        for kind in (KINDS if s == 0.9 else KINDS[:1])
+    ]
+    rows = [
+        (stage, s, source or 0.0, SOURCES.get(source, ""), kind, MEANS[stage] - 0.1 * (source or 0) + 0.01 * run)
+        for stage, s, source, kind in points
+        for run in (-1, 0, 1)
+    ]
     columns = ["stage", "sparsity", "source_sparsity", "source", "frozen_weights", "test_accuracy"]
     return pd.DataFrame(rows, columns=columns).assign(structure="weight")
 

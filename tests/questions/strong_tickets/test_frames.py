@@ -15,10 +15,21 @@ from randsparse.runs.store import Store
 
 NAME = "09_strong_tickets"
 PARAMETERS = {
-    "dataset": "digits", "model": "wrn-10-1", "sparsities": [0.8, 0.9], "source_sparsities": [0.0, 0.5, 0.8],
-    "source_rule": "er", "weights": ["signed-constant", "kaiming-normal"], "weights_sparsity": 0.9, "rule": "erk",
-    "seeds": 2, "epochs": 6, "tuned_epochs": 3, "lr": 0.1, "ticket_lr": 0.3, "update_interval": 7,
-}  # fmt: skip
+    "dataset": "digits",
+    "model": "wrn-10-1",
+    "sparsities": [0.8, 0.9],
+    "source_sparsities": [0.0, 0.5, 0.8],
+    "source_rule": "er",
+    "weights": ["signed-constant", "kaiming-normal"],
+    "weights_sparsity": 0.9,
+    "rule": "erk",
+    "seeds": 2,
+    "epochs": 6,
+    "tuned_epochs": 3,
+    "lr": 0.1,
+    "ticket_lr": 0.3,
+    "update_interval": 7,
+}
 SOURCES = {0.0: "dense source", 0.5: "ER source, density 0.5", 0.8: "ER source, density 0.2"}
 MARGIN = 0.01
 

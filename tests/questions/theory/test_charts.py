@@ -56,9 +56,17 @@ def test_errors_of_weights_and_networks_are_drawn_as_geometric_means():
 
 
 def test_practice_has_a_panel_a_sparsity_and_one_of_equal_weights():
-    gaps = pd.DataFrame({"width": [1, 2, 2, 3], "sparsity": [0.5, 0.5, 0.75, 0.89], "factor": [1.4, 1.4, 3.5, 8.6],
-                         "kind": [FIXED, FIXED, EQUAL, EQUAL], "mean": [-0.02, 0.0, 0.001, 0.0], "n": 3,
-                         "standing": [WORSE, NOT_WORSE, UNDECIDED, NOT_WORSE]})  # fmt: skip
+    gaps = pd.DataFrame(
+        {
+            "width": [1, 2, 2, 3],
+            "sparsity": [0.5, 0.5, 0.75, 0.89],
+            "factor": [1.4, 1.4, 3.5, 8.6],
+            "kind": [FIXED, FIXED, EQUAL, EQUAL],
+            "mean": [-0.02, 0.0, 0.001, 0.0],
+            "n": 3,
+            "standing": [WORSE, NOT_WORSE, UNDECIDED, NOT_WORSE],
+        }
+    )
     figure = charts.practice(gaps.assign(low=gaps["mean"] - 0.01, high=gaps["mean"] + 0.01), margin=0.01)
     assert [ax.get_title() for ax in figure.axes] == ["50 % removed (n = 3)", "As many weights as dense (n = 3)"]
     assert {WORSE, NOT_WORSE, UNDECIDED, "width that theory asks for", "within ±1 point"} <= labels(figure)

@@ -226,13 +226,29 @@ def trained(loss, n=5):
     noise = np.linspace(-0.001, 0.001, n)
     rows = [("dense", "wrn-10-1", 0.0, 0.0)]
     rows += [("random", f"wrn-10-{width}", s, loss(width, s)) for s in (0.5, 0.9) for width in (1, 2, 3)]
-    rows += [("random", f"wrn-10-{w}", 1 - theory_runs.weights("wrn-10-1", "digits") / theory_runs.weights(
-        f"wrn-10-{w}", "digits"), 0.0) for w in (2, 3)]  # fmt: skip
+    rows += [
+        (
+            "random",
+            f"wrn-10-{w}",
+            1 - theory_runs.weights("wrn-10-1", "digits") / theory_runs.weights(f"wrn-10-{w}", "digits"),
+            0.0,
+        )
+        for w in (2, 3)
+    ]
     frames = [
-        pd.DataFrame({"arm": arm, "model": model, "sparsity": s, "structure": "weight", "dataset": "digits",
-                      "weights": 1000, "test_accuracy": 0.9 - lost + noise})
+        pd.DataFrame(
+            {
+                "arm": arm,
+                "model": model,
+                "sparsity": s,
+                "structure": "weight",
+                "dataset": "digits",
+                "weights": 1000,
+                "test_accuracy": 0.9 - lost + noise,
+            }
+        )
         for arm, model, s, lost in rows
-    ]  # fmt: skip
+    ]
     return pd.concat(frames, ignore_index=True)
 
 

@@ -35,9 +35,12 @@ def graphs(monkeypatch: pytest.MonkeyPatch) -> list[Graph]:
 
     stream = type("Stream", (), {"wait_stream": lambda self, other: None})
     for name, value in {
-        "CUDAGraph": Graph, "graph": record, "Stream": stream, "current_stream": stream,
+        "CUDAGraph": Graph,
+        "graph": record,
+        "Stream": stream,
+        "current_stream": stream,
         "stream": lambda _: contextlib.nullcontext(),
-    }.items():  # fmt: skip
+    }.items():
         monkeypatch.setattr(torch.cuda, name, value)
     return made
 

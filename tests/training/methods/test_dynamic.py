@@ -28,14 +28,6 @@ from randsparse.training.methods import dynamic
 METHODS = ("set", "rigl", "gmp", "granet")
 
 
-
-
-
-
-
-
-
-
 @pytest.mark.parametrize(("source", "optimizer"), [({}, "sgd"), (SOURCE, "adamw")], ids=["dense", "random"])
 @pytest.mark.parametrize("method", METHODS)
 def test_masks_stay_in_their_source_with_the_planned_number_of_weights_in_every_step(method, source, optimizer):
@@ -136,8 +128,12 @@ def test_rigl_grows_the_largest_dense_gradients_of_a_net_of_two_layers():
 
 
 def test_rigl_grows_nothing_outside_its_source():
-    source = Mask({"0.weight": torch.tensor([[1, 0], [1, 1], [1, 1]]).bool(),
-                   "2.weight": torch.tensor([[1, 0, 0], [0, 1, 1]]).bool()})  # fmt: skip
+    source = Mask(
+        {
+            "0.weight": torch.tensor([[1, 0], [1, 1], [1, 1]]).bool(),
+            "2.weight": torch.tensor([[1, 0, 0], [0, 1, 1]]).bool(),
+        }
+    )
     run = by_hand("rigl", source)
     assert run.method.mask["0.weight"].int().tolist() == [[1, 0], [1, 1], [0, 0]]  # a, since 2a is not in the source
     assert run.method.mask["2.weight"].int().tolist() == [[1, 0, 0], [0, 1, 1]]  # nowhere to go: it stays
@@ -192,8 +188,10 @@ def test_pruning_keeps_the_largest_weights_that_are_left(scope):
         assert max(shares) - min(shares) > 0.05
     magnitudes = {name: weights[name].detach().abs() for name in mask}
     once = dynamic.pruned(magnitudes, mask, mask.nnz // 2, scope)
-    low, high = ([each for name in mask for each in [magnitudes[name][mask[name] & (once[name] == stays)]]]
-                 for stays in (False, True))  # fmt: skip
+    low, high = (
+        [each for name in mask for each in [magnitudes[name][mask[name] & (once[name] == stays)]]]
+        for stays in (False, True)
+    )
     assert once.nnz == mask.nnz // 2 and all((once[name] <= mask[name]).all() for name in mask)
     if scope == "global":
         bottom = torch.cat([each for each in high if len(each) > 1]).min()

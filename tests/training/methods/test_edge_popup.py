@@ -92,8 +92,10 @@ def test_scores_have_the_straight_through_gradient_of_a_net_of_two_layers():
     F.cross_entropy(model(torch.tensor([[1.0, 2.0]])), torch.tensor([0])).backward()
     popup.step()
     a, sign = 1 / (1 + math.exp(-1.1)), [2 * each - 1 for each in kept]
-    gradients = [a * torch.tensor([[-1.0, -2.0], [1.0, 2.0], [0.2, 0.4]]),
-                 a * torch.tensor([[-1.0, -2.0, -0.5], [1.0, 2.0, 0.5]])]  # fmt: skip
+    gradients = [
+        a * torch.tensor([[-1.0, -2.0], [1.0, 2.0], [0.2, 0.4]]),
+        a * torch.tensor([[-1.0, -2.0, -0.5], [1.0, 2.0, 0.5]]),
+    ]
     for name, gradient, w, s, m in zip(popup.scores, gradients, frozen, sign, inside, strict=True):
         torch.testing.assert_close(popup.scores[name].detach(), before[name] - 0.1 * gradient * w * s * m)
 

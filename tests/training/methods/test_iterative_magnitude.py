@@ -19,8 +19,9 @@ def config(**changes) -> RunConfig:
     return config_of("imp", **dict(levels=3, rewind_epoch=1, epochs=7, sparsity=0.96) | changes)
 
 
-@pytest.mark.parametrize("changes", [{}, dict(rewind_epoch=0, epochs=6, optimizer="adamw", lr=0.01)],
-                         ids=["epoch 1", "initial weights"])  # fmt: skip
+@pytest.mark.parametrize(
+    "changes", [{}, dict(rewind_epoch=0, epochs=6, optimizer="adamw", lr=0.01)], ids=["epoch 1", "initial weights"]
+)
 def test_rewinding_is_bit_for_bit(changes):
     of = config(source_sparsity=0.5, **changes)
     run, begun = trainer(of), trainer(of)

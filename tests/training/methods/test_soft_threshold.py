@@ -42,9 +42,11 @@ def test_a_step_is_that_of_autograd_through_the_threshold():
         torch.testing.assert_close(after.detach(), before.detach() - 0.1 * (gradient + decay * before.detach()))
 
 
-@pytest.mark.parametrize(("source", "changes"), [({}, {}), (SOURCE, dict(optimizer="adamw", lr=0.01)),
-                                                 (SOURCE, dict(threshold_decay=0.0))],
-                         ids=["dense", "random", "slow"])  # fmt: skip
+@pytest.mark.parametrize(
+    ("source", "changes"),
+    [({}, {}), (SOURCE, dict(optimizer="adamw", lr=0.01)), (SOURCE, dict(threshold_decay=0.0))],
+    ids=["dense", "random", "slow"],
+)
 def test_masks_stay_in_their_source_and_end_with_the_exact_number(source, changes):
     run = trainer(config(**source, **changes))
     inside, counts, end = run.method.source, [], round(0.1 * run.method.source.size)

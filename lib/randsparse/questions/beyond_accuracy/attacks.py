@@ -76,9 +76,14 @@ def attacked(
             method = evasion.FastGradientMethod(estimator, eps=epsilon, batch_size=BATCH)
         else:
             method = evasion.ProjectedGradientDescentPyTorch(
-                estimator, eps=epsilon, eps_step=min(1.0, 2.5 / steps) * epsilon, max_iter=steps,
-                num_random_init=restarts, batch_size=BATCH, verbose=False,
-            )  # fmt: skip
+                estimator,
+                eps=epsilon,
+                eps_step=min(1.0, 2.5 / steps) * epsilon,
+                max_iter=steps,
+                num_random_init=restarts,
+                batch_size=BATCH,
+                verbose=False,
+            )
         with _without_gradients(network), _starts(seed):
             made = method.generate(images.cpu().numpy(), labels.cpu().numpy())
         changed = torch.from_numpy(made).to(images.device)

@@ -85,5 +85,14 @@ def _means(ax: Axes, bins: pd.DataFrame, point: Point, x: str, y: str) -> None:
         table = stats.summary(own, ["bin"], y)
         across = own.groupby("bin")[x].mean().loc[table["bin"]]
         aside = 0 if x == "confidence" else 0.4 * ((index + 0.5) / len(arms) - 0.5) / len(table)
-        ax.errorbar(across + aside, table["mean"], yerr=errors(table), color=PALETTE[arm], marker=MARKERS[arm],
-                    markersize=3.5, elinewidth=0.9, linewidth=0.9, label=counted(bins, arm, y))  # fmt: skip
+        ax.errorbar(
+            across + aside,
+            table["mean"],
+            yerr=errors(table),
+            color=PALETTE[arm],
+            marker=MARKERS[arm],
+            markersize=3.5,
+            elinewidth=0.9,
+            linewidth=0.9,
+            label=counted(bins, arm, y),
+        )

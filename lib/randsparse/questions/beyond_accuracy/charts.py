@@ -50,8 +50,16 @@ def counted(frame: pd.DataFrame, arm: str, y: str) -> str:
     return f"{arm} ({plots.count_text(counts)})" if len(counts) else f"{arm} (n = 0)"
 
 
-def draw_arms(ax: Axes, frame: pd.DataFrame, point: Point, x: str, y: str, places: Mapping[Any, float],
-              flat: bool = False, line: str = "-") -> None:
+def draw_arms(
+    ax: Axes,
+    frame: pd.DataFrame,
+    point: Point,
+    x: str,
+    y: str,
+    places: Mapping[Any, float],
+    flat: bool = False,
+    line: str = "-",
+) -> None:
     """Draw the means of all arms at one point with intervals and single networks, arms a little beside each other.
 
     Args:
@@ -64,8 +72,15 @@ def draw_arms(ax: Axes, frame: pd.DataFrame, point: Point, x: str, y: str, place
         table = stats.summary(own, [x], y)
         step = (-0.7 if flat else 0.3) / len(arms)
         aside = step * (index + 0.5 - len(arms) / 2)
-        look = {"color": PALETTE[arm], "linestyle": line, "marker": MARKERS[arm], "markersize": 4, "elinewidth": 1,
-                "linewidth": 0.9, "label": counted(frame, arm, y)}  # fmt: skip
+        look = {
+            "color": PALETTE[arm],
+            "linestyle": line,
+            "marker": MARKERS[arm],
+            "markersize": 4,
+            "elinewidth": 1,
+            "linewidth": 0.9,
+            "label": counted(frame, arm, y),
+        }
         at = table[x].map(places).to_numpy(dtype=float) + aside
         dots = own[x].map(places).to_numpy(dtype=float) + aside + 0.4 * step
         small = {"s": 6, "color": PALETTE[arm], "alpha": 0.45, "linewidths": 0}
@@ -101,8 +116,14 @@ def ood(frame: pd.DataFrame, by: str = "data") -> Figure:
     points = points_of(frame)
     kinds = plots.ordered(frame[by], SCORES if by == "score" else frame[by].drop_duplicates())
     titles = [f"{label}\n{title_of(point)}" for label in DETECTION.values() for point in points]
-    figure, axes = plots.panels(titles, columns=columns_for(points), width=WIDTH + 0.5, height=0.9 + 0.38 * len(kinds),
-                                sharex="row" if len(points) > 1 else False, sharey=True)  # fmt: skip
+    figure, axes = plots.panels(
+        titles,
+        columns=columns_for(points),
+        width=WIDTH + 0.5,
+        height=0.9 + 0.38 * len(kinds),
+        sharex="row" if len(points) > 1 else False,
+        sharey=True,
+    )
     places = {kind: -index for index, kind in enumerate(kinds)}
     for ax, (metric, point) in zip(axes, [(m, p) for m in DETECTION for p in points], strict=True):
         draw_arms(ax, frame, point, by, metric, places, flat=True, line="none")
@@ -204,8 +225,14 @@ def masking(checks: pd.DataFrame) -> Figure:
             across = middle + 0.2 * (np.arange(len(own)) + 0.5 - len(own) / 2) / len(own)
             for holds, marker in ((True, MARKERS[arm]), (False, "x")):
                 chosen = (own["holds"] == holds).to_numpy()
-                ax.plot(across[chosen], own["lead"][chosen], marker, color=PALETTE[arm], markersize=4.5,
-                        label=counted(checks, arm, "lead") if holds else None)  # fmt: skip
+                ax.plot(
+                    across[chosen],
+                    own["lead"][chosen],
+                    marker,
+                    color=PALETTE[arm],
+                    markersize=4.5,
+                    label=counted(checks, arm, "lead") if holds else None,
+                )
         if not checks.loc[checks["check"] == kind, "holds"].all():
             ax.plot([], [], "x", color="#555555", label="does not hold")
         ax.set_xticks(range(len(sparsities)), [plots.percent_text(sparsity) for sparsity in sparsities])
@@ -234,8 +261,9 @@ def summary(differences: pd.DataFrame) -> Figure:
     panels = [(point, baseline) for point in points for baseline in baselines]
     titles = [f"against {baseline}\n{title_of(point)}" for point, baseline in panels]
     shown = [each for each in MEASURES if each.column in set(differences["measure"])]
-    figure, axes = plots.panels(titles, columns=len(baselines), width=4.0, height=0.9 + 0.2 * len(shown),
-                                sharex=True, sharey=True)  # fmt: skip
+    figure, axes = plots.panels(
+        titles, columns=len(baselines), width=4.0, height=0.9 + 0.2 * len(shown), sharex=True, sharey=True
+    )
     for ax, (point, baseline) in zip(axes, panels, strict=True):
         ax.axvspan(-1, 1, color="#56B4E9", alpha=0.2, linewidth=0, label="within the margin")
         ax.axvline(0, color="#555555", linewidth=0.8)
@@ -256,6 +284,15 @@ def _difference(ax: Axes, place: float, row: pd.Series, sign: int) -> None:
     mean, low, high = (sign * row[name] / row["margin"] for name in ("mean", "low", "high"))
     low, high = min(low, high), max(low, high)
     fill = "white" if row["verdict"] == "inconclusive" else "#222222"
-    ax.errorbar([mean], [place], xerr=[[mean - low], [high - mean]], color="#222222", elinewidth=1.1, markersize=5,
-                marker=VERDICT_MARKERS[row["verdict"]], markerfacecolor=fill, linestyle="none",
-                label=f"{row['verdict']}")  # fmt: skip
+    ax.errorbar(
+        [mean],
+        [place],
+        xerr=[[mean - low], [high - mean]],
+        color="#222222",
+        elinewidth=1.1,
+        markersize=5,
+        marker=VERDICT_MARKERS[row["verdict"]],
+        markerfacecolor=fill,
+        linestyle="none",
+        label=f"{row['verdict']}",
+    )

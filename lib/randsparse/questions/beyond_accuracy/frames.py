@@ -55,8 +55,10 @@ def reliability(compared: Comparison, calibration: Calibration, store: Store) ->
     confidence.
     """
     arms = compared.singles(store)
-    records = {run.key: record["values"] for (run, _), record in
-               evaluations.load([arm.config for arm in arms], [calibration], store).items()}  # fmt: skip
+    records = {
+        run.key: record["values"]
+        for (run, _), record in evaluations.load([arm.config for arm in arms], [calibration], store).items()
+    }
     rows = [
         {name: getattr(arm, name) for name in LABELS[:-1]}
         | {"key": arm.config.key, "scaled": scaled, "bin": number, **values}

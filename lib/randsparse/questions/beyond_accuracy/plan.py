@@ -41,9 +41,7 @@ def evaluations(parameters: Parameters) -> list[Evaluation]:
     pgd = {"steps": parameters["pgd_steps"], "restarts": parameters["pgd_restarts"]}
     images = parameters["attack_images"]
     plan += [
-        Adversarial(attack, epsilon, **pgd, images=images)
-        for attack in ATTACKS
-        for epsilon in parameters["epsilons"]
+        Adversarial(attack, epsilon, **pgd, images=images) for attack in ATTACKS for epsilon in parameters["epsilons"]
     ]
     plan += suite(parameters).values()
     return list(dict.fromkeys(plan))

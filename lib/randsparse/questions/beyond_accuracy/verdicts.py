@@ -39,39 +39,59 @@ class Measure:
 MEASURES = (
     Measure("ece_mass", "ECE (% points)", True, "are as calibrated as", "are better calibrated than"),
     Measure(
-        "ece_mass_scaled", "ECE, scaled (% points)", True,
-        "are as calibrated, after temperature scaling, as", "are better calibrated, after temperature scaling, than",
+        "ece_mass_scaled",
+        "ECE, scaled (% points)",
+        True,
+        "are as calibrated, after temperature scaling, as",
+        "are better calibrated, after temperature scaling, than",
+    ),
+    Measure("nll", "NLL (nats)", True, "have as low an NLL as", "have a lower NLL than", "nats", "nll_margin"),
+    Measure(
+        "nll_scaled",
+        "NLL, scaled (nats)",
+        True,
+        "have, after temperature scaling, as low an NLL as",
+        "have, after temperature scaling, a lower NLL than",
+        "nats",
+        "nll_margin",
     ),
     Measure(
-        "nll", "NLL (nats)", True, "have as low an NLL as", "have a lower NLL than", "nats", "nll_margin"
-    ),
-    Measure(
-        "nll_scaled", "NLL, scaled (nats)", True,
-        "have, after temperature scaling, as low an NLL as", "have, after temperature scaling, a lower NLL than",
-        "nats", "nll_margin",
-    ),
-    Measure(
-        "auroc", "AUROC, other images (% points)", False,
-        "detect images of another kind as well as", "detect images of another kind better than",
+        "auroc",
+        "AUROC, other images (% points)",
+        False,
+        "detect images of another kind as well as",
+        "detect images of another kind better than",
         margin="auroc_margin",
     ),
     Measure(
-        "corrupted_accuracy", "Accuracy, corrupted (% points)", False,
-        "are as accurate on corrupted images as", "are more accurate on corrupted images than",
+        "corrupted_accuracy",
+        "Accuracy, corrupted (% points)",
+        False,
+        "are as accurate on corrupted images as",
+        "are more accurate on corrupted images than",
     ),
     Measure(
-        "corrupted_drop", "Loss by corruption (% points)", True,
-        "lose as much accuracy to corruptions as", "lose less accuracy to corruptions than",
+        "corrupted_drop",
+        "Loss by corruption (% points)",
+        True,
+        "lose as much accuracy to corruptions as",
+        "lose less accuracy to corruptions than",
     ),
     Measure(
-        "fgsm_accuracy", "Accuracy, FGSM (% points)", False,
-        "are as accurate under FGSM as", "are more accurate under FGSM than",
+        "fgsm_accuracy",
+        "Accuracy, FGSM (% points)",
+        False,
+        "are as accurate under FGSM as",
+        "are more accurate under FGSM than",
     ),
     Measure(
-        "pgd_accuracy", "Accuracy, PGD (% points)", False,
-        "are as accurate under PGD as", "are more accurate under PGD than",
+        "pgd_accuracy",
+        "Accuracy, PGD (% points)",
+        False,
+        "are as accurate under PGD as",
+        "are more accurate under PGD than",
     ),
-)  # fmt: skip
+)
 BASELINES = (DENSE, SMALL_OWN)
 _LOWER = {"better": "worse", "worse": "better"}
 

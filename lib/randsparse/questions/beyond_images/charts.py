@@ -110,8 +110,14 @@ def differences(rows: pd.DataFrame, margin: float, title: str) -> Figure:
     for ax, dataset in zip(axes, datasets, strict=True):
         own = rows[rows["dataset"] == dataset]
         plots.sparsity_axis(ax, rows["sparsity"])
-        ax.axhspan(-margin, margin, color="#56B4E9", alpha=0.2, linewidth=0,
-                   label=f"within ±{100 * margin:.3g} point{'' if margin == POINT else 's'}")  # fmt: skip
+        ax.axhspan(
+            -margin,
+            margin,
+            color="#56B4E9",
+            alpha=0.2,
+            linewidth=0,
+            label=f"within ±{100 * margin:.3g} point{'' if margin == POINT else 's'}",
+        )
         ax.axhline(0, color=GREY, linewidth=0.8)
         for index, arm in enumerate(arms):
             _verdicts(ax, own[own["arm"] == arm], arm, step * (index - (len(arms) - 1) / 2))

@@ -42,9 +42,18 @@ def data(datasets: Iterable[str]) -> pd.DataFrame:
         described = catalogue.source(dataset)
         classes, inputs, length = described.shape
         rest = described.samples - described.val - described.test
-        rows.append({"dataset": dataset, "kind": described.kind, "training": rest, "validation": described.val,
-                     "test": described.test, "classes": classes, "features or vocabulary": inputs,
-                     "words of a text": length if described.kind == "text" else None})  # fmt: skip
+        rows.append(
+            {
+                "dataset": dataset,
+                "kind": described.kind,
+                "training": rest,
+                "validation": described.val,
+                "test": described.test,
+                "classes": classes,
+                "features or vocabulary": inputs,
+                "words of a text": length if described.kind == "text" else None,
+            }
+        )
     return pd.DataFrame(rows)
 
 

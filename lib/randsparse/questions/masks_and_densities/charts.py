@@ -26,8 +26,10 @@ def layer_densities(frame: pd.DataFrame) -> Figure:
     plots.need(frame, "rule", "layer", "density")
     frame = frame if "sparsity" in frame else frame.assign(sparsity=np.nan)
     sparsities = list(frame["sparsity"].unique())
-    titles = ["Density of each layer" if np.isnan(each) else f"{plots.percent_text(each)} % of weights removed"
-              for each in sparsities]
+    titles = [
+        "Density of each layer" if np.isnan(each) else f"{plots.percent_text(each)} % of weights removed"
+        for each in sparsities
+    ]
     layers = list(dict.fromkeys(frame["layer"]))
     width = max(3.1, 1 + 0.2 * len(layers))
     figure, axes = plots.panels(titles, columns=max(1, int(9.5 // width)), width=width, height=3.8, sharey=True)
@@ -132,8 +134,12 @@ def effective_vs_asked(frame: pd.DataFrame) -> Figure:
     """
     plots.need(frame, "rule", "asked", "effective")
     kept = frame["realised"] if "realised" in frame else frame["asked"]
-    return _rules_vs_sparsity(frame.assign(share=frame["effective"] / kept.where(kept > 0, 1)), "share",
-                              "Weights on a path from input to output", "Effective / realised density")
+    return _rules_vs_sparsity(
+        frame.assign(share=frame["effective"] / kept.where(kept > 0, 1)),
+        "share",
+        "Weights on a path from input to output",
+        "Effective / realised density",
+    )
 
 
 @styled

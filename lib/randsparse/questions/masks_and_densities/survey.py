@@ -62,9 +62,7 @@ def unreachable(model: ResidualNetwork, rules: Iterable[str], sparsities: Iterab
     return pd.DataFrame(rows, columns=["rule", "sparsity", "reason"])
 
 
-def allocations(
-    networks: Mapping[str, ResidualNetwork], rules: Iterable[str], asked: Iterable[float]
-) -> pd.DataFrame:
+def allocations(networks: Mapping[str, ResidualNetwork], rules: Iterable[str], asked: Iterable[float]) -> pd.DataFrame:
     """Return one row per network, allocator, rule and density asked for: what is realised in all layers together.
 
     Allocators: "exact" is `densities.allocate`; "clipped" (of the rules CLIPPING) is what the code of Gadhikar et al.
@@ -148,9 +146,7 @@ def effective(
     return pd.DataFrame(rows)
 
 
-def pairs(
-    model: ResidualNetwork, rules: Iterable[str], sparsities: Iterable[float], count: int
-) -> pd.DataFrame:
+def pairs(model: ResidualNetwork, rules: Iterable[str], sparsities: Iterable[float], count: int) -> pd.DataFrame:
     """Return one row per rule, sparsity and pair of masks of different seeds: their Jaccard index, and that of chance.
 
     No seed is in two pairs, so that pairs are independent.
@@ -167,9 +163,7 @@ def pairs(
     return pd.DataFrame(rows)
 
 
-def nested(
-    model: ResidualNetwork, rules: Iterable[str], sparsities: Iterable[float], seeds: int
-) -> pd.DataFrame:
+def nested(model: ResidualNetwork, rules: Iterable[str], sparsities: Iterable[float], seeds: int) -> pd.DataFrame:
     """Return how much of a mask lies inside the next denser one: one row per rule, step of sparsity and seed.
 
     Columns sparsity (of the sparser mask), denser (sparsity of the other), contained (share of the sparser mask's
@@ -187,12 +181,16 @@ def nested(
             own, other = (masks.draw(shapes, many, each) for each in (seed, seed + seeds))
             mask = masks.draw(shapes, few, seed)
             outside = {name: int((kept & ~own[name]).sum()) for name, kept in mask.items()}
-            rows.append({
-                **sparser, "denser": denser["sparsity"], "seed": seed,
-                "contained": 1 - sum(outside.values()) / mask.nnz,
-                "elsewhere": sum(int((kept & other[name]).sum()) for name, kept in mask.items()) / mask.nnz,
-                "outside": sum(each for name, each in outside.items() if few[name] <= many[name]),
-            })  # fmt: skip
+            rows.append(
+                {
+                    **sparser,
+                    "denser": denser["sparsity"],
+                    "seed": seed,
+                    "contained": 1 - sum(outside.values()) / mask.nnz,
+                    "elsewhere": sum(int((kept & other[name]).sum()) for name, kept in mask.items()) / mask.nnz,
+                    "outside": sum(each for name, each in outside.items() if few[name] <= many[name]),
+                }
+            )
     return pd.DataFrame(rows)
 
 

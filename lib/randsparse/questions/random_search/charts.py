@@ -46,9 +46,17 @@ def advantage_by_phase(rows: pd.DataFrame, margin: float) -> Figure:
             aside = 0.5 * ((index + 0.5) / len(points) - 0.5)
             at = [epochs.index(epoch) + aside for epoch in own["early_epochs"]]
             label = f"{plots.percent_text(sparsity)} % of {'nodes' if structure == 'node' else 'weights'}"
-            ax.errorbar(at, own["mean"], yerr=errors(own), color=colours[structure, sparsity], marker="o",
-                        markersize=4, elinewidth=0.9, linewidth=0.9,
-                        label=label if one_structure else f"{structure}: {label}")  # fmt: skip
+            ax.errorbar(
+                at,
+                own["mean"],
+                yerr=errors(own),
+                color=colours[structure, sparsity],
+                marker="o",
+                markersize=4,
+                elinewidth=0.9,
+                linewidth=0.9,
+                label=label if one_structure else f"{structure}: {label}",
+            )
         ax.set_xticks(range(len(epochs)), [f"{epoch:g}" for epoch in epochs])
         ax.set_xlabel(f"Early phase (epochs), {plots.count_text(rows['n'])} populations")
         ax.yaxis.set_major_formatter(plots.percent_text)
@@ -61,8 +69,12 @@ def advantage_by_phase(rows: pd.DataFrame, margin: float) -> Figure:
 
 
 @styled
-def early_candidates(frame: pd.DataFrame, controls: pd.DataFrame | None = None, y: str = "early_val_accuracy",
-                     population: str = "replicate") -> Figure:
+def early_candidates(
+    frame: pd.DataFrame,
+    controls: pd.DataFrame | None = None,
+    y: str = "early_val_accuracy",
+    population: str = "replicate",
+) -> Figure:
     """Draw the early validation accuracy of every candidate against sparsity, the chosen ones marked.
 
     Args:
@@ -73,11 +85,15 @@ def early_candidates(frame: pd.DataFrame, controls: pd.DataFrame | None = None, 
     """
     plots.need(frame, "structure", "sparsity", population, "chosen", y)
     frame = frame if "early_epochs" in frame else frame.assign(early_epochs=np.nan)
-    facets = [(structure, epoch) for structure in plots.ordered(frame["structure"], STRUCTURES)
-              for epoch in sorted(frame["early_epochs"].unique())]
+    facets = [
+        (structure, epoch)
+        for structure in plots.ordered(frame["structure"], STRUCTURES)
+        for epoch in sorted(frame["early_epochs"].unique())
+    ]
     phases = frame["early_epochs"].nunique(dropna=False)
-    titles = [STRUCTURES[structure] + (f", epoch {epoch:g}" if np.isfinite(epoch) else "")
-              for structure, epoch in facets]
+    titles = [
+        STRUCTURES[structure] + (f", epoch {epoch:g}" if np.isfinite(epoch) else "") for structure, epoch in facets
+    ]
     figure, axes = plots.panels(titles, columns=phases if phases > 1 else 2, width=4.2 if phases < 3 else 3.3)
     levels = sorted(frame["sparsity"].unique())
     for ax, (structure, epoch) in zip(axes, facets, strict=True):
@@ -117,20 +133,28 @@ def _sizes(frame: pd.DataFrame, population: str) -> str:
     return f"{plots.count_text(counts)[4:]} populations of {plots.count_text(sizes)[4:]}"
 
 
-def _control_line(ax: Axes, controls: pd.DataFrame, structure: str, epoch: float,
-                  levels: list[float]) -> None:
+def _control_line(ax: Axes, controls: pd.DataFrame, structure: str, epoch: float, levels: list[float]) -> None:
     plots.need(controls, "arm", "structure", "sparsity", "epoch", "val_accuracy")
     looked = controls[controls["epoch"] == epoch]
     found = [stats.arm_rows(looked, "random", structure, level)["val_accuracy"].dropna() for level in levels]
     means = [stats.mean_interval(values).mean for values in found]
     if counts := [len(values) for values in found if len(values)]:
-        ax.plot(range(len(levels)), means, color=PALETTE["random"], marker="_", markersize=14, linewidth=1,
-                label=f"mean of random controls ({plots.count_text(counts)})", zorder=2.5)
+        ax.plot(
+            range(len(levels)),
+            means,
+            color=PALETTE["random"],
+            marker="_",
+            markersize=14,
+            linewidth=1,
+            label=f"mean of random controls ({plots.count_text(counts)})",
+            zorder=2.5,
+        )
 
 
 @styled
-def early_vs_final(frame: pd.DataFrame, x: str = "early_val_accuracy", y: str = "test_accuracy",
-                   centred: bool = True) -> Figure:
+def early_vs_final(
+    frame: pd.DataFrame, x: str = "early_val_accuracy", y: str = "test_accuracy", centred: bool = True
+) -> Figure:
     """Draw final against early accuracy, a panel per structure and a colour per sparsity, with Spearman's rho.
 
     Args:

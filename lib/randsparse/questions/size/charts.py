@@ -40,8 +40,15 @@ def accuracy_by_model(frame: pd.DataFrame, published: pd.DataFrame | None = None
             places = shift(table["sparsity"], 0.05 * (index - (len(models) - 1) / 2))
             ax.errorbar(places, table["mean"], yerr=errors(table), label=label, elinewidth=1, **style)
             if published is not None and len(points := published[published["model"] == model]):
-                ax.plot(points["sparsity"], points["test_accuracy"], linestyle="none", markerfacecolor="none",
-                        markersize=8, label=f"{model}, published", **style)  # fmt: skip
+                ax.plot(
+                    points["sparsity"],
+                    points["test_accuracy"],
+                    linestyle="none",
+                    markerfacecolor="none",
+                    markersize=8,
+                    label=f"{model}, published",
+                    **style,
+                )
         values = own.loc[own["model"].isin(models), "test_accuracy"].dropna()
         plots.sparsity_axis(ax, own.loc[own["model"].isin(models), "sparsity"])
         limit(ax, values, low=0, high=1)
@@ -86,8 +93,18 @@ def _verdicts(ax: Axes, rows: pd.DataFrame) -> None:
         chosen = rows[rows["verdict"] == kind]
         fill = "white" if kind == "inconclusive" else "#222222"
         if len(chosen):
-            ax.errorbar(chosen["sparsity"], chosen["mean"], yerr=errors(chosen), color="#222222", linestyle="none",
-                        marker=marker, markersize=6.5, elinewidth=1.2, label=kind, markerfacecolor=fill)  # fmt: skip
+            ax.errorbar(
+                chosen["sparsity"],
+                chosen["mean"],
+                yerr=errors(chosen),
+                color="#222222",
+                linestyle="none",
+                marker=marker,
+                markersize=6.5,
+                elinewidth=1.2,
+                label=kind,
+                markerfacecolor=fill,
+            )
 
 
 @styled
@@ -121,8 +138,15 @@ def _line(ax: Axes, rows: pd.DataFrame, cost: str, label: str, style: dict[str, 
     table = stats.summary(rows, ["model", "sparsity"], "test_accuracy")
     centre = rows.groupby(["model", "sparsity"], dropna=False)[cost].mean().reset_index()
     table = table.merge(centre, on=["model", "sparsity"]).sort_values(cost)
-    ax.errorbar(table[cost], table["mean"], yerr=errors(table), linestyle=line, elinewidth=1,
-                label=f"{label} ({plots.count_text(table['n'])})", **style)  # fmt: skip
+    ax.errorbar(
+        table[cost],
+        table["mean"],
+        yerr=errors(table),
+        linestyle=line,
+        elinewidth=1,
+        label=f"{label} ({plots.count_text(table['n'])})",
+        **style,
+    )
 
 
 @styled
@@ -142,11 +166,19 @@ def learning_rates(rates: pd.DataFrame) -> Figure:
         table = stats.summary(own, ["lr"], "val_accuracy")
         table = table[table["n"] > 0]
         label = f"{plots.percent_text(sparsity)} % removed ({plots.count_text(table['n'])})"
-        ax.errorbar(table["lr"] * aside[index], table["mean"], yerr=errors(table), color=colours[sparsity],
-                    marker=SHAPES[index % len(SHAPES)], elinewidth=1, label=label)  # fmt: skip
+        ax.errorbar(
+            table["lr"] * aside[index],
+            table["mean"],
+            yerr=errors(table),
+            color=colours[sparsity],
+            marker=SHAPES[index % len(SHAPES)],
+            elinewidth=1,
+            label=label,
+        )
         best = table[table["lr"].isin(own.loc[own["chosen"], "lr"])]
-        ax.plot(best["lr"] * aside[index], best["mean"], "o", markersize=13, markerfacecolor="none",
-                color=colours[sparsity])  # fmt: skip
+        ax.plot(
+            best["lr"] * aside[index], best["mean"], "o", markersize=13, markerfacecolor="none", color=colours[sparsity]
+        )
     ax.set_xscale("log")
     ax.set_xticks(sorted(rates["lr"].unique()), [f"{rate:g}" for rate in sorted(rates["lr"].unique())])
     ax.minorticks_off()
@@ -173,8 +205,14 @@ def published_gaps(published: pd.DataFrame, rule: str) -> Figure:
         own = published[published["model"] == model]
         dense = own.loc[own["rule"] == "dense", "test_accuracy"].iloc[0]
         rows = own[own["rule"] == rule].sort_values("sparsity")
-        ax.plot(rows["sparsity"], rows["test_accuracy"] - dense, color=colours[model], markerfacecolor="none",
-                marker=SHAPES[index % len(SHAPES)], label=model)  # fmt: skip
+        ax.plot(
+            rows["sparsity"],
+            rows["test_accuracy"] - dense,
+            color=colours[model],
+            markerfacecolor="none",
+            marker=SHAPES[index % len(SHAPES)],
+            label=model,
+        )
     ax.axhline(0, color="#555555", linewidth=0.8)
     plots.sparsity_axis(ax, published.loc[published["rule"] == rule, "sparsity"])
     plots.percent(ax, "")

@@ -15,10 +15,21 @@ from randsparse.questions.size.plan import SMALL_FLOPS
 PUBLISHED = "liu2022_cifar10_depth.csv"
 """Test accuracies of Liu et al. 2022, below results/reference of the study."""
 PUBLISHED_RECIPE = {
-    "dataset": "cifar10", "train_samples": None, "epochs": 160, "batch_size": 128, "optimizer": "sgd", "lr": 0.1,
-    "momentum": 0.9, "nesterov": True, "weight_decay": 5e-4, "schedule": "step", "warmup_epochs": 0.0,
-    "label_smoothing": 0.0, "draw": "exact", "init_scale": "parent",
-}  # fmt: skip
+    "dataset": "cifar10",
+    "train_samples": None,
+    "epochs": 160,
+    "batch_size": 128,
+    "optimizer": "sgd",
+    "lr": 0.1,
+    "momentum": 0.9,
+    "nesterov": True,
+    "weight_decay": 5e-4,
+    "schedule": "step",
+    "warmup_epochs": 0.0,
+    "label_smoothing": 0.0,
+    "draw": "exact",
+    "init_scale": "parent",
+}
 """The fields of a run that the published runs share; sizes, masks, seeds and arithmetic aside."""
 
 
@@ -115,8 +126,14 @@ def published(root: Path) -> pd.DataFrame:
     """Return what Liu et al. 2022 published: model, rule ("dense" or one of the study's), sparsity, test_accuracy."""
     frame = pd.read_csv(root / "results" / "reference" / PUBLISHED)
     rules = frame["rule"].replace({"ERK": "erk", "SNIP ratio": "snip"})
-    return pd.DataFrame({"model": frame["model"], "rule": rules, "sparsity": frame["sparsity"],
-                         "test_accuracy": frame["test_accuracy_percent"] / 100})  # fmt: skip
+    return pd.DataFrame(
+        {
+            "model": frame["model"],
+            "rule": rules,
+            "sparsity": frame["sparsity"],
+            "test_accuracy": frame["test_accuracy_percent"] / 100,
+        }
+    )
 
 
 def comparable_published(frame: pd.DataFrame, root: Path) -> pd.DataFrame:

@@ -174,8 +174,9 @@ def source_sweep(frame: pd.DataFrame, y: str = "test_accuracy") -> Figure:
             label = f"{name} ({plots.count_text(table['n'])})"
             looks = look(name, 0) | {"markerfacecolor": PALETTE[name], "linestyle": "-"}
             ax.errorbar(table["source_sparsity"], table["mean"], yerr=errors(table), elinewidth=1, label=label, **looks)
-            ax.scatter(shift(own["source_sparsity"], 0.07), own[column], s=7, color=PALETTE[name], alpha=0.6,
-                       linewidths=0)  # fmt: skip
+            ax.scatter(
+                shift(own["source_sparsity"], 0.07), own[column], s=7, color=PALETTE[name], alpha=0.6, linewidths=0
+            )
     limit(axes[0], frame[y].dropna(), low=0, high=1)
     plots.percent(axes[0], "Test accuracy")
     plots.percent(axes[1], "Of dense training")
@@ -221,8 +222,9 @@ def rules_and_flow(rules: pd.DataFrame, flow: pd.DataFrame, table: pd.DataFrame,
     return figure
 
 
-def _beside(ax: Axes, rows: pd.DataFrame, table: pd.DataFrame, kind: str, names: list[str], column: str | None,
-            reference: str) -> None:
+def _beside(
+    ax: Axes, rows: pd.DataFrame, table: pd.DataFrame, kind: str, names: list[str], column: str | None, reference: str
+) -> None:
     """Say beside each rule how many units are alone, and which rows have nothing to show."""
     small = {"fontsize": 7, "color": GREY, "va": "center", "transform": ax.get_yaxis_transform()}
     own = table[(table["kind"] == kind) & ~table["preserve_flow"].astype(bool)].set_index("spread_by")
@@ -249,8 +251,14 @@ def against_random(rows: pd.DataFrame, seeds: pd.DataFrame, margin: float) -> Fi
     for ax in axes:
         plots.sparsity_axis(ax, rows["sparsity"])
         ax.set_xlabel("Final sparsity (% of weights)")
-    axes[0].axhspan(-margin, margin, color="#56B4E9", alpha=0.2, linewidth=0,
-                    label=f"within ±{100 * margin:.3g} point{'' if margin == POINT else 's'}")  # fmt: skip
+    axes[0].axhspan(
+        -margin,
+        margin,
+        color="#56B4E9",
+        alpha=0.2,
+        linewidth=0,
+        label=f"within ±{100 * margin:.3g} point{'' if margin == POINT else 's'}",
+    )
     axes[0].axhline(0, color=GREY, linewidth=0.8)
     axes[1].axhline(1, color=PALETTE[RANDOM], linestyle=":", label="static random masks")
     for place, start in enumerate(starts):
@@ -259,8 +267,14 @@ def against_random(rows: pd.DataFrame, seeds: pd.DataFrame, margin: float) -> Fi
         aside = 0.1 * (place - (len(starts) - 1) / 2)
         looks = look(name, start, starts) | {"label": f"{name} {start_name(start)} ({plots.count_text(own['n'])})"}
         axes[0].errorbar(shift(own["sparsity"], aside), own["mean"], yerr=errors(own), elinewidth=1, **looks)
-        axes[0].scatter(shift(pairs["sparsity"], aside + 0.05), pairs["difference"], s=7, color=PALETTE[name],
-                        alpha=0.6, linewidths=0)  # fmt: skip
+        axes[0].scatter(
+            shift(pairs["sparsity"], aside + 0.05),
+            pairs["difference"],
+            s=7,
+            color=PALETTE[name],
+            alpha=0.6,
+            linewidths=0,
+        )
         flops = pairs.groupby("sparsity")["cost"].mean()
         axes[1].plot(flops.index, flops, **looks)
     limit(axes[0], pd.concat([seeds["difference"].dropna(), pd.Series([-1.5 * margin, 1.5 * margin])]))

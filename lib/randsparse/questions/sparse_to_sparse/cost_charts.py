@@ -35,8 +35,16 @@ def accuracy_vs_cost(points: pd.DataFrame) -> Figure:
     for ax, sparsity in zip(axes, sparsities, strict=True):
         own = points[points["sparsity"] == sparsity]
         front = own[own["front"]].sort_values("cost")
-        ax.step([*front["cost"], points["cost"].max() * 1.3], [*front["mean"], front["mean"].max()], where="post",
-                color="#bbbbbb", linewidth=3, alpha=0.6, zorder=1, label="Pareto front of the means")  # fmt: skip
+        ax.step(
+            [*front["cost"], points["cost"].max() * 1.3],
+            [*front["mean"], front["mean"].max()],
+            where="post",
+            color="#bbbbbb",
+            linewidth=3,
+            alpha=0.6,
+            zorder=1,
+            label="Pareto front of the means",
+        )
         for name in (DENSE, RANDOM, SMALL_OWN):
             rows = own[own["method"] == DENSE] if name == DENSE else own[own["arm"] == name]
             label = f"dense, trained for {_epochs(rows)} epochs" if name == DENSE else name
@@ -106,16 +114,26 @@ def flops_and_seconds(frame: pd.DataFrame) -> Figure:
     for place, (_, own) in enumerate(rows):
         for index, (sparsity, each) in enumerate(own.groupby("sparsity")):
             y = place + 0.14 * (index - (own["sparsity"].nunique() - 1) / 2)
-            style = {"color": colours[sparsity], "linestyle": "none", "markersize": 4.5,
-                     "marker": SHAPES[sparsities.index(sparsity)] if sparsity else MARKERS[DENSE]}  # fmt: skip
+            style = {
+                "color": colours[sparsity],
+                "linestyle": "none",
+                "markersize": 4.5,
+                "marker": SHAPES[sparsities.index(sparsity)] if sparsity else MARKERS[DENSE],
+            }
             axes[0].plot(each["cost"].mean(), y, **style)
             times = each["times_static"].dropna()
             if len(times):
                 bars = [[times.median() - times.min()], [times.max() - times.median()]]
                 axes[1].errorbar(times.median(), y, xerr=bars, elinewidth=0.9, capsize=1.5, **style)
     for index, sparsity in enumerate(sparsities):
-        axes[0].plot([], [], color=colours[sparsity], marker=SHAPES[index], linestyle="none",
-                     label=f"{plots.percent_text(sparsity)} % removed")  # fmt: skip
+        axes[0].plot(
+            [],
+            [],
+            color=colours[sparsity],
+            marker=SHAPES[index],
+            linestyle="none",
+            label=f"{plots.percent_text(sparsity)} % removed",
+        )
     _share_axis(axes[0], frame.groupby(["arm", "sparsity"])["cost"].mean())
     axes[0].set_xlabel("% of dense training (log scale)")
     axes[1].set_xlabel("times that of a static random mask")

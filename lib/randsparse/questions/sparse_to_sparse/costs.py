@@ -23,16 +23,21 @@ def of_sources(frame: pd.DataFrame) -> pd.DataFrame:
     for (method, sparsity), own in changing.groupby(["method", "sparsity"], sort=False):
         start = own[own["source_sparsity"] == 0]
         for source, inside in own[own["source_sparsity"] > 0].groupby("source_sparsity"):
-            rows.append({
-                "method": method, "sparsity": sparsity, "source_sparsity": source,
-                "begins_full": bool(inside["begins_full"].all()),
-                "cost": inside["cost"].mean(), "dense_cost": start["cost"].mean(),
-                "saved": 1 - inside["cost"].mean() / start["cost"].mean(),
-                "least": 1 - inside["cost"].max() / start["cost"].min(),
-                "most": 1 - inside["cost"].min() / start["cost"].max(),
-                "times_static": inside["times_static"].median(),
-                "dense_times_static": start["times_static"].median(),
-            })  # fmt: skip
+            rows.append(
+                {
+                    "method": method,
+                    "sparsity": sparsity,
+                    "source_sparsity": source,
+                    "begins_full": bool(inside["begins_full"].all()),
+                    "cost": inside["cost"].mean(),
+                    "dense_cost": start["cost"].mean(),
+                    "saved": 1 - inside["cost"].mean() / start["cost"].mean(),
+                    "least": 1 - inside["cost"].max() / start["cost"].min(),
+                    "most": 1 - inside["cost"].min() / start["cost"].max(),
+                    "times_static": inside["times_static"].median(),
+                    "dense_times_static": start["times_static"].median(),
+                }
+            )
     columns = ["method", "sparsity", "source_sparsity", "begins_full", "cost", "dense_cost", "saved", "least", "most"]
     table = pd.DataFrame(rows, columns=[*columns, "times_static", "dense_times_static"])
     return table.dropna(subset=["saved"]).reset_index(drop=True)

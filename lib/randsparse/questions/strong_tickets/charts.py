@@ -35,8 +35,10 @@ def looks(frame: pd.DataFrame) -> dict[str, dict[str, Any]]:
     sources = frame.loc[frame["source"] != "", ["source_sparsity", "source"]].drop_duplicates()
     names = list(sources.sort_values("source_sparsity")["source"])
     colours = reversed(sns.color_palette("flare", len(names)).as_hex())
-    return {name: {"color": colour, "marker": SHAPES[index % len(SHAPES)]}
-            for index, (name, colour) in enumerate(zip(names, colours, strict=True))}  # fmt: skip
+    return {
+        name: {"color": colour, "marker": SHAPES[index % len(SHAPES)]}
+        for index, (name, colour) in enumerate(zip(names, colours, strict=True))
+    }
 
 
 @styled
@@ -80,8 +82,14 @@ def _points(ax: Axes, rows: pd.DataFrame, y: str, label: str, look: dict[str, An
     table = table[table["n"] > 0]
     if table.empty:
         return
-    ax.errorbar(shift(table["sparsity"], aside[0]), table["mean"], yerr=errors(table), elinewidth=1,
-                label=f"{label} ({plots.count_text(table['n'])})", **look)  # fmt: skip
+    ax.errorbar(
+        shift(table["sparsity"], aside[0]),
+        table["mean"],
+        yerr=errors(table),
+        elinewidth=1,
+        label=f"{label} ({plots.count_text(table['n'])})",
+        **look,
+    )
     runs = rows.dropna(subset=[y]).sort_values(["sparsity", y])
     ax.scatter(shift(runs["sparsity"], aside[1]), runs[y], s=7, color=look["color"], alpha=0.7, linewidths=0)
 
@@ -156,8 +164,14 @@ def differences(rows: pd.DataFrame, frame: pd.DataFrame, margin: float) -> Figur
 
 
 def _margin(ax: Axes, margin: float) -> None:
-    ax.axhspan(-margin, margin, color="#56B4E9", alpha=0.2, linewidth=0,
-               label=f"within ±{100 * margin:.3g} point{'' if margin == POINT else 's'}")  # fmt: skip
+    ax.axhspan(
+        -margin,
+        margin,
+        color="#56B4E9",
+        alpha=0.2,
+        linewidth=0,
+        label=f"within ±{100 * margin:.3g} point{'' if margin == POINT else 's'}",
+    )
     ax.axhline(0, color=GREY, linewidth=0.8)
 
 

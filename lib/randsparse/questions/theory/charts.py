@@ -99,8 +99,16 @@ def widths_needed(needed: pd.DataFrame, bounds: pd.DataFrame) -> Figure:
         for event in plots.ordered(own["event"], EVENTS):
             rows = own[own["event"] == event].dropna(subset=["width"])
             lengths = [rows["width"] - rows["low"], rows["high"] - rows["width"]]
-            ax.errorbar(rows["factor"], rows["width"], yerr=lengths, linestyle="-", linewidth=0.7, elinewidth=1,
-                        label=event, **EVENTS[event])  # fmt: skip
+            ax.errorbar(
+                rows["factor"],
+                rows["width"],
+                yerr=lengths,
+                linestyle="-",
+                linewidth=0.7,
+                elinewidth=1,
+                label=event,
+                **EVENTS[event],
+            )
         ax.plot(lines["factor"], lines["necessary"], color=GREY, linestyle="--", label="necessary")
         ax.set(xscale="log", yscale="log")
         _plain_ticks(ax, bounds["factor"])
@@ -200,15 +208,30 @@ def practice(gaps: pd.DataFrame, margin: float) -> Figure:
     widths = sorted(gaps["width"].unique())
     for ax, (kind, sparsity) in zip(axes, facets, strict=True):
         own = gaps[(gaps["kind"] == kind) & (True if sparsity is None else gaps["sparsity"] == sparsity)]
-        ax.axhspan(-margin, margin, color="#56B4E9", alpha=0.2, linewidth=0,
-                   label=f"within ±{100 * margin:.3g} point{'' if margin == POINT else 's'}")  # fmt: skip
+        ax.axhspan(
+            -margin,
+            margin,
+            color="#56B4E9",
+            alpha=0.2,
+            linewidth=0,
+            label=f"within ±{100 * margin:.3g} point{'' if margin == POINT else 's'}",
+        )
         ax.axhline(0, color=GREY, linewidth=0.8)
         for name, marker in STANDINGS.items():
             rows = own[own["standing"] == name]
             fill = "white" if name == UNDECIDED else PALETTE["random"]
             if len(rows):
-                ax.errorbar(rows["width"], rows["mean"], yerr=errors(rows), linestyle="none", marker=marker, label=name,
-                            color=PALETTE["random"], markerfacecolor=fill, markersize=6.5)  # fmt: skip
+                ax.errorbar(
+                    rows["width"],
+                    rows["mean"],
+                    yerr=errors(rows),
+                    linestyle="none",
+                    marker=marker,
+                    label=name,
+                    color=PALETTE["random"],
+                    markerfacecolor=fill,
+                    markersize=6.5,
+                )
         _asked(ax, own, kind)
         ax.set_title(f"{ax.get_title()} ({plots.count_text(own['n'])})")
         ax.set_xlim(min(widths) - 0.4, max(widths) + 0.7)
@@ -227,5 +250,12 @@ def _asked(ax: Axes, rows: pd.DataFrame, kind: str) -> None:
         return
     for row in rows.itertuples():
         text = f"{plots.percent_text(round(row.sparsity, 3))} %\nasked: ×{row.factor:.1f}"
-        ax.annotate(text, (row.width, 0.02), xycoords=ax.get_xaxis_transform(), ha="center", va="bottom", fontsize=7,
-                    color="#D55E00")  # fmt: skip
+        ax.annotate(
+            text,
+            (row.width, 0.02),
+            xycoords=ax.get_xaxis_transform(),
+            ha="center",
+            va="bottom",
+            fontsize=7,
+            color="#D55E00",
+        )

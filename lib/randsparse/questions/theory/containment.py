@@ -100,12 +100,16 @@ def construct(target: Target, sources: Sources, index: int) -> tuple[list[Tensor
     masks = [_own_edges(usable), *(edges[index].flatten(2).flatten(0, 1) for edges in sources.edges)]
     for layer, (mask, needed) in enumerate(zip(masks[1:], target.edges, strict=True), start=1):
         if mask.sum() < needed.sum():
-            raise StudyError(f"the mask of source layer {layer + 1} keeps {int(mask.sum())} edges, fewer than the "
-                             f"{int(needed.sum())} of the target: take a wider source or a lower sparsity")  # fmt: skip
+            raise StudyError(
+                f"the mask of source layer {layer + 1} keeps {int(mask.sum())} edges, fewer than the "
+                f"{int(needed.sum())} of the target: take a wider source or a lower sparsity"
+            )
     alive = _alive_of(target, sources, index)
     if not alive[-1].all():
-        raise StudyError("this source does not contain the target: an output lacks an edge; take another mask, a wider "
-                         "source or a lower sparsity")  # fmt: skip
+        raise StudyError(
+            "this source does not contain the target: an output lacks an edge; take another mask, a wider "
+            "source or a lower sparsity"
+        )
     signs = torch.tensor([1.0, -1.0], dtype=torch.float64).repeat_interleave(len(usable) // 2 * usable.shape[1])
     weights, biases = [masks[0] * signs[:, None]], [torch.zeros(usable.numel(), dtype=torch.float64)]
     for layer, (weight, bias) in enumerate(zip(target.weights, target.biases, strict=True)):
@@ -143,9 +147,14 @@ def disagreement(target: Target, sources: Sources, index: int, inputs: Tensor) -
 
 
 def containment(
-    targets: Iterable[Target], sparsities: Iterable[float], fractions: Iterable[float], masks: int, checked: int,
-    failure: float, seed: int,
-) -> pd.DataFrame:  # fmt: skip
+    targets: Iterable[Target],
+    sparsities: Iterable[float],
+    fractions: Iterable[float],
+    masks: int,
+    checked: int,
+    failure: float,
+    seed: int,
+) -> pd.DataFrame:
     """Draw sources of every sparsity and width; return how many contain each target, beside what theory says.
 
     Args:
@@ -167,8 +176,14 @@ def containment(
             exact = predictions.probability(target, copies, sparsity)
             union = predictions.union_bound(target, copies, sparsity)
             most = predictions.dropping_bound(target, copies, sparsity)
-            point = {"target": target.name, "layers": len(target.weights), "sparsity": asked,
-                     "factor": width_factor(sparsity), "copies": copies, "masks": masks}  # fmt: skip
+            point = {
+                "target": target.name,
+                "layers": len(target.weights),
+                "sparsity": asked,
+                "factor": width_factor(sparsity),
+                "copies": copies,
+                "masks": masks,
+            }
             found = _count(target, copies, sparsity, masks, checked, stream)
             rows.append({**point, "event": EVERY, "predicted": exact, "low": union, "high": most, **found[EVERY]})
             bounds = {"event": DROPPED, "predicted": math.nan, "low": exact, "high": most}
@@ -219,11 +234,19 @@ def connections(
             for edges in layers[1:]:
                 reach = (reach @ edges.float()).clamp(max=1)
             exact = predictions.not_cut_off(ends, width, sparsity)
-            point = {"target": any_weights(target), "layers": len(target.weights), "sparsity": asked,
-                     "factor": width_factor(sparsity), "copies": width, "masks": masks, "high": exact}  # fmt: skip
+            point = {
+                "target": any_weights(target),
+                "layers": len(target.weights),
+                "sparsity": asked,
+                "factor": width_factor(sparsity),
+                "copies": width,
+                "masks": masks,
+                "high": exact,
+            }
             connected = layers[0].any(2).all(1) & layers[-1].any(1).all(1)
-            rows.append({**point, "event": CONNECTED, "predicted": exact, "low": exact,
-                         "contained": int(connected.sum())})  # fmt: skip
+            rows.append(
+                {**point, "event": CONNECTED, "predicted": exact, "low": exact, "contained": int(connected.sum())}
+            )
             reached = int(reach.bool().flatten(1).all(1).sum())
             rows.append({**point, "event": REACHED, "predicted": math.nan, "low": 0.0, "contained": reached})
     return pd.DataFrame(rows)

@@ -68,8 +68,10 @@ class Target:
         for index, (weight, bias) in enumerate(zip(self.weights, self.biases, strict=True)):
             inputs = self.weights[index - 1].shape[0] if index else weight.shape[1]
             if weight.shape != (len(bias), inputs):
-                raise StudyError(f"target layer {index + 1} has weights {tuple(weight.shape)}: ({len(bias)}, {inputs}) "
-                                 "would follow from its biases and the layer before")  # fmt: skip
+                raise StudyError(
+                    f"target layer {index + 1} has weights {tuple(weight.shape)}: ({len(bias)}, {inputs}) "
+                    "would follow from its biases and the layer before"
+                )
 
     @property
     def widths(self) -> tuple[int, ...]:

@@ -114,9 +114,15 @@ def weight_errors(density: float, copies: int, draws: int, scale: float, stream:
 
 
 def network_errors(
-    widths: Sequence[int], density: float, copies: int, draws: int, scale: float, stream: torch.Generator,
-    spare: int = 2, inputs: int = 100,
-) -> Tensor:  # fmt: skip
+    widths: Sequence[int],
+    density: float,
+    copies: int,
+    draws: int,
+    scale: float,
+    stream: torch.Generator,
+    spare: int = 2,
+    inputs: int = 100,
+) -> Tensor:
     """Return max |ticket(x) - target(x)| over inputs from U[-1, 1], for `draws` targets and sources, (draws,).
 
     A target has weights from U[-1, 1] and no biases. The source has `spare` n copies of each hidden neuron, and before
@@ -169,9 +175,13 @@ def _outputs(weights: Sequence[Tensor], points: Tensor) -> Tensor:
 
 
 def survey(
-    densities: Iterable[float], copies: Iterable[int], draws: int, scale: float, seed: int,
+    densities: Iterable[float],
+    copies: Iterable[int],
+    draws: int,
+    scale: float,
+    seed: int,
     widths: Sequence[int] | None = None,
-) -> pd.DataFrame:  # fmt: skip
+) -> pd.DataFrame:
     """Return the error of strong tickets by density and number of copies, of one weight or of a network of `widths`.
 
     Columns: target ("one weight", or its widths), density, copies, available (p n, how many the mask leaves on
@@ -187,10 +197,19 @@ def survey(
         errors = network_errors(widths, *arguments) if widths else weight_errors(*arguments)
         logs = errors.clamp(min=2.0**-50).log2().numpy()
         least = least_error(density, count, scale)
-        rows.append({"target": name, "density": density, "copies": count, "available": density * count,
-                     **stats.mean_interval(logs)._asdict(), "sem": logs.std(ddof=1) / math.sqrt(draws), "n": draws,
-                     "least": math.nan if widths else math.log2(least),
-                     "below": math.nan if widths else int((errors < math.e * least / 2).sum())})  # fmt: skip
+        rows.append(
+            {
+                "target": name,
+                "density": density,
+                "copies": count,
+                "available": density * count,
+                **stats.mean_interval(logs)._asdict(),
+                "sem": logs.std(ddof=1) / math.sqrt(draws),
+                "n": draws,
+                "least": math.nan if widths else math.log2(least),
+                "below": math.nan if widths else int((errors < math.e * least / 2).sum()),
+            }
+        )
     return pd.DataFrame(rows)
 
 

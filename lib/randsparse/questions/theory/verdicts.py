@@ -172,4 +172,3 @@ def tidy(frames: Sequence[pd.DataFrame]) -> pd.DataFrame:
     """Return frames of counts with the same columns below each other, for `widths_needed`."""
     columns = [*CURVE, "sparsity", "factor", "copies", "masks", "contained"]
     return pd.concat([frame[columns] for frame in frames], ignore_index=True)
-

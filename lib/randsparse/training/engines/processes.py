@@ -102,8 +102,10 @@ def joined(device: str | None = None) -> Iterator[tuple[Processes, str]]:
     if device == "cuda":
         found, wanted = torch.cuda.device_count(), int(os.environ.get("LOCAL_WORLD_SIZE", 1))
         if found < wanted:
-            raise StudyError(f"device 'cuda': {found} usable GPUs and {wanted} processes on this machine: start no "
-                             "more processes than GPUs, or give device cpu")  # fmt: skip
+            raise StudyError(
+                f"device 'cuda': {found} usable GPUs and {wanted} processes on this machine: start no "
+                "more processes than GPUs, or give device cpu"
+            )
         torch.cuda.set_device(local)
         device = f"cuda:{local}"
     if size == 1:

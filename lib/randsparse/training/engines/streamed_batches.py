@@ -51,8 +51,10 @@ class StreamedBatches:
         self.device, self.processes, self.loaders = device, processes, loaders
         samples = len(dataset.parts["train"])
         if not 1 <= batch_size <= samples:
-            raise StudyError(f"batch_size={batch_size} is not possible with {dataset.name}: it must be 1 to {samples}, "
-                             "the number of training images")  # fmt: skip
+            raise StudyError(
+                f"batch_size={batch_size} is not possible with {dataset.name}: it must be 1 to {samples}, "
+                "the number of training images"
+            )
 
     def __len__(self) -> int:
         return len(self.dataset.parts["train"]) // self.batch_size

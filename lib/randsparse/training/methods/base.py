@@ -194,8 +194,12 @@ def final_count(mask: Mask, density: float) -> int:
     """Return how many weights a mask of the final density keeps; raises StudyError for one above that of `mask`."""
     require(0 < density <= 1, "density", density, "in (0, 1], a fraction of all weights that the mask covers")
     count = round(density * mask.size)
-    require(len(mask) <= count <= mask.nnz, "density", density,
-            f"at most that of the first mask ({mask.density:g}), with a weight for each of its {len(mask)} layers")
+    require(
+        len(mask) <= count <= mask.nnz,
+        "density",
+        density,
+        f"at most that of the first mask ({mask.density:g}), with a weight for each of its {len(mask)} layers",
+    )
     return count
 
 

@@ -97,8 +97,12 @@ class Replacing(UpdatedMask):
         prune_decay: str = "cosine",
         source: Mask | None = None,
     ) -> None:
-        require(0 < prune_rate <= 1, "prune_rate", prune_rate,
-                "in (0, 1], the share of the kept weights that an update replaces")
+        require(
+            0 < prune_rate <= 1,
+            "prune_rate",
+            prune_rate,
+            "in (0, 1], the share of the kept weights that an update replaces",
+        )
         _choose("prune_decay", prune_decay)
         super().__init__(
             model,
@@ -115,10 +119,12 @@ class Replacing(UpdatedMask):
     def replace(self, mask: Mask, magnitudes: Layers, growth: Layers) -> Mask:
         """Return `mask` with this step's share of each layer replaced: ⌊rate N_l⌋ of them."""
         rate = cosine(self.prune_rate, self.updates.progress(self.steps)) if self.decays else self.prune_rate
-        return Mask({
-            name: replaced(kept, self.source[name], magnitudes[name], growth[name], int(rate * int(kept.sum())))
-            for name, kept in mask.items()
-        })  # fmt: skip
+        return Mask(
+            {
+                name: replaced(kept, self.source[name], magnitudes[name], growth[name], int(rate * int(kept.sum())))
+                for name, kept in mask.items()
+            }
+        )
 
 
 class SET(Replacing):

@@ -62,16 +62,28 @@ class EdgePopup(ChangingMask):
     ) -> None:
         self.end = final_count(mask, density)
         self.start = self.end if start_density is None else round(start_density * mask.size)
-        require(self.end <= self.start <= mask.nnz, "start_density", start_density,
-                f"from density ({density:g}) to that of the source ({mask.density:g})")
+        require(
+            self.end <= self.start <= mask.nnz,
+            "start_density",
+            start_density,
+            f"from density ({density:g}) to that of the source ({mask.density:g})",
+        )
         anneals = self.start > self.end
-        require(total_steps is not None or not (anneals or fine_tune_steps), "total_steps", total_steps,
-                "the number of all steps, where the density changes or weights are fine-tuned")
+        require(
+            total_steps is not None or not (anneals or fine_tune_steps),
+            "total_steps",
+            total_steps,
+            "the number of all steps, where the density changes or weights are fine-tuned",
+        )
         self.fine_tune_steps, self.fine_tuning = fine_tune_steps, False
         self.frozen_steps = None if total_steps is None else total_steps - fine_tune_steps
         enough = self.frozen_steps is None or self.frozen_steps > 0
-        require(fine_tune_steps >= 0 and enough, "fine_tune_steps", fine_tune_steps,
-                f"0 or more and below total_steps ({total_steps})")
+        require(
+            fine_tune_steps >= 0 and enough,
+            "fine_tune_steps",
+            fine_tune_steps,
+            f"0 or more and below total_steps ({total_steps})",
+        )
         schedule = (update_interval, update_start, update_end)
         self.updates = Updates(self.frozen_steps, *schedule) if anneals else None
         self.frozen: dict[str, Tensor] = {}

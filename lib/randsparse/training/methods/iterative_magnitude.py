@@ -53,8 +53,12 @@ class IterativeMagnitude(ChangingMask):
                 raise unknown(name, value, CHOICES[name])
         require(levels >= 2, "levels", levels, "2 or more, between which weights are pruned")
         require(0 <= rewind_step < total_steps, "rewind_step", rewind_step, f"0 or more and below {total_steps}")
-        require((total_steps - rewind_step) % levels == 0, "total_steps", total_steps,
-                f"rewind_step ({rewind_step}) and a multiple of levels ({levels}), which share the steps after it")
+        require(
+            (total_steps - rewind_step) % levels == 0,
+            "total_steps",
+            total_steps,
+            f"rewind_step ({rewind_step}) and a multiple of levels ({levels}), which share the steps after it",
+        )
         self.start, self.end = mask.nnz, final_count(mask, density)
         super().__init__(model, mask, optimizer, source=mask)
         self.levels, self.rewind, self.rewind_step, self.prune_scope = levels, rewind, rewind_step, prune_scope
@@ -88,8 +92,9 @@ class IterativeMagnitude(ChangingMask):
     def step(self) -> None:
         """Take a step of the level that has begun: call it after `backward`, instead of `optimizer.step()`."""
         if self.level_of(self.steps) != self.level:
-            raise StudyError(f"level {self.level} ended with step {self.steps}: call begin() before the forward pass "
-                             "of the next one")  # fmt: skip
+            raise StudyError(
+                f"level {self.level} ended with step {self.steps}: call begin() before the forward pass of the next one"
+            )
         super().step()
         if self.steps == self.rewind_step:
             self.begin()
