@@ -24,7 +24,7 @@ endif
 option = $(if $($(2)),--$(1) '$($(2))')
 WHERE = $(call option,cluster,CLUSTER) $(call option,device,DEVICE)
 
-.PHONY: all env runs merge notebooks status lab bench test lint strip lock clean help
+.PHONY: all env runs merge notebooks status lab bench test test-core lint strip lock clean help
 .DEFAULT_GOAL := all
 
 all: $(STAMP)  ## environment, runs that are missing, notebooks, figures, tables and an HTML index
@@ -53,6 +53,11 @@ bench: $(STAMP)  ## what masking costs, and how fast training is
 test: lint  ## lint, unit tests, and the notebooks at a tiny size
 	$(BIN)/python -m pytest
 
+test-core: $(STAMP)  ## the core in an environment of its own, with no more than it needs
+	@rm -rf build/core && $(BIN)/uv venv --quiet --python $(BIN)/python build/core
+	@$(BIN)/uv pip install --quiet --python build/core/bin/python --constraint $(LOCK) . torchvision pytest
+	build/core/bin/python -m pytest -q --noconftest -c /dev/null --rootdir tests -p no:cacheprovider tests/test_core.py
+
 lint: $(STAMP)  ## ruff
 	$(BIN)/ruff check .
 
@@ -70,7 +75,7 @@ clean:  ## remove what was made for PROFILE but not the records of runs, nor the
 help:
 	@echo "make TARGET [PROFILE=$(PROFILE)] [DATA_DIR=data] [RESULTS=results] [WORKERS=one for each core]"
 	@echo "where to train: [CLUSTER=tcp://host:8786] [DEVICE=cpu]; what runs may take: [BUDGET=25m] [OUT=file]"
-	@sed -n 's/^\([a-z]*\):.*  ## \(.*\)/  \1\t\2/p' Makefile | expand -t 14
+	@sed -n 's/^\([a-z-]*\):.*  ## \(.*\)/  \1\t\2/p' Makefile | expand -t 14
 	@echo "profiles: digits $(filter-out digits,$(notdir $(wildcard notebooks/profiles/*)))"
 
 $(STAMP):

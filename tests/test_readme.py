@@ -87,12 +87,13 @@ def test_the_layout_names_files_that_exist():
     tree = re.search(r"^```\n(.*?)^```", section("Layout"), flags=re.MULTILINE | re.DOTALL)[1]
     folders = re.findall(r"^([a-z]+/)", tree, flags=re.MULTILINE)
     assert {"notebooks/", "lib/", "tests/"} <= set(folders)
-    modules = re.findall(r"^  ([a-z_*, ]+?/?)  ", tree, flags=re.MULTILINE)
-    names = [name for line in modules for name in line.split(", ")]
-    assert len(names) > 12
-    for name in names:
-        path = name if name.endswith("/") else f"{name}.py"
-        assert list((REPOSITORY / "lib" / "randsparse").glob(path)), name
+    library = tree[tree.index("lib/randsparse/") : tree.index("recipes/")]
+    rooms = {path.name for path in (REPOSITORY / "lib" / "randsparse").iterdir() if (path / "__init__.py").is_file()}
+    assert set(re.findall(r"^  ([a-z]+)/ ", library, flags=re.MULTILINE)) == rooms
+    spine = re.findall(r"`([a-z]+/[a-z]+)`", section("Layout").split("```")[-1])
+    assert len(spine) == 8
+    for name in spine:
+        assert (REPOSITORY / "lib" / "randsparse" / f"{name}.py").is_file(), name
 
 
 LINKS = [link for link in re.findall(r"\]\(([^)]+)\)", README) if not link.startswith("https://")]

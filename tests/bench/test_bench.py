@@ -104,7 +104,7 @@ def test_the_report_is_written_and_printed(tmp_path, monkeypatch, capsys):
         "batched",
         lambda rounds: {"candidates": 2, "workers": 1, "speedup": spread, "seconds": {"reference": 1.0}},
     )
-    report.main(["--steps", "2", "--rounds", "1", "--results", str(tmp_path)])
+    report.main(["--steps", "2", "--rounds", "1"], tmp_path)
     written = json.loads((tmp_path / "bench" / "cpu.json").read_text())
     assert set(written) == {"environment", "masking", "compaction", "candidates", "throughput"}
     assert [row["sparsity"] for row in written["compaction"]] == list(steps.NODE_SPARSITIES)

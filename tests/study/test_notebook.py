@@ -13,7 +13,7 @@ from conftest import REPOSITORY, write_notebook
 from randsparse import questions
 from randsparse.errors import StudyError
 from randsparse.runs.config import RunConfig
-from randsparse.study import execution, parameters
+from randsparse.study import campaign, execution, parameters
 from randsparse.study.notebook import Notebook, read_verdicts
 
 SOURCES = sorted((REPOSITORY / "notebooks").glob("*.ipynb"))
@@ -228,4 +228,7 @@ def test_parameters_of_the_sources_are_of_the_default_profile_and_commented():
 
 def test_every_profile_overrides_only_what_notebooks_have():
     for path in (REPOSITORY / "notebooks" / "profiles").glob("*/*.yaml"):
-        parameters.profile_parameters(path.stem, path.parent.name, REPOSITORY)
+        if path.name == parameters.CAMPAIGN:
+            assert campaign.load(path.parent.name, REPOSITORY).cells
+        else:
+            parameters.profile_parameters(path.stem, path.parent.name, REPOSITORY)

@@ -10,14 +10,22 @@ from torch import Tensor, nn
 
 from randsparse.errors import StudyError
 
+LAYERS = (
+    *(nn.Conv1d, nn.Conv2d, nn.Conv3d, nn.ConvTranspose1d, nn.ConvTranspose2d, nn.ConvTranspose3d),
+    nn.Linear,
+)
+"""The kinds of modules whose weights a mask covers."""
+
 
 def maskable(model: nn.Module) -> dict[str, tuple[int, ...]]:
-    """Return the shape of every weight that a mask covers: convolutions and linear layers, in order of depth.
+    """Return the shape of every weight that a mask covers: of all convolutions and linear layers, in order of depth.
 
-    Keys are names of parameters ("group1.0.conv1.weight"). A block gives conv1, conv2, shortcut.
+    Keys are names of parameters ("group1.0.conv1.weight"); a block gives conv1, conv2, shortcut. A weight that two
+    layers share counts once. Works for any network.
     """
-    layers = ((n, m) for n, m in model.named_modules() if isinstance(m, nn.Conv2d | nn.Linear))
-    return {f"{name}.weight": tuple(module.weight.shape) for name, module in layers}
+    named = dict(model.named_parameters())  # each parameter once
+    layers = (f"{name}.weight".lstrip(".") for name, module in model.named_modules() if isinstance(module, LAYERS))
+    return {name: tuple(named[name].shape) for name in layers if name in named}
 
 
 def fan_in(shape: tuple[int, ...]) -> int:

@@ -19,10 +19,9 @@ from randsparse.errors import StudyError, unknown
 from randsparse.seeds import generator
 from randsparse.sparsity import densities, flow_preservation
 from randsparse.sparsity.applied import Applied
+from randsparse.sparsity.layers import maskable
 
 KINDS = ("exact", "bernoulli", "fan_in")
-_CONVOLUTIONS = (nn.Conv1d, nn.Conv2d, nn.Conv3d, nn.ConvTranspose1d, nn.ConvTranspose2d, nn.ConvTranspose3d)
-_LAYERS = (*_CONVOLUTIONS, nn.Linear)
 
 
 class Mask(Mapping[str, Tensor]):
@@ -158,9 +157,7 @@ def weights_of(model: nn.Module) -> dict[str, tuple[int, ...]]:
     Keys are names of parameters ("layer1.0.conv1.weight"); a weight that two layers share counts once. Works for any
     network. Raises StudyError for one without such layers.
     """
-    named = dict(model.named_parameters())  # each parameter once
-    layers = (f"{name}.weight".lstrip(".") for name, module in model.named_modules() if isinstance(module, _LAYERS))
-    shapes = {name: tuple(named[name].shape) for name in layers if name in named}
+    shapes = maskable(model)
     if not shapes:
         raise StudyError(f"a {type(model).__name__} has no convolution or linear layer: there is no weight to mask")
     return shapes
