@@ -9,6 +9,7 @@ import pytest
 import torch
 
 from conftest import REPOSITORY
+from randsparse.errors import StudyError
 from randsparse.study import parameters
 
 README = (REPOSITORY / "README.md").read_text()
@@ -24,7 +25,7 @@ def section(title):
 
 
 def test_a_mask_on_your_own_model_works_as_written(capsys):
-    source, _ = blocks("python")
+    source, method, _ = blocks("python")
     assert len(source.splitlines()) <= 20
     torch.manual_seed(0)
     place = {}
@@ -35,6 +36,24 @@ def test_a_mask_on_your_own_model_works_as_written(capsys):
         weight = model.get_parameter(name)
         assert (weight[~kept] == 0).all() and (weight[kept] != 0).all()
         assert (weight.grad[kept] != 0).any(), f"{name} is trained"
+    mask.apply(torch.nn.Sequential(*map(type_of, model))).remove()  # a mask can be in force on several networks
+    with pytest.raises(StudyError, match="in force"):
+        exec(compile(method, "README.md", "exec"), place)
+
+
+def type_of(layer):
+    return torch.nn.Linear(layer.in_features, layer.out_features) if isinstance(layer, torch.nn.Linear) else layer
+
+
+def test_a_method_on_your_own_model_works_as_written():
+    source, method, _ = blocks("python")
+    begin = source[: source.index("mask.apply")]
+    loop = source[source.index("for _ in range") :].replace("optimizer.step()", "method.step()")
+    made = method[: method.index("method.step()")].replace("1000", "10").replace("100", "2")
+    whole = f"{begin}\n{made}\nfirst = method.mask\n{loop.replace('mask.items', 'method.mask.items')}"
+    place = {}
+    exec(compile(whole, "README.md", "exec"), place)
+    assert place["method"].mask.counts == place["first"].counts and place["method"].mask != place["first"]
 
 
 OWN = """
@@ -54,7 +73,7 @@ if __name__ == "__main__":
 
 
 def test_a_model_and_data_of_ones_own_work_as_written_in_all_processes_of_a_sweep(tmp_path):
-    _, source = blocks("python")
+    *_, source = blocks("python")
     assert len(source.splitlines()) <= 20
     (tmp_path / "my_task.py").write_text(source)
     (tmp_path / "run.py").write_text(OWN)
