@@ -107,6 +107,22 @@ def test_a_fixed_rate_waits_for_no_other(write, store):
     assert [cell.name for cell in found.of(["B"]).cells] == ["rate", "some", "rate of B", "last"]
 
 
+def test_a_cell_can_have_the_networks_and_orders_of_another(write, store):
+    paired = '    "other": {rate_of: rate, seeds_of: some, rule: uniform, sparsity: 0.5}\n'
+    found = write(CAMPAIGN + paired)
+    put(store, found.needed(store), best_at(0.2))
+    some, other = (next(cell for cell in found.cells if cell.name == name) for name in ("some", "other"))
+    seeds = [[(c.mask_seed, c.init_seed, c.data_seed) for c in cell.wanted(store)] for cell in (some, other)]
+    assert [pair[1:] for pair in seeds[0]] == [pair[1:] for pair in seeds[1]] and len(seeds[1]) == 4
+    assert {config.rule for config in other.wanted(store)} == {"uniform"}
+    for change, error in (
+        (("seeds_of: some", "seeds_of: rate"), "unknown seeds_of"),
+        (("seeds_of: some", "seeds_of: some, networks: 3"), "networks=3 is not possible"),
+    ):
+        with pytest.raises(StudyError, match=error):
+            write(CAMPAIGN + paired.replace(*change))
+
+
 def test_a_part_brings_the_rates_that_it_needs(write, store):
     found = write()
     assert [cell.name for cell in found.of(["B"]).cells] == ["rate", "some", "rate of B", "last"]
@@ -233,7 +249,7 @@ def test_the_campaign_for_a_gpu_has_the_published_recipe(store):
 
 @pytest.mark.parametrize("profile", ["campaign", "campaign-digits"])
 def test_the_campaigns_of_this_study_have_the_cells_that_were_fixed_beforehand(profile, store):
-    found = campaign.load(profile, REPOSITORY)
+    found = campaign.load(profile, REPOSITORY).of(["A", "B"])
     longer = {"campaign": "28", "campaign-digits": "17"}[profile]
     crossed = [cell.name for cell in found.cells if isinstance(cell, Networks) and cell.crossed]
     assert crossed == ["nodes 80 %", "dense", "nodes 40 %", "nodes 90 %", "nodes 60 %", "nodes 20 %"]
@@ -251,3 +267,30 @@ def test_the_campaigns_of_this_study_have_the_cells_that_were_fixed_beforehand(p
         assert len(set(runs)) == len(runs) == (6 if isinstance(cell, Rates) else cell.networks * (1 + cell.crossed))
         sparsity = next((int(word) / 100 for word in cell.name.split() if word.isdigit() and word not in (longer,)), 0)
         assert cell.point.sparsity == pytest.approx(sparsity)
+
+
+def test_part_c_has_ten_replicates_and_its_pairs_share_their_seeds(store):
+    cells = {cell.name: cell for cell in campaign.load("campaign", REPOSITORY).cells if cell.part == "C"}
+    runs = {name: cell.planned(store) for name, cell in cells.items() if isinstance(cell, Networks)}
+    for name, own in runs.items():
+        expected = 5 if name.endswith("n = 5") else 16 if name.startswith("ResNet-20") else 10
+        assert len(set(own)) == expected, name
+        assert {(c.dataset, c.train_samples, c.epochs, c.batch_size) for c in own} == {("cifar10", 20000, 8, 64)}
+    pairs = {
+        "small, SNIP mask 98 %": "small, SNIP shuffled 98 %",
+        "small, GMP 98 %, from dense": "small, GMP 98 %, in a source",
+        "small, RigL 90 %, from dense": "small, RigL 90 %, in a source",
+        "small, ticket 95 %, of dense": "small, ticket 95 %, of random",
+    }
+    for one, other in pairs.items():
+        seeds = [[(c.init_seed, c.data_seed) for c in runs[name]] for name in (one, other)]
+        assert seeds[0] == seeds[1]
+        assert not set(runs[one]) & set(runs[other]), "a pair differs in something"
+
+
+def test_a_recipe_of_a_part_comes_on_top(write, store):
+    found = write(CAMPAIGN.replace("  B:\n", "  B:\n    recipe: {epochs: 3, batch_size: 32}\n"))
+    shown = {(cell.part, cell.point.epochs, cell.point.batch_size, cell.point.train_samples) for cell in found.cells}
+    assert shown == {("A", 2, 64, 128), ("B", 3, 32, 128)}
+    with pytest.raises(StudyError, match="unknown name in recipe of part B 'epoch'"):
+        write(CAMPAIGN.replace("  B:\n", "  B:\n    recipe: {epoch: 3}\n"))

@@ -1,13 +1,16 @@
 """A campaign: the runs of a large experiment, cell by cell, in the order in which they are wanted.
 
 A profile whose folder has a file `campaign.yaml` is a campaign instead of parameters of notebooks. The file names
-parts, and each part names its cells in their order. A cell is one of two kinds:
+parts, and each part names its cells in their order. `recipe` holds what all runs share; a part may have one of its own,
+which comes on top. A cell is one of two kinds:
 
 - *rates*: runs from which a learning rate is chosen on validation data;
 - *networks*: networks x orders of the training data, every run trained to its end with a rate that was chosen before,
   or with one that a published recipe has.
 
-A network is a mask seed and an init seed, which are equal; an order is a data seed. Each cell has seeds of its own.
+A network is a mask seed and an init seed, which are equal; an order is a data seed. Each cell has seeds of its own, but
+for one that names another by `seeds_of`: it has the networks and orders of that cell, so that the two are compared seed
+by seed.
 """
 
 from __future__ import annotations
@@ -87,6 +90,7 @@ class Networks:
         rates: the cell that chooses their learning rate, or that rate.
         networks, orders: how many there are of each.
         crossed: whether each network is trained in every order; else network i in order i modulo `orders` alone.
+        paired: whether networks and orders are those of another cell.
         evaluated: how many networks (the first ones) are evaluated beyond accuracy, network i in order i mod `orders`.
     """
 
@@ -99,6 +103,7 @@ class Networks:
     orders: int
     crossed: bool = True
     evaluated: int = 0
+    paired: bool = False
 
     def wanted(self, store: Store) -> list[RunConfig]:
         """Return the runs, order by order; [] as long as their learning rate is not known."""
@@ -205,9 +210,11 @@ def _campaign(content: Any, root: Path) -> Campaign:
         raise unknown("profile of evaluations_of", profile, profiles(root))
     cells: list[Cell] = []
     for part, described in _mapping("parts", content.get("parts")).items():
-        for name, values in _mapping(f"part {part}", described).items():
+        described = dict(_mapping(f"part {part}", described))
+        shared = _mapping(f"recipe of part {part}", described.pop("recipe"), DEFAULTS) if "recipe" in described else {}
+        for name, values in described.items():
             try:
-                cells.append(_cell(str(part), str(name), values, recipe, cells))
+                cells.append(_cell(str(part), str(name), values, recipe | shared, cells))
             except StudyError as error:
                 raise StudyError(f"part {part}, cell {name}: {error}") from None
     _check_seeds(cells)
@@ -215,7 +222,7 @@ def _campaign(content: Any, root: Path) -> Campaign:
 
 
 def _cell(part: str, name: str, values: Any, recipe: Mapping[str, Any], before: list[Cell]) -> Cell:
-    values = _mapping("a cell", values, (*DEFAULTS, *_NUMBERS, "rates", "rate_of", "crossed"))
+    values = _mapping("a cell", values, (*DEFAULTS, *_NUMBERS, "rates", "rate_of", "crossed", "seeds_of"))
     if name in [cell.name for cell in before]:
         raise StudyError("two cells have this name")
     for field in ("mask_seed", "init_seed", "data_seed"):
@@ -224,6 +231,8 @@ def _cell(part: str, name: str, values: Any, recipe: Mapping[str, Any], before: 
     if len(ways) != 1:
         raise StudyError("a cell must have one of rates (to choose from), rate_of (a cell that chooses) and lr (fixed)")
     point = RunConfig(**recipe | {field: value for field, value in values.items() if field in DEFAULTS})
+    if "seeds_of" in values:
+        values = values | _seeds_of(values, before)
     numbers = {field: _number(field, values, default) for field, default in _NUMBERS.items()}
     first = numbers["first_seed"]
     if "rates" in values:
@@ -241,7 +250,19 @@ def _cell(part: str, name: str, values: Any, recipe: Mapping[str, Any], before: 
     require(evaluated <= networks, "evaluated", evaluated, f"at most the number of networks ({networks})")
     crossed = values.get("crossed", True)
     require(isinstance(crossed, bool), "crossed", crossed, "true or false")
-    return Networks(part, name, point, rate, first, networks, orders, crossed, evaluated)
+    return Networks(part, name, point, rate, first, networks, orders, crossed, evaluated, "seeds_of" in values)
+
+
+def _seeds_of(values: Mapping[str, Any], before: Iterable[Cell]) -> dict[str, Any]:
+    """Return the numbers of a cell that has the networks and orders of another one."""
+    others = {cell.name: cell for cell in before if isinstance(cell, Networks)}
+    if values["seeds_of"] not in others:
+        raise unknown("seeds_of (a cell before this one that has networks)", values["seeds_of"], others)
+    other = others[values["seeds_of"]]
+    same = {name: getattr(other, name) for name in ("first_seed", "networks", "orders", "crossed")}
+    for name in same:
+        require(name not in values, name, values.get(name), "left out: seeds_of says it")
+    return same
 
 
 _NUMBERS = {"first_seed": None, "networks": 1, "orders": 1, "seeds": 1, "evaluated": 0}
@@ -274,6 +295,8 @@ def _check_seeds(cells: Iterable[Cell]) -> None:
     for cell in cells:
         if isinstance(cell, Rates):
             seeds = [*cell.seeds]
+        elif cell.paired:
+            continue
         else:
             orders = range(cell.first_seed + ORDER_SEEDS, cell.first_seed + ORDER_SEEDS + cell.orders)
             seeds = [*range(cell.first_seed, cell.first_seed + cell.networks), *orders]
