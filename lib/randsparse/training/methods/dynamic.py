@@ -7,6 +7,7 @@ respect to all weights, those too that are masked (and zero): the dense gradient
 from __future__ import annotations
 
 import math
+from abc import ABC, abstractmethod
 from collections.abc import Mapping
 
 import numpy as np
@@ -24,7 +25,7 @@ from randsparse.training.methods.base import ChangingMask, final_count, finite, 
 Layers = Mapping[str, Tensor]
 
 
-class UpdatedMask(ChangingMask):
+class UpdatedMask(ChangingMask, ABC):
     """Changes the mask every `update_interval` steps, by what `next_mask` says.
 
     Updates are in the steps t_0 + jΔ, j = 1, …, n: after t_0, `update_start` of training, up to `update_end` of it. A
@@ -69,9 +70,9 @@ class UpdatedMask(ChangingMask):
         magnitudes = {name: finite(parameter) for name, parameter in self.parameters.items()}
         self.change(self.next_mask(self.updates.number(self.steps), magnitudes, gradients))
 
+    @abstractmethod
     def next_mask(self, number: int, magnitudes: Layers, gradients: Layers) -> Mask:
         """Return the mask that update `number`, from 1, changes to, by |w| and |g|, finite."""
-        raise NotImplementedError
 
 
 class Replacing(UpdatedMask):
