@@ -8,11 +8,11 @@ import pytest
 
 from conftest import REPOSITORY
 from made_up import record_of
+from randsparse.comparison.campaign import Campaign, Networks, Rates
 from randsparse.errors import StudyError
 from randsparse.runs.config import RunConfig
 from randsparse.runs.store import Store
-from randsparse.study import campaign, campaign_runs, command_line
-from randsparse.study.campaign import Networks, Rates
+from randsparse.study import campaign, command_line
 from randsparse.study.profile import Study
 
 CAMPAIGN = """\
@@ -30,7 +30,7 @@ parts:
 
 @pytest.fixture
 def write(root):
-    def written(text: str = CAMPAIGN) -> campaign.Campaign | None:
+    def written(text: str = CAMPAIGN) -> Campaign | None:
         folder = root / "notebooks" / "profiles" / "mine"
         folder.mkdir(exist_ok=True)
         (folder / "campaign.yaml").write_text(text)
@@ -194,19 +194,19 @@ def test_it_is_trained_to_its_end_and_goes_on_where_it_was(study, monkeypatch):
 
     monkeypatch.setattr("randsparse.training.train.train_together", fake)
     with pytest.raises(KeyboardInterrupt):
-        campaign_runs.train(study, found)
-    assert campaign_runs.train(study, found) is True
+        campaign.train(study, found)
+    assert campaign.train(study, found) is True
     interrupted = trained.pop(9)
     assert len(set(trained)) == len(trained) == 6 + 8 + 4 + 3 + 2 and interrupted in trained
     again = len(trained)
-    assert campaign_runs.train(study, found) is True and len(trained) == again
+    assert campaign.train(study, found) is True and len(trained) == again
 
 
 def test_status_says_what_there_is_of_each_cell(study):
     study, said = study
     found = campaign.load("mine", study.root)
     put(study.store, found.needed(study.store)[:5], best_at(0.2))
-    campaign_runs.show(study, found)
+    campaign.show(study, found)
     rows = [line.split("  ") for line in said]
     numbers = [[part.strip() for part in row if part.strip()] for row in rows]
     assert [(row[:5]) for row in numbers[1:]] == [
@@ -219,7 +219,7 @@ def test_status_says_what_there_is_of_each_cell(study):
     ]
     assert all("unknown" in line for line in said[1:])  # no run of the store says how long it took
     put(study.store, found.needed(study.store), best_at(0.2))
-    campaign_runs.show(study, found)
+    campaign.show(study, found)
     assert said[8].endswith("chosen: 0.2")
 
 

@@ -1,306 +1,115 @@
-"""A campaign: the runs of a large experiment, cell by cell, in the order in which they are wanted.
-
-A profile whose folder has a file `campaign.yaml` is a campaign instead of parameters of notebooks. The file names
-parts, and each part names its cells in their order. `recipe` holds what all runs share; a part may have one of its own,
-which comes on top. A cell is one of two kinds:
-
-- *rates*: runs from which a learning rate is chosen on validation data;
-- *networks*: networks x orders of the training data, every run trained to its end with a rate that was chosen before,
-  or with one that a published recipe has.
-
-A network is a mask seed and an init seed, which are equal; an order is a data seed. Each cell has seeds of its own, but
-for one that names another by `seeds_of`: it has the networks and orders of that cell, so that the two are compared seed
-by seed.
-"""
+"""Reading the file of a campaign, training its runs, and saying how far it is."""
 
 from __future__ import annotations
 
-import itertools
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+import functools
+from collections.abc import Iterable
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
 from randsparse import questions
-from randsparse.comparison.design import Tuning
-from randsparse.errors import StudyError, require, unknown
-from randsparse.runs.config import DEFAULTS, RunConfig
-from randsparse.runs.evaluations import Evaluation
-from randsparse.runs.store import Store
-from randsparse.study.parameters import CAMPAIGN, is_campaign, profile_parameters, profiles
+from randsparse.comparison import campaign as campaigns
+from randsparse.comparison.campaign import Campaign, Rates
+from randsparse.errors import StudyError, unknown
+from randsparse.runs import evaluations
+from randsparse.study.parameters import campaign_content, campaign_path, is_campaign, profile_parameters, profiles
 
-FACTOR = 2.0
-"""Between neighbouring rates of a grid; an optimum at its edge extends it by one rate, up to EXTENSIONS times."""
-EXTENSIONS = 3
-ORDER_SEEDS = 500
-"""What is added to a cell's first seed for its orders: networks have the seeds from the first one on."""
-
-
-@dataclass(frozen=True)
-class Rates:
-    """The runs from which a learning rate is chosen on validation data, the same seeds with each rate.
-
-    Attributes:
-        point: their config, but for learning rate and seeds.
-        values: the rates to begin with, increasing.
-        seeds: of each rate; a seed is that of mask, initial weights and order.
-    """
-
-    part: str
-    name: str
-    point: RunConfig
-    values: tuple[float, ...]
-    seeds: tuple[int, ...]
-
-    def wanted(self, store: Store) -> list[RunConfig]:
-        """Return the runs of all rates that are known to be wanted: at first `values`, then those beyond an edge."""
-        return list(self._tuning(self._grid(store)).trials)
-
-    def planned(self, store: Store) -> list[RunConfig]:
-        """Return `wanted`: whether more follow is not known before these are finished."""
-        return self.wanted(store)
-
-    def chosen(self, store: Store) -> float | None:
-        """Return the rate with the highest mean validation accuracy at the end, or None as long as runs are missing."""
-        return self._tuning(self._grid(store)).chosen(store)
-
-    def _grid(self, store: Store) -> list[float]:
-        grid = list(self.values)
-        for _ in range(EXTENSIONS):
-            best = self._tuning(grid).chosen(store)
-            if best == grid[-1]:
-                grid.append(best * FACTOR)
-            elif best == grid[0]:
-                grid.insert(0, best / FACTOR)
-            else:
-                break
-        return grid
-
-    def _tuning(self, grid: Iterable[float]) -> Tuning:
-        trials = (_seeded(self.point.replace(lr=lr), seed, seed) for lr, seed in itertools.product(grid, self.seeds))
-        return Tuning(self.point.sparsity, tuple(trials), ())
-
-
-@dataclass(frozen=True)
-class Networks:
-    """Networks x orders of the training data, every one of these runs trained to the end.
-
-    Attributes:
-        point: their config, but for learning rate and seeds.
-        rates: the cell that chooses their learning rate, or that rate.
-        networks, orders: how many there are of each.
-        crossed: whether each network is trained in every order; else network i in order i modulo `orders` alone.
-        paired: whether networks and orders are those of another cell.
-        evaluated: how many networks (the first ones) are evaluated beyond accuracy, network i in order i mod `orders`.
-    """
-
-    part: str
-    name: str
-    point: RunConfig
-    rates: Rates | float
-    first_seed: int
-    networks: int
-    orders: int
-    crossed: bool = True
-    evaluated: int = 0
-    paired: bool = False
-
-    def wanted(self, store: Store) -> list[RunConfig]:
-        """Return the runs, order by order; [] as long as their learning rate is not known."""
-        rate = self._rate(store)
-        return [] if rate is None else self._runs(rate)
-
-    def planned(self, store: Store) -> list[RunConfig]:
-        """Return the runs; as long as their learning rate is not known, with the first one of the grid instead."""
-        return self._runs(self._rate(store) or self.rates.values[0])
-
-    def to_evaluate(self, store: Store) -> list[RunConfig]:
-        """Return the runs to be evaluated beyond accuracy; [] as long as their learning rate is not known."""
-        rate = self._rate(store)
-        if rate is None:
-            return []
-        return [self.run(rate, network, network % self.orders) for network in range(self.evaluated)]
-
-    def run(self, rate: float, network: int, order: int) -> RunConfig:
-        """Return one run; networks and orders count from 0."""
-        return _seeded(self.point.replace(lr=rate), self.first_seed + network, self.first_seed + ORDER_SEEDS + order)
-
-    def _rate(self, store: Store) -> float | None:
-        return self.rates.chosen(store) if isinstance(self.rates, Rates) else self.rates
-
-    def _runs(self, rate: float) -> list[RunConfig]:
-        pairs = ((network, order) for order in range(self.orders) for network in range(self.networks))
-        return [self.run(rate, *pair) for pair in pairs if self.crossed or pair[0] % self.orders == pair[1]]
-
-
-Cell = Rates | Networks
-
-
-@dataclass(frozen=True)
-class Campaign:
-    """The cells of a campaign in order, and the profile whose evaluations beyond accuracy are made of some runs."""
-
-    cells: tuple[Cell, ...]
-    evaluations_of: str | None = None
-
-    @property
-    def parts(self) -> list[str]:
-        """The names of all parts, in order."""
-        return list(dict.fromkeys(cell.part for cell in self.cells))
-
-    def of(self, parts: Iterable[str]) -> Campaign:
-        """Return the campaign of some parts and of the rates that these need; raises StudyError for one unknown."""
-        parts = list(parts)
-        for part in parts:
-            if part not in self.parts:
-                raise unknown("part", part, self.parts)
-        asked = [cell for cell in self.cells if cell.part in parts]
-        needed = [cell.rates for cell in asked if isinstance(cell, Networks)]
-        kept = tuple(cell for cell in self.cells if cell in asked or cell in needed)
-        return Campaign(kept, self.evaluations_of)
-
-    def needed(self, store: Store) -> list[RunConfig]:
-        """Return the runs that are wanted next: of the cells in order, up to the first rates that are not chosen."""
-        missing: list[RunConfig] = []
-        for cell in self.cells:
-            own = [config for config in cell.wanted(store) if not store.has(config)]
-            missing += own
-            if isinstance(cell, Rates) and own:
-                break
-        return list(dict.fromkeys(missing))
-
-    def to_evaluate(self, store: Store) -> list[RunConfig]:
-        """Return the finished runs that are to be evaluated beyond accuracy."""
-        runs = [config for cell in self.cells if isinstance(cell, Networks) for config in cell.to_evaluate(store)]
-        return [config for config in runs if store.has(config)]
-
-    def evaluations(self, root: Path) -> list[Evaluation]:
-        """Return the evaluations that are made of a network."""
-        name = "06_beyond_accuracy"
-        if self.evaluations_of is None:
-            return []
-        return questions.wanted(name, profile_parameters(name, self.evaluations_of, root))
+if TYPE_CHECKING:
+    from randsparse.runs.evaluations import Evaluation, Unit
+    from randsparse.study.profile import Study
 
 
 def load(profile: str, root: Path) -> Campaign | None:
     """Return the campaign that a profile is, or None for a profile of notebooks.
 
-    Raises StudyError for a file that is not as this module says, in one line that names the file and the cell.
+    Raises StudyError, in one line that names file and cell, for a file that is not as `comparison.campaign` says.
     """
     if not is_campaign(profile, root):
         return None
-    import yaml
-
-    path = root / "notebooks" / "profiles" / profile / CAMPAIGN
+    content = campaign_content(profile, root)
     try:
-        content = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise StudyError(f"{path.relative_to(root)} is not YAML: {' '.join(str(error).split())}") from None
-    try:
-        return _campaign(content, root)
+        found = campaigns.parse(content)
+        if found.evaluations_of is not None and found.evaluations_of not in profiles(root):
+            raise unknown("profile of evaluations_of", found.evaluations_of, profiles(root))
     except StudyError as error:
-        raise StudyError(f"{path.relative_to(root)}: {error}") from None
+        raise StudyError(f"{campaign_path(profile, root).relative_to(root)}: {error}") from None
+    return found
 
 
-def _campaign(content: Any, root: Path) -> Campaign:
-    content = _mapping("the file", content, ("recipe", "parts", "evaluations_of"))
-    recipe = _mapping("recipe", content.get("recipe"), DEFAULTS)
-    profile = content.get("evaluations_of")
-    if profile is not None and profile not in profiles(root):
-        raise unknown("profile of evaluations_of", profile, profiles(root))
-    cells: list[Cell] = []
-    for part, described in _mapping("parts", content.get("parts")).items():
-        described = dict(_mapping(f"part {part}", described))
-        shared = _mapping(f"recipe of part {part}", described.pop("recipe"), DEFAULTS) if "recipe" in described else {}
-        for name, values in described.items():
-            try:
-                cells.append(_cell(str(part), str(name), values, recipe | shared, cells))
-            except StudyError as error:
-                raise StudyError(f"part {part}, cell {name}: {error}") from None
-    _check_seeds(cells)
-    return Campaign(tuple(cells), profile)
+def wanted_evaluations(campaign: Campaign, root: Path) -> list[Evaluation]:
+    """Return the evaluations that are made of a network of a campaign."""
+    name = "06_beyond_accuracy"
+    if campaign.evaluations_of is None:
+        return []
+    return questions.wanted(name, profile_parameters(name, str(campaign.evaluations_of), root))
 
 
-def _cell(part: str, name: str, values: Any, recipe: Mapping[str, Any], before: list[Cell]) -> Cell:
-    values = _mapping("a cell", values, (*DEFAULTS, *_NUMBERS, "rates", "rate_of", "crossed", "seeds_of"))
-    if name in [cell.name for cell in before]:
-        raise StudyError("two cells have this name")
-    for field in ("mask_seed", "init_seed", "data_seed"):
-        require(field not in values, field, values.get(field), "left to the cell, which has seeds of its own")
-    ways = [name for name in ("rates", "rate_of", "lr") if name in values]
-    if len(ways) != 1:
-        raise StudyError("a cell must have one of rates (to choose from), rate_of (a cell that chooses) and lr (fixed)")
-    point = RunConfig(**recipe | {field: value for field, value in values.items() if field in DEFAULTS})
-    if "seeds_of" in values:
-        values = values | _seeds_of(values, before)
-    numbers = {field: _number(field, values, default) for field, default in _NUMBERS.items()}
-    first = numbers["first_seed"]
-    if "rates" in values:
-        rates = values["rates"]
-        good = isinstance(rates, list) and all(isinstance(lr, int | float) and lr > 0 for lr in rates)
-        require(good and rates and rates == sorted(set(rates)), "rates", rates, "increasing numbers above 0")
-        seeds = tuple(range(first, first + numbers["seeds"]))
-        return Rates(part, name, point, tuple(map(float, rates)), seeds)
-    known = {cell.name: cell for cell in before if isinstance(cell, Rates)}
-    if "rate_of" in values and values["rate_of"] not in known:
-        raise unknown("rate_of (a cell before this one that has rates)", values["rate_of"], known)
-    rate = known[values["rate_of"]] if "rate_of" in values else point.lr
-    networks, orders, evaluated = (numbers[field] for field in ("networks", "orders", "evaluated"))
-    require(networks <= ORDER_SEEDS, "networks", networks, f"at most {ORDER_SEEDS}")
-    require(evaluated <= networks, "evaluated", evaluated, f"at most the number of networks ({networks})")
-    crossed = values.get("crossed", True)
-    require(isinstance(crossed, bool), "crossed", crossed, "true or false")
-    return Networks(part, name, point, rate, first, networks, orders, crossed, evaluated, "seeds_of" in values)
+def train(study: Study, campaign: Campaign) -> bool:
+    """Train and evaluate what the store lacks of a campaign, step by step; return whether all is there.
+
+    A step ends where learning rates are to be chosen. The final weights of all runs are kept below the results folder,
+    so that what is evaluated need not be trained again. A budget is for runs alone.
+    """
+    from randsparse.sweeps.sweep import sweep
+    from randsparse.training import train as training
+
+    keep = {} if study.cluster else {"train": functools.partial(training.train, weights_root=study.store.root)}
+    budget, finished = study.spending(), study.bundling()
+    while missing := campaign.needed(study.store):
+        study.say(study.announcement(missing))
+        sweep(missing, study.store, budget=budget, finished=finished, data_dir=study.data_dir, **study.where, **keep)
+        if budget and campaign.needed(study.store):
+            study.say(f"the time is up: {budget.finished} runs finished")
+            return False
+        evaluate(study, campaign)
+    return evaluate(study, campaign)
 
 
-def _seeds_of(values: Mapping[str, Any], before: Iterable[Cell]) -> dict[str, Any]:
-    """Return the numbers of a cell that has the networks and orders of another one."""
-    others = {cell.name: cell for cell in before if isinstance(cell, Networks)}
-    if values["seeds_of"] not in others:
-        raise unknown("seeds_of (a cell before this one that has networks)", values["seeds_of"], others)
-    other = others[values["seeds_of"]]
-    same = {name: getattr(other, name) for name in ("first_seed", "networks", "orders", "crossed")}
-    for name in same:
-        require(name not in values, name, values.get(name), "left out: seeds_of says it")
-    return same
+def evaluate(study: Study, campaign: Campaign) -> bool:
+    """Make the evaluations that finished runs lack; return whether all are there. There are none within a budget."""
+    if not (left := _to_measure(study, campaign)):
+        return True
+    study.say(study.evaluations_left(left))
+    if study.budget:
+        return False
+    study.measure(campaign.to_evaluate(study.store), wanted_evaluations(campaign, study.root))
+    return True
 
 
-_NUMBERS = {"first_seed": None, "networks": 1, "orders": 1, "seeds": 1, "evaluated": 0}
-"""Whole numbers of a cell and their defaults; None: it must be given."""
+def show(study: Study, campaign: Campaign) -> None:
+    """Say of each part and cell how many runs there are, are missing and failed, and how long the rest takes here."""
+    rows, store = [], study.store
+    for cell in campaign.cells:
+        planned = cell.planned(store)
+        records = store.load(planned)
+        failed = [key for key, record in records.items() if record["status"] in ("failed", "diverged")]
+        missing = [config for config in planned if config.key not in records]
+        rows.append((cell.part, cell.name, len(records), missing, len(failed), _note(study, cell)))
+    width = max(len(name) for _, name, *_ in rows) + 2
+    study.say(f"{'part':<6}{'cell':<{width}}{'have':>6}{'missing':>9}{'failed':>8}{'time left':>19}")
+    for part, name, have, missing, failed, note in rows:
+        study.say(f"{part:<6}{name:<{width}}{have:>6}{_rest(study, missing, failed)}{note}")
+    everything = [config for row in rows for config in row[3]]
+    have, failed = (sum(row[index] for row in rows) for index in (2, 4))
+    study.say(f"{'all':<{6 + width}}{have:>6}{_rest(study, everything, failed)}")
+    runs, wanted = campaign.to_evaluate(store), wanted_evaluations(campaign, study.root)
+    if wanted:
+        there = len(evaluations.load(runs, wanted, store))
+        left = _to_measure(study, campaign)
+        study.say(f"evaluations: {there} there" + (f", {study.evaluations_left(left)}" if left else ""))
 
 
-def _number(name: str, values: Mapping[str, Any], default: int | None) -> int:
-    value, least = values.get(name, default), 0 if name in ("evaluated", "first_seed") else 1
-    whole = isinstance(value, int) and not isinstance(value, bool)
-    require(whole and value >= least, name, value, f"a whole number from {least} up")
-    return value
+def _rest(study: Study, missing: list, failed: int) -> str:
+    time = (study.time_of(missing) or "unknown") if missing else "-"
+    return f"{len(missing):>9}{failed:>8}{time:>19}"
 
 
-def _mapping(what: str, value: Any, names: Iterable[str] | None = None) -> dict[str, Any]:
-    if not isinstance(value, dict) or not value:
-        raise StudyError(f"{what} must hold lines of `name: value`")
-    for name in value:
-        if names is not None and name not in names:
-            raise unknown(f"name in {what}", name, list(names))
-    return value
+def _note(study: Study, cell: object) -> str:
+    """Return the learning rate that a cell has chosen, in words."""
+    rate = cell.chosen(study.store) if isinstance(cell, Rates) else None
+    return "" if rate is None else f"   chosen: {rate:g}"
 
 
-def _seeded(config: RunConfig, network: int, order: int) -> RunConfig:
-    return config.replace(mask_seed=network, init_seed=network, data_seed=order)
-
-
-def _check_seeds(cells: Iterable[Cell]) -> None:
-    """Raise StudyError if two cells share a seed: what they show would not be independent."""
-    taken: dict[int, str] = {}
-    for cell in cells:
-        if isinstance(cell, Rates):
-            seeds = [*cell.seeds]
-        elif cell.paired:
-            continue
-        else:
-            orders = range(cell.first_seed + ORDER_SEEDS, cell.first_seed + ORDER_SEEDS + cell.orders)
-            seeds = [*range(cell.first_seed, cell.first_seed + cell.networks), *orders]
-        for seed in seeds:
-            if seed in taken:
-                raise StudyError(f"cells {taken[seed]} and {cell.name} share the seed {seed}: give another first_seed")
-            taken[seed] = cell.name
+def _to_measure(study: Study, campaign: Campaign) -> list[Unit]:
+    wanted: Iterable = wanted_evaluations(campaign, study.root)
+    return evaluations.missing(campaign.to_evaluate(study.store), wanted, study.store)

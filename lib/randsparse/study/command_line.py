@@ -16,7 +16,7 @@ from randsparse.study.notebook import data_folder, results_folder, worker_count
 from randsparse.study.profile import Study
 
 if TYPE_CHECKING:
-    from randsparse.study.campaign import Campaign
+    from randsparse.comparison.campaign import Campaign
 
 
 def make_all(study: Study) -> None:
@@ -31,9 +31,9 @@ def make_all(study: Study) -> None:
 def make_runs(study: Study) -> None:
     """Train the runs of all notebooks, or of a campaign, that the store does not have, or that fit into the budget."""
     if asked := _campaign(study):
-        from randsparse.study import campaign_runs
+        from randsparse.study import campaign
 
-        if campaign_runs.train(study, asked):
+        if campaign.train(study, asked):
             study.say("all runs of this campaign are in the store")
     elif study.prepare(list(study.parameters)):
         study.say("all runs of this profile are in the store")
@@ -42,9 +42,9 @@ def make_runs(study: Study) -> None:
 def show_status(study: Study) -> None:
     """Say how far runs and evaluations are, how long the rest takes here, what failed, and what is current."""
     if asked := _campaign(study):
-        from randsparse.study import campaign_runs
+        from randsparse.study import campaign
 
-        campaign_runs.show(study, asked)
+        campaign.show(study, asked)
     else:
         from randsparse.study import status
 

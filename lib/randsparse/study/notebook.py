@@ -100,6 +100,7 @@ class Notebook:
         own = declared.read(name, root)
         given = [*own, *declared.injected(list(namespace.get("In", [])))]
         values = declared.check(own, {key: namespace[key] for key in given if key in namespace})
+        values = declared.complete(values, root)
         profile = str(values["profile"])
         if values != declared.profile_parameters(name, profile, root):
             profile = "custom"

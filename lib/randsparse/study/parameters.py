@@ -133,18 +133,25 @@ def is_campaign(profile: str, root: Path | None = None) -> bool:
     return ((root or find_root()) / "notebooks" / "profiles" / profile / CAMPAIGN).is_file()
 
 
+def campaign_path(profile: str, root: Path) -> Path:
+    """Return the file of a campaign."""
+    return root / "notebooks" / "profiles" / profile / CAMPAIGN
+
+
+def campaign_content(profile: str, root: Path) -> object:
+    """Return what the file of a campaign holds; raises StudyError for a campaign that there is none of, or no YAML."""
+    if not is_campaign(profile, root):
+        raise unknown("campaign", profile, [name for name in profiles(root) if is_campaign(name, root)])
+    return _read_yaml(campaign_path(profile, root), root)
+
+
 def overrides(name: str, profile: str, root: Path | None = None) -> dict[str, object]:
     """Return what a profile changes in notebook `name`, the profile's own name included."""
-    import yaml
-
     root = root or find_root()
     if profile not in profiles(root):
         raise unknown("profile", profile, profiles(root))
     path = root / "notebooks" / "profiles" / profile / f"{name}.yaml"
-    try:
-        changes = yaml.safe_load(path.read_text(encoding="utf-8")) if path.is_file() else None
-    except yaml.YAMLError as error:
-        raise StudyError(f"{path.relative_to(root)} is not YAML: {' '.join(str(error).split())}") from None
+    changes = _read_yaml(path, root) if path.is_file() else None
     if not isinstance(changes or {}, dict):
         raise StudyError(f"{path.relative_to(root)} must hold lines of `name: value`")
     try:
@@ -154,9 +161,29 @@ def overrides(name: str, profile: str, root: Path | None = None) -> dict[str, ob
     return {"profile": profile, **(changes or {})}
 
 
+def _read_yaml(path: Path, root: Path) -> object:
+    import yaml
+
+    try:
+        return yaml.safe_load(path.read_text(encoding="utf-8"))
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise StudyError(f"{path.relative_to(root)} is not YAML: {' '.join(str(error).split())}") from None
+
+
 def profile_parameters(name: str, profile: str, root: Path | None = None) -> dict[str, object]:
     """Return the values that the parameters of notebook `name` have in a profile, in declared order."""
-    return check(read(name, root), overrides(name, profile, root))
+    root = root or find_root()
+    return complete(check(read(name, root), overrides(name, profile, root)), root)
+
+
+def complete(values: dict[str, object], root: Path) -> dict[str, object]:
+    """Return parameters with the content of its file in place of the name of a campaign, for a notebook that has one.
+
+    What a notebook is made from is then all in its parameters.
+    """
+    if "campaign" not in values:
+        return values
+    return values | {"campaign": campaign_content(str(values["campaign"]), root)}
 
 
 def injected(history: list[str]) -> list[str]:

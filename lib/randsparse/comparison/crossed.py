@@ -1,0 +1,79 @@
+"""Crossed candidates: networks x orders of the training data, every run trained to its end, as a notebook needs them.
+
+Any search among the networks of a cell is then a second look at these curves: candidates that share their order of
+batches, the one with the best validation accuracy after an early phase, and what it is at the end.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from randsparse.comparison.campaign import Campaign, Cell, Networks, Rates, parse
+from randsparse.comparison.design import Arm, Parameters
+from randsparse.errors import require
+from randsparse.runs.config import RunConfig
+from randsparse.runs.store import Store
+
+
+@dataclass(frozen=True)
+class Crossed:
+    """The cells of a campaign that a notebook shows, with those that choose their learning rates.
+
+    Attributes:
+        cells: in the order of the campaign.
+        train_missing: whether the notebook trains what is missing; if not, the campaign does, and the notebook shows
+            what is there.
+    """
+
+    cells: tuple[Cell, ...]
+    train_missing: bool
+
+    @property
+    def networks(self) -> list[Networks]:
+        """The cells of networks."""
+        return [cell for cell in self.cells if isinstance(cell, Networks)]
+
+    def needed(self, store: Store) -> list[RunConfig]:
+        """Return the runs that are to be trained next; [] where the campaign does that."""
+        return Campaign(self.cells).needed(store) if self.train_missing else []
+
+    def used(self, store: Store) -> list[RunConfig]:
+        """Return every run of these cells that the store has."""
+        runs = dict.fromkeys(config for cell in self.cells for config in cell.wanted(store))
+        return [config for config in runs if store.has(config)]
+
+    def singles(self, store: Store) -> list[Arm]:
+        """Return the finished runs, each with the name of its cell as its arm and its place in it as its replicate."""
+        return [
+            Arm(cell.name, cell.point.structure, cell.point.sparsity, place, config)
+            for cell in self.networks
+            for place, config in enumerate(cell.wanted(store))
+            if store.has(config)
+        ]
+
+
+def cells_of(parameters: Parameters, names: Iterable[str]) -> Crossed:
+    """Return the cells of a notebook's campaign that have these names, with those that choose their learning rates.
+
+    Args:
+        parameters: with `campaign`, the content of the file of a campaign, and `train_missing`.
+
+    Raises StudyError for an unknown name.
+    """
+    campaign = parse(parameters["campaign"])
+    named = campaign.named(names)
+    rates = [cell.rates for cell in named if isinstance(cell.rates, Rates)]
+    kept = tuple(cell for cell in campaign.cells if cell in named or cell in rates)
+    return Crossed(kept, bool(parameters["train_missing"]))
+
+
+def epoch_of(share: float, epochs: int) -> int:
+    """Return the epoch after which an early phase ends that is a share of training: the nearest one, at least 1.
+
+    Raises StudyError for a share outside (0, 1), and for a phase that is the whole training.
+    """
+    require(0 < share < 1, "early phase", share, "a share of training, above 0 and below 1")
+    epoch = max(1, round(share * epochs))
+    require(epoch < epochs, "early phase", share, f"a part of the {epochs} epochs")
+    return epoch
