@@ -282,3 +282,11 @@ def test_panels_fill_their_rows_and_show_ticks_where_nothing_is_below():
     assert [plots.even_columns(count) for count in range(9)] == [1, 1, 2, 3, 2, 3, 3, 3, 3]
     _, axes = plots.panels(list("abcde"), columns=3, sharex=True)
     assert [ax.xaxis.get_tick_params()["labelbottom"] for ax in axes] == [False, False, True, True, True]
+
+
+def test_ids_in_a_picture_are_numbers_by_their_order():
+    svg = b'<clipPath id="p0a1b2c3d4e"/><use xlink:href="#C0_0_0123456789"/><g id="C0_0_0123456789" clip="url(#p0a1b2c3d4e)"/>'
+    other = svg.replace(b"p0a1b2c3d4e", b"pffffffffff").replace(b"0123456789", b"abcdefabcd")
+    assert plots._number_ids(svg) == plots._number_ids(other)
+    assert plots._number_ids(svg).count(b"id0") == 2 == plots._number_ids(svg).count(b"id1")
+    assert plots._number_ids(b"7a1c2f30 deadbeef") == b"7a1c2f30 deadbeef"  # the hashes of a provenance stay

@@ -6,10 +6,11 @@ import functools
 import hashlib
 import io
 import json
+import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import matplotlib as mpl
 import matplotlib.pyplot as plt
@@ -90,17 +91,25 @@ def use_style() -> None:
     mpl.rcParams.update(STYLE)
 
 
-def styled(draw: Callable[..., Figure]) -> Callable[..., Figure]:
+def styled(draw: Callable[..., Any]) -> Callable[..., Any]:
     """Let a function draw in the study's style, whatever style its caller has."""
 
     @functools.wraps(draw)
-    def wrapper(*args: Any, **kwargs: Any) -> Figure:
+    def wrapper(*args: Any, **kwargs: Any) -> Any:
         with mpl.rc_context():
             mpl.rcdefaults()
             use_style()
             return draw(*args, **kwargs)
 
     return wrapper
+
+
+class Drawn(NamedTuple):
+    """A chart with its caption, which says what is shown and the numbers that matter, and the data that it shows."""
+
+    figure: Figure
+    caption: str
+    data: pd.DataFrame
 
 
 @dataclass(frozen=True)
@@ -163,9 +172,20 @@ def save(figure: Figure, name: str, folder: Path | str, data: pd.DataFrame, prov
     for kind, metadata in quiet.items():
         picture = io.BytesIO()
         figure.savefig(picture, format=kind, metadata=described | metadata)
-        write(folder / f"{name}.{kind}", picture.getvalue())
+        content = picture.getvalue()
+        write(folder / f"{name}.{kind}", _number_ids(content) if kind == "svg" else content)
     write(folder / f"{name}.csv", data.to_csv(index=False, lineterminator="\n").encode())
     return figure
+
+
+def _number_ids(svg: bytes) -> bytes:
+    """Return an SVG whose generated ids are numbers by order of appearance: those of clip paths change otherwise."""
+    names: dict[bytes, bytes] = {}
+
+    def number(match: re.Match[bytes]) -> bytes:
+        return names.setdefault(match[0], b"id%d" % len(names))
+
+    return re.sub(rb"\b(?:C[0-9a-f]+_[0-9a-f]+_|[a-z])[0-9a-f]{10}\b", number, svg)
 
 
 def _sign(figure: Figure, text: str) -> None:

@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
     from randsparse.comparison.design import Comparison
-    from randsparse.comparison.plots import Provenance
+    from randsparse.comparison.plots import Drawn, Provenance
     from randsparse.runs.config import RunConfig
     from randsparse.runs.evaluations import Evaluation
     from randsparse.runs.store import Store
@@ -210,6 +210,10 @@ class Notebook:
         plt.close(figure)
         display(Image(data=(folder / f"{stem}.png").read_bytes(), format="png", width=WIDTH, alt=name))
         display(plots.caption(caption))
+
+    def show(self, drawn: Drawn, name: str) -> None:
+        """Save and show a chart that comes with its caption and data, as `figure` does."""
+        self.figure(drawn.figure, name, drawn.data, caption=drawn.caption)
 
     def table(self, frame: pandas.DataFrame, name: str) -> HTML:
         """Save a table as <notebook>_<name>.csv and return it for the cell to show, four digits of each number."""
