@@ -285,7 +285,7 @@ def test_panels_fill_their_rows_and_show_ticks_where_nothing_is_below():
 
 
 def test_ids_in_a_picture_are_numbers_by_their_order():
-    svg = b'<clipPath id="p0a1b2c3d4e"/><use href="#C0_0_0123456789"/><g id="C0_0_0123456789" clip="url(#p0a1b2c3d4e)"/>'
+    svg = b'<path id="p0a1b2c3d4e"/><use href="#C0_0_0123456789"/><g id="C0_0_0123456789" clip="url(#p0a1b2c3d4e)"/>'
     other = svg.replace(b"p0a1b2c3d4e", b"pffffffffff").replace(b"0123456789", b"abcdefabcd")
     assert plots._number_ids(svg) == plots._number_ids(other)
     assert plots._number_ids(svg).count(b"id0") == 2 == plots._number_ids(svg).count(b"id1")
