@@ -14,8 +14,8 @@ import pytest
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from PIL import Image
 
-from randsparse.comparison import charts, design, marks, plots, stats
-from randsparse.comparison.plots import Provenance
+from randsparse.comparison import charts, design, marks, plots, saving, stats
+from randsparse.comparison.saving import Provenance
 from randsparse.errors import StudyError
 from randsparse.questions.random_search import charts as search_charts
 from randsparse.runs.config import RunConfig
@@ -75,11 +75,11 @@ def legend_texts(figure) -> list[str]:
 
 @pytest.mark.parametrize("chart", CHARTS)
 def test_the_same_data_give_the_same_bytes_in_any_style(chart, tmp_path):
-    plots.save(CHARTS[chart](), "a", tmp_path / "once", runs(), PROVENANCE)
+    saving.save(CHARTS[chart](), "a", tmp_path / "once", runs(), PROVENANCE)
     random.seed(1)
     np.random.seed(1)
     with plt.style.context("dark_background"):
-        plots.save(CHARTS[chart](), "a", tmp_path / "again", runs(), PROVENANCE)
+        saving.save(CHARTS[chart](), "a", tmp_path / "again", runs(), PROVENANCE)
     for name in ("a.svg", "a.png", "a.csv"):
         assert (tmp_path / "once" / name).read_bytes() == (tmp_path / "again" / name).read_bytes()
     assert plt.get_fignums() == []
@@ -88,13 +88,13 @@ def test_the_same_data_give_the_same_bytes_in_any_style(chart, tmp_path):
 def test_rows_in_another_order_give_the_same_picture(tmp_path):
     shuffled = runs().sample(frac=1, random_state=0)
     for name, frame in (("a", runs()), ("b", shuffled)):
-        plots.save(charts.accuracy_vs_sparsity(frame), "f", tmp_path / name, runs(), PROVENANCE)
+        saving.save(charts.accuracy_vs_sparsity(frame), "f", tmp_path / name, runs(), PROVENANCE)
     assert (tmp_path / "a" / "f.png").read_bytes() == (tmp_path / "b" / "f.png").read_bytes()
 
 
 @pytest.mark.parametrize("chart", CHARTS)
 def test_no_text_is_cut_off(chart, tmp_path):
-    figure = plots.save(CHARTS[chart](), "a", tmp_path, runs(), PROVENANCE)
+    figure = saving.save(CHARTS[chart](), "a", tmp_path, runs(), PROVENANCE)
     FigureCanvasAgg(figure).draw()
     box = figure.get_tightbbox()
     width, height = figure.get_size_inches()
@@ -105,7 +105,7 @@ def test_no_text_is_cut_off(chart, tmp_path):
 def test_provenance_stands_in_the_margin_once_and_in_the_metadata(tmp_path):
     figure = charts.accuracy_vs_sparsity(runs())
     for _ in range(2):
-        plots.save(figure, "a", tmp_path, runs(), PROVENANCE)
+        saving.save(figure, "a", tmp_path, runs(), PROVENANCE)
     words = "tiny · parameters 1a2b3c4d · 6 runs 5e6f7a8b · seeds 0–2"
     assert [text.get_text() for text in figure.texts] == [words]
     assert Image.open(tmp_path / "a.png").info["Description"] == words
@@ -122,7 +122,7 @@ def test_a_folder_that_cannot_be_made_is_one_clear_line(tmp_path):
     (tmp_path / "file").touch()
     figure = charts.accuracy_vs_sparsity(runs())
     with pytest.raises(StudyError, match="file") as raised:
-        plots.save(figure, "a", tmp_path / "file" / "figures", runs(), PROVENANCE)
+        saving.save(figure, "a", tmp_path / "file" / "figures", runs(), PROVENANCE)
     assert "\n" not in str(raised.value)
 
 
@@ -287,6 +287,6 @@ def test_panels_fill_their_rows_and_show_ticks_where_nothing_is_below():
 def test_ids_in_a_picture_are_numbers_by_their_order():
     svg = b'<path id="p0a1b2c3d4e"/><use href="#C0_0_0123456789"/><g id="C0_0_0123456789" clip="url(#p0a1b2c3d4e)"/>'
     other = svg.replace(b"p0a1b2c3d4e", b"pffffffffff").replace(b"0123456789", b"abcdefabcd")
-    assert plots._number_ids(svg) == plots._number_ids(other)
-    assert plots._number_ids(svg).count(b"id0") == 2 == plots._number_ids(svg).count(b"id1")
-    assert plots._number_ids(b"7a1c2f30 deadbeef") == b"7a1c2f30 deadbeef"  # the hashes of a provenance stay
+    assert saving._number_ids(svg) == saving._number_ids(other)
+    assert saving._number_ids(svg).count(b"id0") == 2 == saving._number_ids(svg).count(b"id1")
+    assert saving._number_ids(b"7a1c2f30 deadbeef") == b"7a1c2f30 deadbeef"  # the hashes of a provenance stay

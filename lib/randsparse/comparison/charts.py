@@ -1,4 +1,4 @@
-"""The charts of runs: each takes a tidy frame (see `frames`), and returns a figure for `plots.save`.
+"""The charts of runs: each takes a tidy frame (see `frames`), and returns a figure for `saving.save`.
 
 Columns arm, structure and sparsity say which run a row is; accuracies are fractions and are shown in percent.
 """

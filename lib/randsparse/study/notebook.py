@@ -34,7 +34,8 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
     from randsparse.comparison.design import Comparison
-    from randsparse.comparison.plots import Drawn, Provenance
+    from randsparse.comparison.plots import Drawn
+    from randsparse.comparison.saving import Provenance
     from randsparse.runs.config import RunConfig
     from randsparse.runs.evaluations import Evaluation
     from randsparse.runs.store import Store
@@ -182,7 +183,7 @@ class Notebook:
 
     def provenance(self, records: list[dict] | None = None) -> Provenance:
         """Return what a figure says of its origin; `records` are those it shows, by default all."""
-        from randsparse.comparison.plots import Provenance
+        from randsparse.comparison.saving import Provenance
 
         return Provenance.of(self.profile, self.parameters, self.records if records is None else records)
 
@@ -202,11 +203,11 @@ class Notebook:
         import matplotlib.pyplot as plt
         from IPython.display import Image, display
 
-        from randsparse.comparison import plots
+        from randsparse.comparison import plots, saving
 
         folder, stem = self.folder / "figures", f"{self.name}_{name}"
         with writing(folder):
-            plots.save(figure, stem, folder, data, self.provenance(records))
+            saving.save(figure, stem, folder, data, self.provenance(records))
         plt.close(figure)
         display(Image(data=(folder / f"{stem}.png").read_bytes(), format="png", width=WIDTH, alt=name))
         display(plots.caption(caption))

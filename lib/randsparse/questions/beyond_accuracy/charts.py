@@ -1,6 +1,6 @@
 """Charts of what networks do beyond clean accuracy: other images, corruptions, attacks, and all measures at once.
 
-Each takes a tidy frame of `frames` or `verdicts`, and returns a figure for `plots.save`.
+Each takes a tidy frame of `frames` or `verdicts`, and returns a figure for `saving.save`.
 Points are means over replicates with 95 % t-intervals, small dots are single networks. The dense network is the
 control in every panel.
 """
