@@ -21,10 +21,10 @@ def record_of(config: RunConfig, epochs: int | None = None, **changes):
     epochs = epochs or config.last_epoch
     names = ("epoch", "lr", "train_loss", "val_loss", "val_accuracy")
     curve = [
-        dict(zip(names, (e, 0.1, 1 / e, 2 / e, e / 10 + config.mask_seed / 100), strict=True))
+        dict(zip(names, (e, 0.1, 1 / e, 2 / e, min(1.0, e / 10 + config.mask_seed % 40 / 100)), strict=True))
         for e in range(1, epochs + 1)
     ]
-    done = config.stop_epoch is None
+    done = config.stop_epoch is None and changes.get("status", "done") == "done"
     return {
         "schema": 1,
         "key": config.key,

@@ -121,9 +121,7 @@ def test_a_record_of_another_schema_stays(store, tiny):
     save(store, tiny, Constant(), x=1)
     path = evaluations.path_of(tiny, Constant(), store)
     path.write_text(path.read_text().replace('"schema": 1', '"schema": 9'))
-    with pytest.raises(StudyError, match="schema version 9 and this library reads 1"):
-        evaluations.load([tiny], [Constant()], store)
-    assert path.exists()
+    assert evaluations.load([tiny], [Constant()], store) == {} and path.exists()
 
 
 def test_a_read_only_store_is_not_written(store, tiny):

@@ -13,7 +13,7 @@ import pytest
 from made_up import BASE, environment, record_of
 from randsparse import files
 from randsparse.errors import StudyError
-from randsparse.runs.config import DEFAULTS, RunConfig
+from randsparse.runs.config import DEFAULTS, RunConfig, key_of
 from randsparse.runs.store import CorruptRecord, Store, comparable
 
 
@@ -64,7 +64,7 @@ def test_a_failed_run_never_replaces_another(store):
 def test_a_record_that_does_not_fit_its_config_is_not_written(store):
     with pytest.raises(StudyError, match="does not fit"):
         store.put(record_of(BASE, key="0" * 16))
-    with pytest.raises(StudyError, match="does not fit"):
+    with pytest.raises(StudyError, match="status is 'finished'"):
         store.put(record_of(BASE, status="finished"))
     assert store.keys == []
 
@@ -147,15 +147,101 @@ def test_all_damaged_files_are_reported_at_once(store):
     assert store.frame(configs).empty
 
 
-def test_another_schema_version_is_left_in_place(store):
+def alien(store, change):
+    """A record whose config this library refuses, with the key that fits it, as a newer version would write it."""
+    record = record_of(BASE)
+    record["config"] = change(record["config"])
+    record["key"] = key_of(record["config"])
+    path = store.path(BASE).with_name(f"{record['key']}.json")
+    path.write_text(json.dumps(record))
+    return path
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda config: config | {"dataset": "larger"},
+        lambda config: config | {"method": "lottery"},
+        lambda config: config | {"dropout": 0.5},
+    ],
+    ids=["dataset", "method", "field"],
+)
+def test_what_another_version_knows_is_left_in_place_and_counted(store, caplog, change):
+    store.put(record_of(BASE))
+    path = alien(store, change)
+    assert [record["key"] for record in store.records()] == [BASE.key]
+    assert path.exists() and not list(path.parent.glob("*.corrupt*"))
+    (line,) = caplog.messages
+    assert line.startswith("left in place, since this library does not know them: 1 record(s), such as")
+    store.records()
+    assert len(caplog.messages) == 1  # said once
+    path.write_text(path.read_text().replace(path.stem, "f" * 16))  # a key that fits nothing: damaged
+    path.rename(path.with_name(f"{'f' * 16}.json"))
+    with pytest.raises(CorruptRecord, match="f{16}.json"):
+        store.records()
+
+
+def test_another_schema_version_is_left_in_place_and_not_overwritten(store, caplog):
     store.put(record_of(BASE))
     path = store.path(BASE)
-    path.write_text(path.read_text().replace('"schema": 1', '"schema": 2'))
-    for read in (lambda: store.get(BASE), store.records):
-        with pytest.raises(StudyError, match="schema version 2.*left in place") as caught:
-            read()
-        assert not isinstance(caught.value, CorruptRecord)
-    assert path.exists()
+    path.write_text(text := path.read_text().replace('"schema": 1', '"schema": 2'))
+    assert store.get(BASE) is None and store.records() == []
+    with pytest.raises(StudyError, match="is unknown to this library .*schema version 2.* it stays"):
+        store.put(record_of(BASE))
+    assert path.read_text() == text and "schema version 2" in caplog.text
+
+
+def test_damaged_files_are_all_set_aside_at_once_and_files_of_a_user_never(store):
+    runs = [BASE.replace(mask_seed=seed) for seed in range(30)]
+    for run in runs:
+        store.put(record_of(run))
+        store.path(run).write_text("")
+    notes = store.path(BASE).with_name("notes.json")
+    notes.write_text("my notes")
+    with pytest.raises(CorruptRecord, match="and 25 more: run the same command again to train it anew"):
+        store.has(runs[3])
+    assert store.records() == [] and notes.read_text() == "my notes"
+    assert len(list(notes.parent.glob("*.corrupt"))) == 30
+
+
+@pytest.mark.parametrize(
+    "part, name, value",
+    [
+        ("test", "accuracy", 17),
+        ("test", "accuracy", -1),
+        ("test", "accuracy", True),
+        ("test", "accuracy", "0.9"),
+        ("test", "accuracy", None),
+        ("cost", "seconds", -5),
+        ("cost", "seconds", "12.5"),
+        ("density", "empty_layers", 3),
+        ("density", "layers", {"a": 2}),
+        ("environment", "threads", 2**70),
+        ("environment", "device", 1),
+        (None, "test", None),
+        (None, "test", {}),
+        (None, "reason", {"a": 1}),
+        (None, "density", []),
+        (None, "curve", []),
+    ],
+)
+def test_a_value_that_no_run_has_is_damage_and_is_not_stored(store, part, name, value):
+    record = record_of(BASE)
+    (record[part] if part else record)[name] = value
+    with pytest.raises(StudyError, match="cannot be stored: not a record: "):
+        store.put(record)
+    store.put(record_of(BASE))
+    store.path(BASE).write_text(json.dumps(record))
+    with pytest.raises(CorruptRecord, match=f"{BASE.key}.json .not a record: "):
+        store.get(BASE)
+
+
+@pytest.mark.parametrize("epochs", [0, 5, 7])
+def test_a_curve_of_another_length_than_training_is_damage(store, epochs):
+    longer = record_of(BASE.replace(epochs=9))["curve"]
+    with pytest.raises(StudyError, match=f"its curve has {epochs} of 6 epochs"):
+        store.put(record_of(BASE, curve=longer[:epochs]))
+    store.put(record_of(BASE, curve=longer[:4], status="diverged", reason="nan"))
 
 
 def test_records_of_other_training_semantics_are_passed_over(store):

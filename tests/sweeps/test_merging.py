@@ -153,7 +153,7 @@ def test_damaged_lines_are_reported_and_the_others_merged(store, tmp_path):
         "do not fit",
         "schema version 7",
         "semantics 0",
-        "other types",
+        "curve is not a list",
         "sparsness",
         "infinity",
         "cut short",

@@ -217,7 +217,7 @@ def parsed(text: bytes) -> tuple[Record, RunConfig]:
     record = records.decoded(text, FIELDS, SCHEMA)
     if not isinstance(record["values"], dict):
         raise Damage("not a record: its fields are of other types")
-    config = records.config_of(record)
+    config = records.config_of(record, record["run"])
     if (record["run"], record["key"]) != (config.key, _key(record["evaluation"])):
         raise Damage("its key, run and config do not fit together")
     return record, config

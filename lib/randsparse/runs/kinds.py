@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import logging
 import os
+import re
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import NamedTuple
@@ -11,10 +13,14 @@ from typing import NamedTuple
 from randsparse.errors import StudyError
 from randsparse.files import check_folder, clean, write
 from randsparse.runs.config import RunConfig
-from randsparse.runs.records import Damage, OtherSchema, Record
+from randsparse.runs.records import Damage, Record, Unknown
 
 SHOWN = 5
 """How many damaged files one message names."""
+NAME = re.compile(r"[0-9a-f]{16}(-[0-9a-f]{16})?\.json")
+"""The names of record files; a file of another name is not the study's."""
+
+logger = logging.getLogger(__name__)
 
 
 class CorruptRecord(StudyError):
@@ -57,13 +63,16 @@ class RecordFiles:
     """The records of one kind below `root`: `<folder>/<dataset>/<name>.json`.
 
     A file is parsed once, and again only when its time or size changes. What is damaged is set aside and added to a
-    list, which `report` raises when all files have been read.
+    list, which `report` raises when all files have been read. What this process does not know (`records.Unknown`)
+    counts as absent and stays in place.
     """
 
     def __init__(self, kind: Kind, root: Path, read_only: bool = False) -> None:
         self.kind, self.root, self.read_only = kind, root, read_only
         self._entries: dict[Path, Entry] = {}
         self._prepared: set[str] = set()
+        self._unknown: dict[Path, str] = {}
+        self._said = 0
 
     def path(self, dataset: str, name: str) -> Path:
         """Return where the record `name` of a run on `dataset` is, or would be."""
@@ -72,8 +81,8 @@ class RecordFiles:
     def found(self, dataset: str | None = None) -> Iterator[tuple[str, os.DirEntry]]:
         """Yield the dataset and the entry of each record file (of `dataset`), in no order; the files are not read."""
         for folder in _scan(self.root / self.kind.folder):
-            if dataset in (None, folder.name) and folder.is_dir():
-                yield from ((folder.name, entry) for entry in _scan(folder.path) if entry.name.endswith(".json"))
+            if dataset in (None, folder.name) and _is_folder(folder):
+                yield from ((folder.name, entry) for entry in _scan(folder.path) if NAME.fullmatch(entry.name))
 
     def get(self, path: Path) -> Entry | None:
         """Return what the file `path` holds, None if there is none; raises CorruptRecord for a damaged one."""
@@ -89,7 +98,7 @@ class RecordFiles:
             remember: whether the record is kept in memory, so that the file need not be parsed again.
 
         Raises:
-            StudyError: the file cannot be read, or is of another schema version; it is left in place.
+            StudyError: the file cannot be read.
         """
         try:
             status = path.stat()
@@ -104,11 +113,9 @@ class RecordFiles:
             raise StudyError(f"cannot read {self.kind.word} {path}: {error.strerror}") from error
         try:
             entry = Entry(stamp, *self._parsed(text, path))
-        except OtherSchema as other:
-            raise StudyError(
-                f"{self.kind.word} {path} {other}: it was left in place; use the library that wrote it, or another "
-                "results folder"
-            ) from None
+        except Unknown as unknown:
+            self._unknown[path] = str(unknown)
+            return None
         except Damage as damage:
             damaged.append(f"{path} ({damage}), {self._set_aside(path)}")
             return None
@@ -117,11 +124,27 @@ class RecordFiles:
         return entry
 
     def report(self, damaged: list[str]) -> None:
-        """Raise CorruptRecord, in one line, if there are `damaged` files."""
+        """Raise CorruptRecord, in one line, if there are `damaged` files, after setting aside all others like them.
+
+        A line of the log counts the files that are unknown, when there are more than it said before.
+        """
+        if len(self._unknown) > self._said:
+            path, why = next(iter(self._unknown.items()))
+            text = "left in place, since this library does not know them: %d %s(s), such as %s: %s"
+            logger.warning(text, len(self._unknown), self.kind.word, path, why)
+            self._said = len(self._unknown)
+        if damaged and not self.read_only:
+            for _, entry in self.found():
+                self.read(Path(entry.path), damaged, remember=False)
         if damaged := list(dict.fromkeys(damaged)):
             more = f"; and {len(damaged) - SHOWN} more" if len(damaged) > SHOWN else ""
             files = "; ".join(damaged[:SHOWN]) + more
-            raise CorruptRecord(f"corrupt {self.kind.word} {files}: run the same command again to {self.kind.again}")
+            advice = (
+                "make the store writable, or use a copy of it"
+                if self.read_only
+                else f"run the same command again to {self.kind.again}"
+            )
+            raise CorruptRecord(f"corrupt {self.kind.word} {files}: {advice}")
 
     def put(self, record: Record) -> None:
         """Write `record` so that a reader finds all of it or nothing, also after a kill or a power cut.
@@ -133,6 +156,8 @@ class RecordFiles:
         if config.dataset not in self._prepared:
             self.check_writable(config.dataset)
         path = self.path(config.dataset, self.kind.name(record))
+        if path in self._unknown:
+            raise StudyError(f"{self.kind.word} {path} is unknown to this library ({self._unknown[path]}): it stays")
         write(path, (json.dumps(record, sort_keys=True, indent=1, allow_nan=False) + "\n").encode())
         self._entries.pop(path, None)
 
@@ -165,6 +190,13 @@ class RecordFiles:
         except OSError as error:
             return f"not set aside: {error.strerror}"
         return f"set aside as {aside.name}"
+
+
+def _is_folder(entry: os.DirEntry) -> bool:
+    try:
+        return entry.is_dir()
+    except OSError:  # a link to itself
+        return False
 
 
 def _scan(folder: str | Path) -> list[os.DirEntry]:

@@ -7,6 +7,7 @@ import hashlib
 import json
 from collections.abc import Iterable, Iterator
 from functools import cache
+from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -14,6 +15,7 @@ import numpy as np
 from randsparse.errors import StudyError
 from randsparse.files import plain
 from randsparse.runs import methods
+from randsparse.runs.checks import find_faults
 from randsparse.runs.config import DEFAULTS, SCHEMA, SEMANTICS, RunConfig, key_of
 
 if TYPE_CHECKING:
@@ -64,21 +66,20 @@ class Cut(Damage):
     """What is no JSON, as of a file that was cut short."""
 
 
-class OtherSchema(Damage):
-    """A record of another version of the record format: not damaged, and not for this library to read."""
+class Unknown(Damage):
+    """What may well be a record, of another version of this library or with a name that this process does not know.
+
+    It is not damaged: it stays where it is.
+    """
 
 
 def parsed(text: bytes) -> tuple[Record, RunConfig]:
-    """Return the record that `text` holds, and its config; raises Damage, or one of its kinds.
-
-    A record of other training semantics is returned without a check of its key, which is of that version.
-    """
+    """Return the record that `text` holds, and its config; raises Damage, or one of its kinds."""
     record = decoded(text, FIELDS, SCHEMA)
-    if not _has_its_types(record):
-        raise Damage("not a record: its fields are of other types")
-    config = config_of(record)
-    if not (stale(record) or config.key == record["key"]) or record["status"] not in STATUSES:
-        raise Damage("its key, config and status do not fit together")
+    config = config_of(record, record["key"])
+    if config.key != record["key"]:
+        raise Damage("its key and config do not fit together")
+    check_values(record, config)
     return record, config
 
 
@@ -91,30 +92,50 @@ def decoded(text: bytes, fields: Iterable[str], schema: int) -> Record:
     if not isinstance(record, dict) or not set(fields) <= set(record):
         raise Damage("not a record: fields are missing")
     if record["schema"] != schema:
-        raise OtherSchema(f"has schema version {record['schema']} and this library reads {schema}")
+        raise Unknown(f"it has schema version {record['schema']} and this library reads {schema}")
+    if stale(record):
+        raise Unknown(f"it was trained by semantics {record['semantics']} and this library has {SEMANTICS}")
     return record
 
 
-def config_of(record: Record) -> RunConfig:
-    """Return the config of the run that a record of any kind is about; raises Damage if it is not valid."""
+def config_of(record: Record, key: object) -> RunConfig:
+    """Return the config of the run that a record of any kind is about.
+
+    Args:
+        key: that of the run, by the record.
+
+    Raises Damage if the config is not valid, and Unknown if the key fits it all the same: it was valid where the record
+    was made.
+    """
+    values = record["config"]
     try:
-        return RunConfig.from_dict(record["config"])
-    except (StudyError, TypeError, ValueError, OverflowError) as error:
-        raise Damage(f"its config is not valid: {error}") from None
+        return RunConfig.from_dict(values)
+    except (StudyError, TypeError, ValueError, OverflowError, AttributeError) as error:
+        genuine = isinstance(values, dict) and key_of(values) == key
+        raise (Unknown if genuine else Damage)(f"its config is not valid here: {error}") from None
+
+
+def check_values(record: Record, config: RunConfig) -> None:
+    """Raise Damage for a record of a run whose values cannot be those of one."""
+    if record["status"] not in STATUSES:
+        raise Damage(f"not a record: status is {record['status']!r:.40}")
+    if faults := list(islice(find_faults(record, config), 3)):
+        raise Damage(f"not a record: {'; '.join(faults)}")
 
 
 def checked(record: Record) -> tuple[Record, RunConfig]:
-    """Return `record` as it is stored, and its config; raises StudyError if key, config and status do not fit.
+    """Return `record` as it is stored, and its config; raises StudyError if its parts do not fit together.
 
     NaN and infinity become null.
     """
     record = {"semantics": SEMANTICS, **plain(record)}
     config = RunConfig.from_dict(record["config"])
-    if record["key"] != config.key or record["status"] not in STATUSES:
-        raise StudyError(
-            f"record {record['key']} with status {record['status']!r} does not fit its config, whose key "
-            f"is {config.key}; a status is one of {', '.join(STATUSES)}"
-        )
+    if record["key"] != config.key:
+        raise StudyError(f"record {record['key']} does not fit its config, whose key is {config.key}")
+    try:
+        check_values(record, config)
+    except Damage as damage:
+        raise StudyError(f"record {record['key']} cannot be stored: {damage}") from None
     return record, config
 
 
@@ -262,16 +283,6 @@ def frame_of(rows: Iterable[dict[str, Any]]) -> pd.DataFrame:
     names = dict.fromkeys((*COLUMNS, *COST_COLUMNS))
     frame = pd.DataFrame(list(rows), columns=list(names))
     return frame.astype(dict.fromkeys((*NUMBERS, "images"), float) | dict.fromkeys((*OPTIONAL, "threads"), "Int64"))
-
-
-def _has_its_types(record: Record) -> bool:
-    curve = record["curve"]
-    parts = (record[name] for name in ("test", "density", "cost", "environment"))
-    return (
-        isinstance(curve, list)
-        and all(isinstance(point, dict) for point in curve)
-        and all(part is None or isinstance(part, dict) for part in parts)
-    )
 
 
 def _one(value: Any, kind: Any) -> Any:

@@ -71,7 +71,8 @@ class Store:
 
         A config with `stop_epoch` is also answered from the record of the complete run, or of one that stops
         later: what that was up to there. Raises CorruptRecord for a file that is no record of its run, after
-        setting it aside as `<key>.json.corrupt`; StudyError for one of another schema version, left in place.
+        setting it and all like it aside as `<key>.json.corrupt`. A record of another version of this library, or with
+        a name that this process does not know, is left in place, and a line of the log counts them.
         """
         return self.load([config]).get(config.key)
 
@@ -190,6 +191,4 @@ class Store:
         return own and own.record
 
     def _entry(self, path: Path, damaged: list[str], remember: bool = True) -> Entry | None:
-        """Return what `path` holds, or None, also for a record of other semantics."""
-        entry = self._runs.read(path, damaged, remember)
-        return None if entry is None or records.stale(entry.record) else entry
+        return self._runs.read(path, damaged, remember)

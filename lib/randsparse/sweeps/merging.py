@@ -11,10 +11,9 @@ from pathlib import Path
 from typing import NamedTuple
 
 from randsparse.errors import StudyError
-from randsparse.runs.config import SEMANTICS
 from randsparse.runs.evaluations import EVALUATIONS
 from randsparse.runs.kinds import CorruptRecord, Kind
-from randsparse.runs.records import Cut, Damage, stale
+from randsparse.runs.records import Cut, Damage
 from randsparse.runs.store import RUNS, Store
 from randsparse.sweeps.bundles import HEAD, PATTERNS
 
@@ -114,8 +113,6 @@ def _merge_lines(path: Path, store: Store, merged: Merged) -> None:
 def _take(text: bytes, kind: Kind, store: Store, merged: Merged) -> None:
     """Store the record that `text` holds, unless there is one of its name; raises Damage if it holds none."""
     record, config = kind.parsed(text)
-    if stale(record):
-        raise Damage(f"was trained by semantics {record['semantics']}, and this library has {SEMANTICS}")
     name, files = kind.name(record), store.of(kind)
     try:
         stored = files.get(files.path(config.dataset, name))
