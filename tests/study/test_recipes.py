@@ -154,7 +154,7 @@ def test_nothing_is_lost_by_a_kill_and_by_an_image_that_cannot_be_read(together,
     arguments = options(recipe(tmp_path / "recipe.yaml", RUN), data, results)
     checkpoint = checkpoints.path_of(RUN, results / "checkpoints")
     assert torchrun(spied, tmp_path, "kill", *arguments).returncode != 0
-    assert torch.load(checkpoint, weights_only=True)["epoch"] == 1 and not Store(results).has(RUN)
+    assert checkpoints.load(RUN, checkpoint.parent)["epoch"] == 1 and not Store(results).has(RUN)
 
     image = data / "tiny" / "val" / "bee" / "bee01.png"
     content = image.read_bytes()
@@ -162,7 +162,7 @@ def test_nothing_is_lost_by_a_kill_and_by_an_image_that_cannot_be_read(together,
     ended = torchrun("-m", "randsparse", "recipe", *arguments)
     (line,) = [line for line in ended.stderr.splitlines() if line.startswith("randsparse: ")]
     assert "bee01.png cannot be read as an image" in line and ended.returncode != 0 and not ended.stdout
-    assert torch.load(checkpoint, weights_only=True)["epoch"] == 3 and not Store(results).has(RUN)
+    assert checkpoints.load(RUN, checkpoint.parent)["epoch"] == 3 and not Store(results).has(RUN)
 
     image.write_bytes(content)
     assert command_line.main(["recipe", *arguments]) == 0

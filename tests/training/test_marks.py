@@ -13,7 +13,7 @@ from randsparse.data.dataset import load
 from randsparse.runs import records, store
 from randsparse.runs.config import RunConfig
 from randsparse.runs.records import differences
-from randsparse.training import averaging, checkpoints, trainer
+from randsparse.training import averaging, trainer
 from randsparse.training import train as training
 from randsparse.training.metrics import correctness, logits
 
@@ -87,16 +87,6 @@ def test_the_average_resumes_bit_for_bit(changes, tmp_path):
     straight = training.train(config)
     training.train(config.replace(stop_epoch=1), checkpoint_dir=tmp_path)
     assert store.comparable(training.train(config, checkpoint_dir=tmp_path)) == store.comparable(straight)
-
-
-def test_a_checkpoint_of_another_version_is_trained_over(tmp_path):
-    training.train(TINY.replace(stop_epoch=1), checkpoint_dir=tmp_path)
-    path = checkpoints.path_of(TINY, tmp_path)
-    state = torch.load(path, weights_only=True)
-    del state["version"]
-    torch.save(state, path)
-    assert checkpoints.load(TINY, tmp_path) is None
-    assert len(training.train(TINY, checkpoint_dir=tmp_path)["curve"]) == 3
 
 
 def test_a_field_that_one_record_lacks_is_no_difference_and_another_value_is():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import io
 import logging
 from pathlib import Path
@@ -13,8 +14,10 @@ from randsparse import files
 from randsparse.runs import methods
 from randsparse.runs.config import RunConfig
 
-VERSION = 2
+VERSION = 3
 """Version of what a checkpoint holds; one of another version is trained over."""
+CHECKSUM = 32
+"""Bytes of the SHA-256 with which a file begins, of all that follows."""
 
 logger = logging.getLogger(__name__)
 
@@ -31,24 +34,32 @@ def save(state: dict[str, Any], config: RunConfig, folder: Path) -> None:
     """
     folder.mkdir(parents=True, exist_ok=True)
     content = io.BytesIO()
-    torch.save(state | {"version": VERSION}, content)
-    files.write(path_of(config, folder), content.getvalue())
+    torch.save(state | {"version": VERSION, "key": config.trajectory.key}, content)
+    files.write(path_of(config, folder), hashlib.sha256(content.getvalue()).digest() + content.getvalue())
 
 
 def load(config: RunConfig, folder: Path | None) -> dict[str, Any] | None:
-    """Return the newest state of the config's trajectory, or None; an unreadable file is logged and trained over.
+    """Return the newest state of the config's trajectory, or None; a file that holds none is logged and trained over.
 
-    Where the mask changes, a state beyond the config's last epoch is None, too: it has other densities.
+    Such a file is damaged (its checksum does not fit), of another version or of another run. Where the mask changes, a
+    state beyond the config's last epoch is None, too: it has other densities.
     """
     if folder is None or not path_of(config, folder).exists():
         return None
     try:
-        state = torch.load(path_of(config, folder), weights_only=True, map_location="cpu")
+        content = path_of(config, folder).read_bytes()
+        checksum, content = content[:CHECKSUM], content[CHECKSUM:]
+        if hashlib.sha256(content).digest() != checksum:
+            raise ValueError("its checksum does not fit")
+        state = torch.load(io.BytesIO(content), weights_only=True, map_location="cpu")
+        if (state["version"], state["key"]) != (VERSION, config.trajectory.key):
+            raise ValueError("it is of another version, or of another run")
+        if "steps" not in state.get("dynamics", {"steps": 0}):
+            raise ValueError("it is of another version")
+        if not 0 < state["epoch"] <= config.epochs:
+            raise ValueError(f"its epoch is {state['epoch']}")
     except Exception as error:  # torch raises many kinds for a damaged file
-        logger.warning("checkpoint %s is unreadable (%s): training starts anew", path_of(config, folder), error)
-        return None
-    if state.get("version") != VERSION or "steps" not in state.get("dynamics", {"steps": 0}):
-        logger.warning("checkpoint %s is of another version: training starts anew", path_of(config, folder))
+        logger.warning("checkpoint %s is not used (%s): training starts anew", path_of(config, folder), error)
         return None
     beyond = config.method in methods.DYNAMIC and state["epoch"] > config.last_epoch
     return None if beyond else state

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import logging
 from collections.abc import Mapping
 from pathlib import Path
@@ -35,30 +36,47 @@ def save(state: Mapping[str, Tensor], config: RunConfig, root: str | Path) -> Pa
     except OSError as error:
         raise StudyError(f"cannot write {path}: {error.strerror}; make its folder writable or use another") from error
     tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in state.items()}
-    write(path, packed(tensors, {"key": config.key}))
+    write(path, packed(tensors, {"key": config.key, "sha256": _checksum(tensors)}))
     return path
 
 
 def has(config: RunConfig, root: str | Path) -> bool:
-    """Return whether there are weights of `config`; a file that holds none is logged, and counts as none."""
-    from safetensors import SafetensorError, safe_open
+    """Return whether there are weights of `config`; a file that holds none, or others, is logged, and counts as none.
 
-    path = path_of(config, root)
-    try:
-        with safe_open(path, "np") as file:
-            key = (file.metadata() or {}).get("key")
-    except FileNotFoundError:
-        return False
-    except (SafetensorError, OSError) as error:
-        logger.warning("weights %s are unreadable (%s): they are made anew", path, error)
-        return False
-    if key != config.key:
-        logger.warning("weights %s are those of run %s: they are made anew", path, key)
-    return key == config.key
+    The checksum in the file is compared with its tensors, so that damaged weights are never taken for a network's.
+    """
+    return load(config, root) is not None
 
 
 def load(config: RunConfig, root: str | Path) -> dict[str, Tensor] | None:
     """Return the final parameters and buffers of `config`, on the CPU, or None where `has` says that there are none."""
-    from safetensors.torch import load_file
+    from safetensors import SafetensorError, safe_open
 
-    return load_file(path_of(config, root)) if has(config, root) else None
+    path = path_of(config, root)
+    if not path.exists():
+        return None
+    try:
+        with safe_open(path, "pt") as file:
+            made_of = file.metadata() or {}
+            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118, it is no mapping
+    except (SafetensorError, OSError) as error:
+        logger.warning("weights %s are unreadable (%s): they are made anew", path, error)
+        return None
+    if made_of.get("key") != config.key:
+        logger.warning("weights %s are those of run %s: they are made anew", path, made_of.get("key"))
+        return None
+    if made_of.get("sha256") != _checksum(tensors):
+        logger.warning("weights %s do not fit their checksum: they are made anew", path)
+        return None
+    return tensors
+
+
+def _checksum(tensors: Mapping[str, Tensor]) -> str:
+    """Return the SHA-256 of tensors: names, types, shapes and bytes."""
+    import torch
+
+    digest = hashlib.sha256()
+    for name, tensor in sorted(tensors.items()):
+        digest.update(f"{name} {tensor.dtype} {tuple(tensor.shape)}".encode())
+        digest.update(tensor.contiguous().reshape(-1).view(torch.uint8).numpy().tobytes())
+    return digest.hexdigest()
