@@ -10,6 +10,14 @@ STAMP := $(VENV)/.lock-$(shell cksum < $(LOCK) | tr ' ' '-')
 UV := $(shell sed -n 's/^uv==\([^ ;]*\).*/\1/p' $(LOCK))
 STUDY := $(BIN)/python -m randsparse
 
+# What a user sets reaches the shell as its environment, quoted, and is never part of a command.
+OPTIONS := CLUSTER DEVICE BUDGET OUT PART WHY RETRY FROM
+KNOWN := PROFILE PYTHON RESULTS WORKERS DATA_DIR $(OPTIONS) LAB UPGRADE
+GIVEN := $(foreach name,$(.VARIABLES),$(if $(filter command,$(firstword $(origin $(name)))),$(name)))
+ifneq ($(filter-out $(KNOWN) MAKEFLAGS MFLAGS,$(GIVEN)),)
+$(error randsparse: unknown variable $(filter-out $(KNOWN) MAKEFLAGS MFLAGS,$(GIVEN)): there are $(KNOWN))
+endif
+export PROFILE $(OPTIONS)
 ifdef RESULTS
 export RANDSPARSE_RESULTS := $(RESULTS)
 endif
@@ -19,36 +27,37 @@ endif
 ifdef DATA_DIR
 export DATA_DIR
 endif
-
-# An option of the study for each variable that is set; the value may have spaces or be a pattern.
-option = $(if $($(2)),--$(1) '$($(2))')
-WHERE = $(call option,cluster,CLUSTER) $(call option,device,DEVICE)
+# All that is set is passed on: a command refuses what it does not take.
+setting = $${$(2):+--$(1) "$$$(2)"}
+flag = $${$(2):+--$(1)}
+ASKED = --profile "$$PROFILE" $(call setting,cluster,CLUSTER) $(call setting,device,DEVICE) $(call setting,budget,BUDGET) \
+    $(call setting,out,OUT) $(call setting,part,PART) $(call setting,from,FROM) $(call flag,why,WHY) $(call flag,retry,RETRY)
 
 .PHONY: all env runs merge notebooks status lab bench test test-core lint strip lock clean help
 .DEFAULT_GOAL := all
 
 all: $(STAMP)  ## environment, runs that are missing, notebooks, figures, tables and an HTML index
-	@$(STUDY) all --profile $(PROFILE) $(WHERE)
+	@$(STUDY) all $(ASKED)
 
 env: $(STAMP)  ## only the environment, in .venv
 
 runs: $(STAMP)  ## only the runs that are missing (BUDGET=25m: those that fit; OUT=file: also into one file; PART=A: of a campaign)
-	@$(STUDY) runs --profile $(PROFILE) $(WHERE) $(call option,budget,BUDGET) $(call option,out,OUT) $(call option,part,PART)
+	@$(STUDY) runs $(ASKED)
 
 merge: $(STAMP)  ## take runs made elsewhere into the store (FROM=file, another folder of results, or pattern)
-	@$(STUDY) merge $(call option,from,FROM)
+	@$(STUDY) merge $(ASKED)
 
 notebooks: $(STAMP)  ## figures and pages from the runs there are, no training
-	@$(STUDY) notebooks --profile $(PROFILE)
+	@$(STUDY) notebooks $(ASKED)
 
 status: $(STAMP)  ## what there is, what is missing and how long that takes here, and what failed (WHY=1: why outputs are to be made)
-	@$(STUDY) status --profile $(PROFILE) $(call option,device,DEVICE) $(call option,part,PART) $(if $(WHY),--why)
+	@$(STUDY) status $(ASKED)
 
 lab: $(STAMP)  ## JupyterLab, to read and change the notebooks (LAB="--no-browser --port 8888")
 	$(BIN)/jupyter lab $(LAB) notebooks
 
 bench: $(STAMP)  ## what masking costs, and how fast training is
-	@$(STUDY) bench $(call option,device,DEVICE)
+	@$(STUDY) bench $(call setting,device,DEVICE)
 
 test: lint  ## lint, unit tests, and the notebooks at a tiny size
 	$(BIN)/python -m pytest
@@ -69,12 +78,11 @@ lock: $(STAMP)  ## resolve the ranges of pyproject.toml into requirements.lock (
 	    --no-emit-index-url --no-emit-find-links --no-header --no-annotate --quiet $(UPGRADE) --output-file $(LOCK)
 
 clean:  ## remove what was made for PROFILE but not the records of runs, nor the environment
-	rm -rf $(addprefix $(or $(RESULTS),results)/,$(addprefix $(PROFILE)/,notebooks figures tables html .staging state.json) custom)
-	rm -rf .pytest_cache .ruff_cache
+	@PYTHONPATH=lib $(or $(wildcard $(BIN)/python),$(PYTHON)) -m randsparse.study.cleaning "$$PROFILE"
 
 help:
-	@echo "make TARGET [PROFILE=$(PROFILE)] [DATA_DIR=data] [RESULTS=results] [WORKERS=one for each core]"
-	@echo "where to train: [CLUSTER=tcp://host:8786] [DEVICE=cpu]; what runs may take: [BUDGET=25m] [OUT=file]"
+	@echo "make TARGET [PROFILE=$$PROFILE] [DATA_DIR=data] [RESULTS=results] [WORKERS=one for each core]"
+	@echo "where to train: [CLUSTER=tcp://host:8786] [DEVICE=cpu]; what runs may take: [BUDGET=25m] [OUT=file]; [RETRY=1]"
 	@sed -n 's/^\([a-z-]*\):.*  ## \(.*\)/  \1\t\2/p' Makefile | expand -t 14
 	@echo "profiles: digits $(filter-out digits,$(notdir $(wildcard notebooks/profiles/*)))"
 

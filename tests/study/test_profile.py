@@ -276,14 +276,19 @@ def test_status_counts_runs_and_tells_what_is_stale_and_how_long_the_rest_takes(
     assert said[2].split()[:5] == ["02_second", "0", "4", "0", "unknown"]
     said.clear()
     small.store.put(record(tiny, seconds=600.0))
-    small.store.put(record(tiny.replace(data_seed=1)) | {"status": "failed", "reason": "why"})
+    failed = tiny.replace(data_seed=1)
+    small.store.put(record(failed) | {"status": "failed", "reason": "why", "test": None})
     status.show(afresh(small))
     assert said[0].split() == ["notebook", "have", "missing", "failed", "time", "left", "outputs"]
     assert said[1].split() == ["01_first", "1", "0", "0", "-", "to", "be", "made"]
     about = f"about {20 * budget.BESIDE:.0f} minutes"
     assert said[2].split() == ["02_second", "2", "2", "1", *about.split(), "to", "be", "made"]
     assert said[3].split()[:5] == ["00_overview", "0", "0", "0", "-"]
-    assert said[4].split() == ["all,", "each", "run", "once", "2", "2", "1", *about.split()] and len(said) == 5
+    assert said[4].split() == ["all,", "each", "run", "once", "2", "2", "1", *about.split()]
+    assert said[5:] == [
+        f"failed: run {failed.key} (digits): why",
+        f"make runs PROFILE={small.profile} RETRY=1 tries failed runs again",
+    ]
     plans["01_first"].append(tiny.replace(data_seed=9, epochs=4, stop_epoch=1))
     status.show(afresh(small))
     assert said[-1].startswith("a search is under way: its next stages")
@@ -299,6 +304,18 @@ def fast(monkeypatch):
     from randsparse.sweeps import sweep as sweeping
 
     monkeypatch.setattr("randsparse.sweeps.sweep.sweep", partial(sweeping.sweep, train=train_fast, progress=False))
+
+
+def test_failed_runs_are_tried_again_when_asked_for(small, said, tiny, plans, fast):
+    plans["02_second"] += [tiny.replace(data_seed=2)]
+    for config in plans["02_second"]:
+        made = record(config)
+        small.store.put(made | {"status": "failed", "reason": "why", "test": None} if config.data_seed == 1 else made)
+    command_line.make_runs(small)
+    assert small.store.get(tiny.replace(data_seed=1))["status"] == "failed"
+    command_line.make_runs(afresh(small, retry=True))
+    assert "1 runs that failed are tried again" in said
+    assert small.store.get(tiny.replace(data_seed=1))["status"] == "done"
 
 
 def test_a_budget_ends_the_runs_that_do_not_fit_and_says_what_is_left(small, said, tiny, plans, fast, tmp_path):

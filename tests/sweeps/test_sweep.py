@@ -374,3 +374,25 @@ def test_real_training_gives_equal_records_serial_parallel_and_in_stages(tmp_pat
     assert list(map(comparable, one)) == list(map(comparable, two)) == list(map(comparable, three))
     stopped = [config.replace(stop_epoch=1) for config in configs]
     assert list(map(comparable, early)) == list(map(comparable, serial.load(stopped).values()))
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        MemoryError(),
+        OSError(errno.ENOMEM, os.strerror(errno.ENOMEM)),
+        RuntimeError("[enforce fail at alloc_cpu.cpp:121] DefaultCPUAllocator: can't allocate memory: you tried"),
+        RuntimeError("CUDA out of memory. Tried to allocate 2.00 GiB"),
+    ],
+    ids=lambda error: type(error).__name__,
+)
+def test_a_lack_of_memory_is_not_the_result_of_a_run(store, error):
+    def lacking(config, **options):
+        if config.mask_seed == 1:
+            raise ValueError("while it was allocated") from error
+        return train(config, **options)
+
+    with pytest.raises(StudyError, match=f"run {CONFIGS[1].key} stopped: .* memory is short: .* fewer workers"):
+        run(CONFIGS[:3], store, lacking, workers=1)
+    assert [record["key"] for record in store.records()] == [CONFIGS[0].key]
+    assert [record["status"] for record in run(CONFIGS[:3], store, train, workers=1)] == ["done"] * 3

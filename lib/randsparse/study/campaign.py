@@ -55,6 +55,10 @@ def train(study: Study, campaign: Campaign) -> bool:
 
     keep = {} if study.cluster else {"train": functools.partial(training.train, weights_root=study.store.root)}
     budget, finished = study.spending(), study.bundling()
+    if study.retry:
+        study.try_again(
+            [config for cell in campaign.cells for config in cell.wanted(study.store) if study.store.has(config)]
+        )
     while missing := campaign.needed(study.store):
         study.say(study.announcement(missing))
         sweep(missing, study.store, budget=budget, finished=finished, data_dir=study.data_dir, **study.where, **keep)
@@ -78,10 +82,11 @@ def evaluate(study: Study, campaign: Campaign) -> bool:
 
 def show(study: Study, campaign: Campaign) -> None:
     """Say of each part and cell how many runs there are, are missing and failed, and how long the rest takes here."""
-    rows, store = [], study.store
+    rows, shown, store = [], {}, study.store
     for cell in campaign.cells:
         planned = cell.planned(store)
         records = store.load(planned)
+        shown |= records
         failed = [key for key, record in records.items() if record["status"] in ("failed", "diverged")]
         missing = [config for config in planned if config.key not in records]
         rows.append((cell.part, cell.name, len(records), missing, len(failed), _note(study, cell)))
@@ -92,6 +97,7 @@ def show(study: Study, campaign: Campaign) -> None:
     everything = [config for row in rows for config in row[3]]
     have, failed = (sum(row[index] for row in rows) for index in (2, 4))
     study.say(f"{'all':<{6 + width}}{have:>6}{_rest(study, everything, failed)}")
+    study.say_failures(shown.values())
     runs, wanted = campaign.to_evaluate(store), wanted_evaluations(campaign, study.root)
     if wanted:
         there = len(evaluations.load(runs, wanted, store))

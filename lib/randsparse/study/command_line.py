@@ -101,8 +101,8 @@ COMMANDS: dict[str, Callable[[Study], int | None]] = {
 OF_CAMPAIGNS = ("runs", "status", "merge")
 """The commands for a profile that is a campaign, and has no notebooks."""
 OPTIONS = {
-    "all": ("cluster", "device"),
-    "runs": ("cluster", "device", "budget", "out", "part"),
+    "all": ("cluster", "device", "retry"),
+    "runs": ("cluster", "device", "budget", "out", "part", "retry"),
     "status": ("device", "part", "why"),
     "merge": ("source",),
 }
@@ -163,6 +163,7 @@ def _options(arguments: list[str]) -> argparse.Namespace:
     parser.add_argument("--out", metavar="FILE", type=Path, help="also write each finished record to this one file")
     parser.add_argument("--part", metavar="NAMES", help="of a campaign: only these parts, separated by commas")
     parser.add_argument("--why", action="store_true", help="of status: why a notebook is to be made anew")
+    parser.add_argument("--retry", action="store_true", help="try runs again that failed")
     what = "what to merge: a file, another folder of results, or a pattern"
     parser.add_argument("--from", metavar="PATH", dest="source", help=what)
     return parser.parse_args(arguments)
@@ -184,7 +185,8 @@ def _study(options: argparse.Namespace, started: float) -> Study:
     os.environ.update({"RANDSPARSE_WORKERS": options.workers} if options.workers else {})
     results = (options.results or results_folder(root)).resolve()
     data_dir = (options.data_dir or data_folder(root)).resolve()
-    chosen = {name: getattr(options, name) for name in ("cluster", "device", "budget", "out", "part", "why", "source")}
+    names = ("cluster", "device", "budget", "out", "part", "why", "retry", "source")
+    chosen = {name: getattr(options, name) for name in names}
     for name, value in chosen.items():
         if value and name not in OPTIONS.get(options.command, ()):
             commands = " or ".join(command for command, names in OPTIONS.items() if name in names)

@@ -6,21 +6,25 @@ import concurrent.futures
 import functools
 import multiprocessing
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from randsparse import questions
 from randsparse.errors import StudyError
+from randsparse.runs.records import WITHOUT_WEIGHTS
 from randsparse.study import freshness, parameters
 from randsparse.training import weights
 
 if TYPE_CHECKING:
     from randsparse.runs.config import RunConfig
     from randsparse.runs.evaluations import Evaluation, Unit
-    from randsparse.runs.store import Store
+    from randsparse.runs.store import Record, Store
     from randsparse.sweeps.budget import Budget, Estimator
+
+FAILURES = 20
+"""How many failed runs are named; the rest is counted."""
 
 
 @dataclass(frozen=True)
@@ -33,6 +37,7 @@ class Study:
         out: a file to which each record that is trained is also written.
         part: the parts of a campaign that the command is for, separated by commas; None for all.
         why: whether `status` says why a notebook is to be made anew.
+        retry: whether runs that failed are tried again.
         source: the bundles to merge: a file, a folder or a pattern.
     """
 
@@ -49,6 +54,7 @@ class Study:
     source: str | None = None
     part: str | None = None
     why: bool = False
+    retry: bool = False
     started: float = field(default_factory=time.monotonic)
 
     @property
@@ -107,6 +113,8 @@ class Study:
 
         With a budget some may be left, and it says how many.
         """
+        if self.retry:
+            self.try_again(list(dict.fromkeys(config for name in names for config in self.shown(name))))
         missing = self.needed(names, self.store)
         if not missing:
             return True
@@ -121,6 +129,24 @@ class Study:
             rest = self.time_of(left) or "time unknown"
             self.say(f"the time is up: {spent.finished} runs finished, {len(left)} are left, {rest}")
         return not left
+
+    def try_again(self, configs: Sequence[RunConfig]) -> None:
+        """Train once more those of `configs` whose record says that they failed, after saying how many they are."""
+        from randsparse.sweeps.sweep import sweep
+
+        if failed := [config for config in configs if self.store.get(config)["status"] == "failed"]:
+            self.say(f"{len(failed)} runs that failed are tried again")
+            sweep(failed, self.store, data_dir=self.data_dir, retry_failed=True, **self.where)
+
+    def say_failures(self, records: Iterable[Record]) -> None:
+        """Say of each failed or diverged run what it was and why it ended."""
+        failed = {record["key"]: record for record in records if record["status"] in WITHOUT_WEIGHTS}
+        for key, record in list(failed.items())[:FAILURES]:
+            self.say(f"{record['status']}: run {key} ({record['config'].get('dataset', 'digits')}): {record['reason']}")
+        if len(failed) > FAILURES:
+            self.say(f"and {len(failed) - FAILURES} more")
+        if any(record["status"] == "failed" for record in failed.values()):
+            self.say(f"make runs PROFILE={self.profile} RETRY=1 tries failed runs again")
 
     def announcement(self, missing: Sequence[RunConfig]) -> str:
         """Return how many runs are to be trained now, and about how long that takes by runs like them in the store.

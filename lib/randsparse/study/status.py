@@ -18,9 +18,10 @@ def show(study: Study) -> None:
     Then how far the evaluations of runs have come, and, if asked, why a notebook is to be made anew.
     """
     stale = study.stale()
-    rows = []
+    rows, everything_shown = [], {}
     for name in study.parameters:
         records = study.store.load(study.shown(name))
+        everything_shown |= records
         failed = [key for key, record in records.items() if record["status"] in ("failed", "diverged")]
         rows.append((name, set(records), study.needed([name], study.store), set(failed)))
     study.say(f"{'notebook':<28}{'have':>7}{'missing':>9}{'failed':>8}{'time left':>19}   outputs")
@@ -30,6 +31,7 @@ def show(study: Study) -> None:
     everything = list(dict.fromkeys(config for row in rows for config in row[2]))
     have, failed = (set().union(*(row[column] for row in rows)) for column in (1, 3))
     study.say(_status_line(study, "all, each run once", have, everything, failed).rstrip())
+    study.say_failures(everything_shown.values())
     for name in study.parameters:
         if line := _evaluations_line(study, name):
             study.say(line)

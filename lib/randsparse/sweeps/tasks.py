@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import errno
 import os
+import re
 import threading
 import time
 import traceback
@@ -28,6 +29,9 @@ Unit = tuple[RunConfig, ...]
 Train = Callable[..., Record]
 
 _NO_PLACE = {errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM}
+_NO_MEMORY = re.compile(
+    "out of memory|(cannot|can't|could not) allocate|not enough memory|std::bad_alloc", re.IGNORECASE
+)
 
 
 def units(configs: Iterable[RunConfig]) -> list[Unit]:
@@ -86,9 +90,10 @@ class Task:
         except StudyError as error:
             return Outcome(unit, [], error=error)
         except Exception as error:
-            if _has_no_place(error):
-                stopped = StudyError(f"run {unit[0].key} stopped: {error}; finished runs are stored")
-                return Outcome(unit, [], error=stopped)
+            if lack := find_lack(error):
+                text = " ".join(str(error).split())[:200] or type(error).__name__
+                stopped = f"run {unit[0].key} stopped: {text}; finished runs are stored, {lack}"
+                return Outcome(unit, [], error=StudyError(stopped))
             if len(unit) > 1:  # one of them is to blame, and the others shall not be lost
                 return self._apart(unit)
             records = [failure(unit[0], error, time.perf_counter() - started)]
@@ -158,13 +163,19 @@ def _check_threads() -> None:
         )
 
 
-def _has_no_place(error: BaseException | None) -> bool:
-    """Return whether a disk that is full or must not be written is behind `error`."""
+def find_lack(error: BaseException | None) -> str | None:
+    """Return what to do where memory or a disk is behind `error`, which says nothing about the run; None otherwise."""
     while error is not None:
+        if (
+            isinstance(error, MemoryError)
+            or getattr(error, "errno", None) == errno.ENOMEM
+            or _NO_MEMORY.search(str(error))
+        ):
+            return "memory is short: run the same command again with fewer workers (WORKERS=1)"
         if isinstance(error, OSError) and error.errno in _NO_PLACE:
-            return True
+            return "run the same command again when there is room to write"
         error = error.__cause__ or error.__context__
-    return False
+    return None
 
 
 def end_with(coordinator: int) -> None:
