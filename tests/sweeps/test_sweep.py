@@ -19,7 +19,8 @@ from randsparse.errors import StudyError
 from randsparse.runs.config import RunConfig
 from randsparse.runs.store import Store, comparable
 from randsparse.sweeps import sweep as sweeping
-from randsparse.sweeps.sweep import LOCK, sweep
+from randsparse.sweeps.locks import LOCK
+from randsparse.sweeps.sweep import sweep
 from randsparse.sweeps.tasks import one_thread
 from stand_ins import (
     CONFIGS,

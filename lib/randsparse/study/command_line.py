@@ -21,10 +21,11 @@ if TYPE_CHECKING:
 
 def make_all(study: Study) -> None:
     """Train what is missing, execute what is stale, write the pages, and say where to look."""
-    stale = study.stale()
-    if stale:
-        study.prepare(stale)
-        study.execute(stale)
+    if study.stale():
+        with study.alone():
+            stale = study.stale()
+            study.prepare(stale)
+            study.execute(stale)
     look(study)
 
 
@@ -76,13 +77,19 @@ def merge(study: Study) -> int:
 
 def make_notebooks(study: Study) -> None:
     """Execute the stale notebooks from the runs that the store has; raise StudyError if some are missing."""
+    if study.stale():
+        with study.alone():
+            _execute(study)
+    look(study)
+
+
+def _execute(study: Study) -> None:
     stale = study.stale()
     if missing := len(study.needed(stale, study.store)) if stale else 0:
         raise StudyError(f"{missing} runs are missing: train them with make runs PROFILE={study.profile}")
     if missing := sum(len(unit.evaluations) for name in stale for unit in study.evaluations_missing(name)):
         raise StudyError(f"{missing} evaluations are missing: make them with make runs PROFILE={study.profile}")
     study.execute(stale)
-    look(study)
 
 
 def look(study: Study) -> None:

@@ -2,23 +2,34 @@
 
 from __future__ import annotations
 
+import concurrent.futures
 import contextlib
 import logging
+import multiprocessing
 import os
 import re
 import shutil
 import sys
 import warnings
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from concurrent.futures.process import BrokenProcessPool
 from pathlib import Path
 
 import nbformat
 from jupyter_client.kernelspec import KernelSpec
 from jupyter_client.manager import AsyncKernelManager
+from traitlets import default
 
 from randsparse.errors import StudyError
 from randsparse.study import parameters
 from randsparse.study.notebook import outputs, writing
+from randsparse.sweeps import locks, parents
 
+RETRIES = 2
+"""How often a notebook is started again whose process or kernel died."""
+
+logger = logging.getLogger(__name__)
 _ESCAPES = re.compile(r"\x1b\[[0-9;]*m")
 
 
@@ -30,6 +41,53 @@ class _ThisPython(AsyncKernelManager):
         argv = [sys.executable, "-m", "ipykernel_launcher", "-f", "{connection_file}", "--log-level=50"]
         return KernelSpec(argv=argv, display_name="Python 3 (ipykernel)", language="python", env={})
 
+    @default("connection_file")
+    def _connection_file_default(self) -> str:
+        """Return a file that goes with the execution's other files of the moment, however that ends."""
+        return str(Path(os.environ["RANDSPARSE_STAGING"]) / "kernel.json")
+
+
+def execute_all(
+    names: Sequence[str], profile: str, root: Path, results: Path, data_dir: Path
+) -> Iterator[tuple[str, StudyError | None]]:
+    """Execute notebooks, two side by side, and yield the name of each as it is done, with its error if it failed.
+
+    The processes end with this one. A notebook whose process or kernel died is started again, RETRIES times.
+    """
+    left, died = list(names), Counter[str]()
+    while left:
+        context = multiprocessing.get_context("spawn")
+        pool = concurrent.futures.ProcessPoolExecutor(
+            min(2, len(left)), mp_context=context, initializer=parents.work_for, initargs=(os.getpid(),)
+        )
+        try:
+            futures = {pool.submit(execute, name, profile, root, results, data_dir): name for name in left}
+            for future in concurrent.futures.as_completed(futures):
+                name, error = futures[future], future.exception()
+                if isinstance(error, BrokenProcessPool | Died):
+                    died[name] += 1
+                    if died[name] <= RETRIES:
+                        logger.warning("the process of notebook %s died: starting it again", name)
+                        continue
+                    error = StudyError(
+                        f"notebook {name}: its process died {died[name]} times; is memory short? The others are kept: "
+                        "run the same command again when other programs are closed"
+                    )
+                elif error is not None and not isinstance(error, StudyError):
+                    raise error
+                left.remove(name)
+                yield name, error
+        except BaseException:
+            for process in list((pool._processes or {}).values()):  # Ctrl-C shall not wait for the cells that run
+                process.kill()
+            raise
+        finally:
+            pool.shutdown(wait=True, cancel_futures=True)
+
+
+class Died(Exception):
+    """A kernel died, which says nothing about its notebook."""
+
 
 def execute(name: str, profile: str, root: Path, results: Path, data_dir: Path) -> Path:
     """Execute a notebook with a profile's parameters into results/<profile>/notebooks; return the copy.
@@ -37,6 +95,7 @@ def execute(name: str, profile: str, root: Path, results: Path, data_dir: Path) 
     Raises StudyError if a cell fails: an earlier copy stays as it was, and for an error that is not the
     user's the failed copy, with the whole traceback, lies beside it.
     """
+    import nbclient
     import papermill
 
     folder = results / profile
@@ -62,6 +121,11 @@ def execute(name: str, profile: str, root: Path, results: Path, data_dir: Path) 
             )
         except papermill.PapermillExecutionError as error:
             raise _one_line(name, error, failed) from None
+        except RuntimeError as error:
+            failed.unlink(missing_ok=True)
+            if isinstance(error, nbclient.exceptions.DeadKernelError) or "Kernel died" in str(error):
+                raise Died(str(error)) from None
+            raise
         finally:
             del os.environ["RANDSPARSE_STAGING"]
         normalise(notebook, root, results)
@@ -91,6 +155,7 @@ def kernel_environment(root: Path, results: Path, data_dir: Path) -> dict[str, s
     return {
         "RANDSPARSE_RESULTS": str(results),
         "DATA_DIR": str(data_dir),
+        locks.HELD_FOR_US: str((results / locks.LOCK).absolute()),
         "PYTHONPATH": os.pathsep.join(dict.fromkeys(os.pathsep.join(paths).split(os.pathsep))),
         "PYTHONHASHSEED": "0",
         "MPLBACKEND": "agg",

@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import concurrent.futures
 import functools
-import multiprocessing
 import time
 from collections.abc import Callable, Iterable, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from randsparse import questions
-from randsparse.errors import StudyError
 from randsparse.runs.records import WITHOUT_WEIGHTS
 from randsparse.study import freshness, parameters
 from randsparse.training import weights
@@ -245,30 +243,27 @@ class Study:
     def execute(self, names: Sequence[str]) -> None:
         """Execute notebooks, two side by side, then the overview if they changed what it shows.
 
-        What each was made from is noted. All are tried; the first error is raised at the end.
+        What each was made from is noted at once. All are tried; the first error is raised at the end.
         """
-        self._execute([name for name in names if name != freshness.OVERVIEW])
-        self._execute([name for name in self.stale() if name == freshness.OVERVIEW])
+        from randsparse.study.execution import execute_all
 
-    def _execute(self, names: Sequence[str]) -> None:
-        errors = []
-        for name, error in self._executed(names) if names else ():
-            if error:
-                errors.append(error)
-                continue
-            freshness.remember(name, self.profile, self.root, self.results, self._files(name))
-            self.say(f"{name}: executed")
-        if errors:
-            raise errors[0]
+        for group in ([name for name in names if name != freshness.OVERVIEW], None):
+            errors = []
+            chosen = [name for name in self.stale() if name == freshness.OVERVIEW] if group is None else group
+            for name, error in execute_all(chosen, self.profile, self.root, self.results, self.data_dir):
+                if error:
+                    errors.append(error)
+                    continue
+                freshness.remember(name, self.profile, self.root, self.results, self._files(name))
+                self.say(f"{name}: executed")
+            if errors:
+                raise errors[0]
 
-    def _executed(self, names: Sequence[str]) -> list[tuple[str, StudyError | None]]:
-        from randsparse.study.execution import execute
+    def alone(self) -> AbstractContextManager[None]:
+        """Return what holds the store for this process: another one that works on it is waited for."""
+        from randsparse.sweeps import locks
 
-        place = (self.profile, self.root, self.results, self.data_dir)
-        context = multiprocessing.get_context("spawn")
-        with concurrent.futures.ProcessPoolExecutor(min(2, len(names)), mp_context=context) as pool:
-            futures = {name: pool.submit(execute, name, *place) for name in names}
-            return [(name, _study_error(future)) for name, future in futures.items()]
+        return locks.only_one(self.results / locks.LOCK)
 
     def _files(self, name: str) -> list[Path]:
         """Return the record files, of runs and evaluations, that what a notebook shows can have come from."""
@@ -285,10 +280,3 @@ class Study:
             write_pages(self.profile, self.folder)
             freshness.remember_pages(self.profile, self.results)
         return index
-
-
-def _study_error(future: concurrent.futures.Future) -> StudyError | None:
-    error = future.exception()
-    if error is not None and not isinstance(error, StudyError):
-        raise error
-    return error

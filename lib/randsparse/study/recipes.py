@@ -19,7 +19,6 @@ from randsparse.runs.store import Record, Store
 from randsparse.study.notebook import data_folder, results_folder
 from randsparse.study.parameters import find_root
 from randsparse.sweeps import locks
-from randsparse.sweeps.sweep import LOCK
 from randsparse.training.engines.processes import Processes, joined
 from randsparse.training.train import train as train_run
 
@@ -91,7 +90,7 @@ def train(
         def prepare() -> list[RunConfig]:
             store.check_writable(*(config.dataset for config in configs))
             files.check_folder(checkpoints)
-            stack.enter_context(locks.only_one(store.root / LOCK))
+            stack.enter_context(locks.only_one(store.root / locks.LOCK))
             files.clean(checkpoints)
             have = store.load(configs)
             return [config for config in configs if config.key not in have]

@@ -19,7 +19,7 @@ from randsparse.runs.config import RunConfig
 from randsparse.runs.records import SEMANTICS, WITHOUT_WEIGHTS, Record, alike, checked
 from randsparse.runs.store import Store
 from randsparse.sweeps import locks
-from randsparse.sweeps.sweep import LOCK, sweep
+from randsparse.sweeps.sweep import sweep
 from randsparse.training import network as networks
 from randsparse.training import train as training
 from randsparse.training import weights
@@ -85,7 +85,7 @@ def ensure(
     if not _without(wanted, store):
         return
     store.check_writable(*(config.dataset for config in wanted.values()))
-    with locks.only_one(store.root / LOCK):
+    with locks.only_one(store.root / locks.LOCK):
         missing = _without(wanted, store)
         unchecked = Store(store.root / "weights" / ".unchecked")
         shutil.rmtree(unchecked.root, ignore_errors=True)

@@ -1,4 +1,8 @@
-"""One sweep for each store: who comes second waits, and the lock of a process that has died is none."""
+"""One process at a time works on a store: who comes second waits, and the lock of a process that has died is none.
+
+Sweeps, evaluations and the execution of notebooks share the lock. A process that has it may take it again, and so may
+those that work for it.
+"""
 
 from __future__ import annotations
 
@@ -13,7 +17,13 @@ from filelock import FileLock, Timeout
 
 from randsparse.errors import StudyError
 
+LOCK = "sweep.lock"
+"""The lock of a store, below its folder of results."""
+HELD_FOR_US = "RANDSPARSE_LOCKED"
+"""The variable that names, in the environment of a process, the lock that another one holds for it."""
+
 logger = logging.getLogger(__name__)
+_held: set[Path] = set()
 
 
 @contextlib.contextmanager
@@ -22,6 +32,10 @@ def only_one(path: Path) -> Iterator[None]:
 
     The system releases it when the process ends, however that happens. Where files cannot be locked, the log says so.
     """
+    path = path.absolute()
+    if path in _held or os.environ.get(HELD_FOR_US) == str(path):
+        yield
+        return
     lock = FileLock(path, fallback_to_soft=False)  # a soft lock would outlive the process that holds it
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -34,6 +48,8 @@ def only_one(path: Path) -> Iterator[None]:
             stack.callback(lock.release)
         except OSError as error:
             logger.warning("cannot lock %s (%s): start no second sweep on this store", path, error)
+        _held.add(path)
+        stack.callback(_held.discard, path)
         with contextlib.suppress(OSError):  # a full disk: the lock holds, only its note is missing
             path.write_text(f"process {os.getpid()} on {platform.node()}")
         yield
@@ -44,5 +60,5 @@ def _wait_for(lock: FileLock, path: Path) -> None:
         lock.acquire(blocking=False)
     except Timeout:
         holder = path.read_text(errors="replace")[:200] or "another process"
-        logger.warning("waiting for the sweep of %s, which is training runs of %s", holder, path.parent)
+        logger.warning("waiting for %s, which is at work on %s", holder, path.parent)
         lock.acquire(poll_interval=0.5)

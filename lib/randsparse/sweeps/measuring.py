@@ -21,9 +21,10 @@ from randsparse.runs import evaluations
 from randsparse.runs.config import RunConfig
 from randsparse.runs.evaluations import Evaluation, Subject, Unit, missing
 from randsparse.runs.store import Record, Store
-from randsparse.sweeps import final_weights
+from randsparse.sweeps import final_weights, locks
+from randsparse.sweeps.parents import end_with
 from randsparse.sweeps.pool import Pool
-from randsparse.sweeps.tasks import Outcome, end_with, one_thread
+from randsparse.sweeps.tasks import Outcome, one_thread
 from randsparse.training import metrics
 from randsparse.training.environment import environment
 
@@ -56,6 +57,23 @@ def evaluate(
     if workers is not None and workers < 1:
         raise StudyError(f"workers={workers} is not possible: it must be None (one a core) or at least 1")
     workers = workers or (1 if device == "cuda" else joblib.cpu_count())
+    if missing(runs, wanted, store):
+        with locks.only_one(store.root / locks.LOCK):
+            _measure(runs, wanted, store, workers, folder, device, progress, retries)
+    return list(evaluations.load(runs, wanted, store).values())
+
+
+def _measure(
+    runs: list[RunConfig],
+    wanted: list[Evaluation],
+    store: Store,
+    workers: int,
+    folder: Path,
+    device: str,
+    progress: bool,
+    retries: int,
+) -> None:
+    """Measure what the store lacks; see `evaluate`."""
     todo = missing(runs, wanted, store)
     for name in dict.fromkeys(unit.run.dataset for unit in todo):
         for each in dict.fromkeys(each for unit in todo if unit.run.dataset == name for each in unit.evaluations):
@@ -63,7 +81,7 @@ def evaluate(
     final_weights.ensure(
         (unit.run for unit in todo), store, workers=workers, data_dir=folder, device=device, progress=progress
     )
-    todo = missing(runs, wanted, store) if todo else []  # without the runs that diverged just now
+    todo = missing(runs, wanted, store)  # without the runs that diverged just now
     total = sum(len(unit.evaluations) for unit in todo)
     shown = progress and total > 0
     watched = {"file": sys.stderr, "mininterval": 0.1 if sys.stderr.isatty() else 30, "disable": not shown}
@@ -73,7 +91,6 @@ def evaluate(
             for record in outcome.records:
                 store.of(evaluations.EVALUATIONS).put(record)
             bar.update(len(outcome.records))
-    return list(evaluations.load(runs, wanted, store).values())
 
 
 @dataclass(frozen=True)

@@ -25,7 +25,6 @@ from randsparse.sweeps.tasks import Task, Train, units
 from randsparse.training import train as training
 
 Plan = Iterable[RunConfig] | Callable[[Store], Iterable[RunConfig]]
-LOCK = "sweep.lock"
 
 logger = logging.getLogger(__name__)
 
@@ -92,7 +91,7 @@ def sweep(
             store.check_writable(*(config.dataset for config in missing))
             files.check_folder(folder)
             if pool is None:  # the first time: what another sweep trains meanwhile is not missing any more
-                stack.enter_context(locks.only_one(store.root / LOCK))
+                stack.enter_context(locks.only_one(store.root / locks.LOCK))
                 files.clean(folder)
                 there = stack.enter_context(clusters.connected(cluster, device)) if cluster else None
                 task = Task(train, data_dir, folder.absolute(), None if cluster else os.getpid(), device)

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import errno
-import os
 import re
-import threading
 import time
 import traceback
 from collections.abc import Callable, Iterable, Iterator
@@ -21,6 +19,7 @@ from threadpoolctl import threadpool_limits
 from randsparse.errors import StudyError
 from randsparse.runs.config import SCHEMA, RunConfig
 from randsparse.runs.store import COSTS, DENSITIES, Record
+from randsparse.sweeps.parents import end_with
 from randsparse.training import train as training
 from randsparse.training.engines.programs import LANES, together
 from randsparse.training.environment import environment
@@ -176,21 +175,3 @@ def find_lack(error: BaseException | None) -> str | None:
             return "run the same command again when there is room to write"
         error = error.__cause__ or error.__context__
     return None
-
-
-def end_with(coordinator: int) -> None:
-    """Let this worker end when its coordinator is killed, lest two sweeps train the same run."""
-    if os.getpid() == coordinator:
-        return
-    name = "end with coordinator"
-    if os.getppid() != coordinator:  # it was killed before this unit began
-        os._exit(1)
-    if name in {thread.name for thread in threading.enumerate()}:
-        return
-
-    def watch() -> None:
-        while os.getppid() == coordinator:
-            time.sleep(0.5)
-        os._exit(1)
-
-    threading.Thread(target=watch, name=name, daemon=True).start()
