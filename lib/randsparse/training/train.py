@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -15,13 +16,15 @@ from randsparse.data.dataset import Batches, Dataset, load
 from randsparse.data.folders import ImageFolder
 from randsparse.errors import StudyError
 from randsparse.runs.config import RunConfig
+from randsparse.runs.records import WITHOUT_WEIGHTS
 from randsparse.training import checkpoints, methods, network, weights
 from randsparse.training.engines import batched, programs, streamed
 from randsparse.training.engines.processes import ALONE, Processes
 from randsparse.training.engines.streamed_batches import StreamedBatches
+from randsparse.training.forked import ForkedBatches
 from randsparse.training.metrics import input_dtype
 from randsparse.training.step import make_optimizer
-from randsparse.training.trainer import Record, Trainer
+from randsparse.training.trainer import EpochBatches, Record, Trainer
 
 State = dict[str, Any]
 SECONDS_BETWEEN_CHECKPOINTS = 15.0
@@ -55,7 +58,7 @@ def train_together(
     Args:
         checkpoint_dir: training goes on bit for bit from an earlier part of the same trajectory that is there, and
             leaves its state there when it stops before the last epoch.
-        weights_root: the folder below which the final weights of a complete run are left (`weights.save`).
+        weights_root: the folder below which the weights at the end of each run are left (`weights.save`).
         device: of this process.
         processes: those that train one run together, whose dataset is a folder: all of them call this and get the same
             record, and the first one alone writes files. With another number of them a run goes on up to rounding.
@@ -68,7 +71,7 @@ def train_together(
             checkpoint; processes cannot share the batches. Checkpoints stay.
     """
     dataset = processes.each_does(lambda: _load(configs[0], data_dir, device, processes))
-    states = processes.first_does(lambda: [checkpoints.load(config, checkpoint_dir) for config in configs])
+    states = processes.first_does(lambda: [_begun(config, checkpoint_dir, weights_root) for config in configs])
     if isinstance(dataset, ImageFolder):
         _check_images(dataset, configs[0], states[0], checkpoint_dir, processes)
     begun = [state["epoch"] if state else 0 for state in states]
@@ -105,19 +108,43 @@ def prepare(
     (model, mask), make, options = (nets[0].model, nets[0].mask), Trainer, {}
     if config.engine == "batched":
         (model, mask), make = batched.combined(nets), batched.BatchedTrainer
-        batches = batched.LaneBatches(dataset, config.batch_size, [each.data_seed for each in configs], device)
     elif isinstance(dataset, ImageFolder):
         loaders = streamed.count_loaders() if loaders is None else loaders
         make, options = streamed.StreamedTrainer, {"processes": processes, "loaders": loaders, "progress": progress}
-        place = (torch.device(device), processes, loaders)
-        batches = StreamedBatches(dataset, config.batch_size, config.data_seed, *place)
-    else:
-        batches = Batches(dataset, config.batch_size, config.data_seed, device)
+    batches = _batches(configs, dataset, device, options)
     layout = torch.channels_last if config.memory_format == "channels_last" else torch.contiguous_format
     model = model.to(device, input_dtype(getattr(torch, config.precision)), memory_format=layout)
     optimizer = make_optimizer(config, model)
     method = methods.make(config, model, mask, nets[0].source, optimizer, len(batches))
     return make(configs, nets, dataset, batches, model, method, device, **options)
+
+
+def _batches(
+    configs: Sequence[RunConfig], dataset: Dataset | ImageFolder, device: str, options: dict[str, Any]
+) -> EpochBatches:
+    """Return the batches of a run, or of several that share a program; `options` are those of their trainer."""
+    config = configs[0]
+
+    @cache
+    def of_seed(seed: int) -> EpochBatches:
+        if isinstance(dataset, ImageFolder):
+            place = (torch.device(device), options["processes"], options["loaders"])
+            return StreamedBatches(dataset, config.batch_size, seed, *place)
+        return Batches(dataset, config.batch_size, seed, device)
+
+    @cache
+    def of_order(seed: int, fork_seed: int | None, fork_epoch: int) -> EpochBatches:
+        before = of_seed(seed)
+        return before if fork_seed is None else ForkedBatches(before, of_seed(fork_seed), fork_epoch)
+
+    lanes = [of_order(each.data_seed, each.fork_seed, each.fork_epoch) for each in configs]
+    return batched.LaneBatches(lanes) if config.engine == "batched" else lanes[0]
+
+
+def _begun(config: RunConfig, checkpoint_dir: Path | None, weights_root: Path | None) -> State | None:
+    """Return the state from which a run goes on: not one beyond its end where its own weights are wanted."""
+    state = checkpoints.load(config, checkpoint_dir)
+    return None if state and weights_root and state["epoch"] > config.last_epoch else state
 
 
 def _load(config: RunConfig, data_dir: str | Path | None, device: str, processes: Processes) -> Dataset | ImageFolder:
@@ -147,7 +174,7 @@ def _advance(trainer: Trainer, checkpoint_dir: Path | None, processes: Processes
     while trainer.epoch < config.last_epoch and not all(trainer.diverged):
         trainer.train_epoch()
         late = time.monotonic() - saved > SECONDS_BETWEEN_CHECKPOINTS or trainer.epoch == config.last_epoch
-        if checkpoint_dir and (trainer.epochs_are_long or (late and trainer.epoch < config.epochs)):
+        if checkpoint_dir and (trainer.epochs_are_long or (late and trainer.epoch < config.trajectory.last_epoch)):
             processes.first_does(lambda: _save(trainer, checkpoint_dir))
             saved = time.monotonic()
 
@@ -166,10 +193,10 @@ def _keep(
     weights_root: Path | None,
     finished: Callable[[Record], None] | None,
 ) -> None:
-    """Keep what is left of runs as far as they go: final weights and records; then no checkpoints of complete runs."""
+    """Keep what is left of runs as far as they go: weights and records; then no checkpoints of complete runs."""
     states = trainer.states() if weights_root else [{}] * len(records)
     for config, state, record in zip(trainer.configs, states, records, strict=True):
-        if weights_root and record["status"] == "done":
+        if weights_root and record["status"] not in WITHOUT_WEIGHTS:
             weights.save(state["model"], config, weights_root)
         if finished:
             finished(record)
