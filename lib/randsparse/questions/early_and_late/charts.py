@@ -11,10 +11,9 @@ from matplotlib.axes import Axes
 from matplotlib.ticker import MaxNLocator
 
 from randsparse.comparison import marks, plots
-from randsparse.comparison.crossed import epoch_of
 from randsparse.comparison.plots import Drawn, styled
 from randsparse.errors import StudyError
-from randsparse.questions.early_and_late.frames import POOLED
+from randsparse.questions.early_and_late.frames import EARLY, LATE, POOLED, epoch_at
 from randsparse.questions.early_and_late.words import interval, networks, number, percent, points
 
 KINDS = {"pearson": "Pearson's r", "spearman": "Spearman's ρ"}
@@ -47,9 +46,9 @@ def correlation_by_epoch(rows: pd.DataFrame, curves: pd.DataFrame, ceilings: pd.
         for cell in cells if len(cells) > 1 else ():
             own = rows[(rows["cell"] == cell) & (rows["kind"] == kind)]
             ax.plot(own["epoch"], own["value"], color=colours[cell], linewidth=0.8, alpha=0.8, label=cell)
-        line_with_band(ax, pooled[pooled["kind"] == kind], BLACK, POOLED)
+        line_with_band(ax, pooled[pooled["kind"] == kind], BLACK, POOLED if len(cells) > 1 else cells[0])
         ax.plot(limit["epoch"], limit["ceiling"], color=CEILING, linestyle="--", label="ceiling of image noise")
-        ax.plot(rate.index, rate, color=RATE, linewidth=0.8, linestyle=":", label="learning rate / its peak")
+        ax.plot(rate.index, rate, color=RATE, linewidth=1.2, linestyle=":", label="learning rate / its peak")
         epochs_axis(ax)
         ax.set_ylim(-1.02, 1.05)
     axes[0].set_ylabel("Correlation with final test accuracy")
@@ -59,14 +58,14 @@ def correlation_by_epoch(rows: pd.DataFrame, curves: pd.DataFrame, ceilings: pd.
 
 def _correlation_caption(pooled: pd.DataFrame, cells: list[str], limit: pd.DataFrame) -> str:
     own = pooled[pooled["kind"] == "pearson"].set_index("epoch")
-    epochs = int(own.index.max())
-    told = [f"r = {interval(own.loc[epoch])} after epoch {epoch}" for epoch in (_early(epochs), _late(epochs), epochs)]
-    ceiling = limit.set_index("epoch")["ceiling"].get(_early(epochs), np.nan)
+    early, late, epochs = epoch_at(pooled, EARLY), epoch_at(pooled, LATE), int(own.index.max())
+    told = [f"r = {interval(own.loc[epoch])} after epoch {epoch}" for epoch in (early, late, epochs)]
+    ceiling = limit.set_index("epoch")["ceiling"].get(early, np.nan)
     return (
         "Validation accuracy after each epoch against test accuracy at the end, compared within a cell and an order of "
         f"batches: {', '.join(told)} of {epochs} ({networks(int(own['n'].max()), len(cells))}). "
         "Black with band: all cells, with the 95 % interval of a jackknife over networks. Dashed: the largest "
-        f"correlation that the choice of images allows, {number(ceiling)} after epoch {_early(epochs)}."
+        f"correlation that the choice of images allows, {number(ceiling)} after epoch {early}."
     )
 
 
@@ -132,12 +131,11 @@ def _spread_caption(during: pd.DataFrame, at_end: pd.DataFrame, shares: pd.DataF
 
 
 @styled
-def gains(rows: pd.DataFrame, share: float) -> Drawn:
+def gains(rows: pd.DataFrame) -> Drawn:
     """Draw what searches among K candidates gain, measured and predicted from the spreads and r alone.
 
     Args:
-        rows: as from `frames.gains`.
-        share: the share of training after which the search picks.
+        rows: as from `frames.gains`, of searches that pick after the share EARLY of training.
     """
     known = rows.dropna(subset=["value"])
     if known.empty:
@@ -154,13 +152,16 @@ def gains(rows: pd.DataFrame, share: float) -> Drawn:
             if "best possible" in own.index:
                 best = 100 * own.loc["best possible", "value"]
                 ax.plot([at], [best], "_", color="#009E73", markersize=16, **{"label": "best candidate"} | first)
+        ends = 100 * known.loc[known["moment"] == moment, ["value", "low", "high"]].to_numpy()
+        low, high = min(0, np.nanmin(ends)), max(0, np.nanmax(ends))
+        ax.set_ylim(low - 0.06 * (high - low), high + 0.06 * (high - low))
         ax.set_xticks(range(len(sizes)), [str(size) for size in sizes])
         ax.set_xlim(-0.6, len(sizes) - 0.4)
         ax.grid(axis="x", visible=False)
         ax.set_xlabel("Candidates of the search, K")
     axes[0].set_ylabel("Winner − mean of all candidates\n(percentage points)")
     plots.legend(figure)
-    return Drawn(figure, _gains_caption(known, share), rows)
+    return Drawn(figure, _gains_caption(known), rows)
 
 
 def _prediction(ax: Axes, at: float, row: Mapping[str, float], **changes: Any) -> None:
@@ -180,7 +181,7 @@ def _measurement(ax: Axes, at: float, row: Mapping[str, float], **changes: Any) 
         ax.errorbar([at], [100 * row["value"]], yerr=bars, **look | {"label": "measured"} | changes)
 
 
-def _gains_caption(known: pd.DataFrame, share: float) -> str:
+def _gains_caption(known: pd.DataFrame) -> str:
     table = known.set_index(["moment", "size", "how"]).sort_index()
     bounded = known[known["low"].notna() & (known["how"] == "measured")]
     size = int(bounded["size"].max())
@@ -191,7 +192,7 @@ def _gains_caption(known: pd.DataFrame, share: float) -> str:
     ]
     best = table["value"].get(("late", size, "best possible"), np.nan)
     text = (
-        f"The winner of K candidates after {percent(share)} of training, above the mean of all candidates, over all "
+        f"The winner of K candidates after {percent(EARLY)} of training, above the mean of all candidates, over all "
         f"subsets of K that share an order of batches. K = {size}, in points: {'; '.join(told)}; the best candidate "
         f"lies {number(100 * best)} above the mean at the end. Intervals are 95 % (jackknife over "
         f"{int(bounded['n'].max())} networks)."
@@ -220,10 +221,9 @@ def averaged_by_epoch(plain: pd.DataFrame, averaged: pd.DataFrame) -> Drawn:
     plots.legend(figure)
     own = {name: rows[rows["kind"] == "pearson"].set_index("epoch") for name, rows in parts.items()}
     epochs = int(own[PLAIN].index.max())
-    middle = max(1, round(epochs / 2))
     told = [
         f"r = {interval(own[PLAIN].loc[epoch])} and {interval(own[AVERAGED].loc[epoch])} after epoch {epoch}"
-        for epoch in (_early(epochs), middle, _late(epochs))
+        for epoch in (epoch_at(plain, share) for share in (EARLY, 0.5, LATE))
     ]
     text = (
         f"The same correlation for the network as trained and for the moving average of its weights: {', '.join(told)} "
@@ -248,11 +248,3 @@ def _known(rows: pd.DataFrame) -> pd.DataFrame:
     if rows["value"].isna().all():
         raise StudyError("there is nothing to draw: no order of batches has four finished networks that differ")
     return rows
-
-
-def _early(epochs: int) -> int:
-    return epoch_of(0.1, epochs)
-
-
-def _late(epochs: int) -> int:
-    return epoch_of(0.9, epochs)

@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from randsparse.comparison import candidates
-from randsparse.comparison.candidates import Early, array, looks
+from randsparse.comparison.candidates import Early, array
 from randsparse.comparison.crossed import Crossed
 from randsparse.comparison.inference.correlation import KINDS, correlation
 from randsparse.comparison.inference.estimate import Estimate
@@ -21,6 +21,8 @@ from randsparse.runs.store import Store
 
 POOLED = "all cells"
 """The name of what is estimated over all cells together, in the column cell."""
+EARLY, LATE = 0.1, 0.9
+"""The shares of training after which early accuracy is looked at; fixed before the runs."""
 SIZES = (2, 3, 4)
 """Candidates of one search. Eight are a whole order of batches: there is one such subset, and no interval."""
 LIMITS = ["value", "low", "high", "n", "runs"]
@@ -29,6 +31,12 @@ LIMITS = ["value", "low", "high", "n", "runs"]
 def curves(design: Crossed, store: Store) -> pd.DataFrame:
     """Return `candidates.curves`, the densest cell first."""
     return candidates.curves(design, store).sort_values("sparsity", kind="stable", ignore_index=True)
+
+
+def epoch_at(curves: pd.DataFrame, share: float) -> int:
+    """Return the epoch after which a share of training is over: at least the first one, and before the last one."""
+    epochs = int(curves["epoch"].max())
+    return max(1, min(round(share * epochs), epochs - 1))
 
 
 def pairs_after(curves: pd.DataFrame, epoch: int, y: str = "val_accuracy") -> list[Early]:
@@ -67,12 +75,13 @@ def gains(curves: pd.DataFrame, share: float, sizes: Sequence[int] = SIZES) -> p
     Early is the winner's validation accuracy after a share of training above that of all candidates, late its test
     accuracy at the end. The prediction has no free parameter (see `predicted_gain`).
 
-    Columns moment (early, late), size (K), how (measured, predicted, and late the best possible), value, low, high, n, runs; fractions. The size
-    that is a whole order of batches comes last, without limits.
+    Columns moment (early, late), size (K), how (measured, predicted; late also best possible), value, low, high, n,
+    runs; fractions. The size that is a whole order of batches comes last, and what is measured has no limits there.
     """
-    cells = [(look.early, look.final) for look in looks(curves, share)]
-    early = [(look.early, look.early) for look in looks(curves, share)]
-    ends = [(final, final) for _, final in cells]
+    looked = pairs_after(curves, epoch_at(curves, share))
+    cells = [(look.early, look.final) for look in looked]
+    early = [(look.early, look.early) for look in looked]
+    ends = [(look.final, look.final) for look in looked]
     rows = []
     for size in sizes:
         rows += [
@@ -85,8 +94,8 @@ def gains(curves: pd.DataFrame, share: float, sizes: Sequence[int] = SIZES) -> p
     frame = [{"moment": moment, "size": size, "how": how} | limits(found) for moment, size, how, found in rows]
     whole = max((len(early) for early, _ in cells), default=0)
     if whole > max(sizes):
-        for moment, those in (("early", early), ("late", cells)):
-            frame += _whole_order(moment, those, whole)
+        frame += _whole_order("early", early, whole) + _whole_order("late", cells, whole)
+        frame += [row | {"how": "best possible"} for row in _whole_order("late", ends, whole)[:1]]
     return pd.DataFrame(frame, columns=["moment", "size", "how", *LIMITS])
 
 
@@ -109,7 +118,7 @@ def winners(curves: pd.DataFrame, share: float, sizes: Sequence[int] = SIZES) ->
 
     Columns K, probability (that the early winner is the best at the end), low, high, n, runs, by chance (1/K).
     """
-    cells = [(look.early, look.final) for look in looks(curves, share)]
+    cells = [(look.early, look.final) for look in pairs_after(curves, epoch_at(curves, share))]
     rows = []
     for size in sizes:
         found = limits(attempt(same_winner, cells, size))

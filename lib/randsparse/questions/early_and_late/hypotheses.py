@@ -12,17 +12,18 @@ import numpy as np
 import pandas as pd
 
 from randsparse.comparison import stats
-from randsparse.comparison.candidates import Early, looks
-from randsparse.comparison.crossed import epoch_of
+from randsparse.comparison.candidates import Early
 from randsparse.comparison.inference.correlation import ALMOST_ONE, correlation, correlation_gain
 from randsparse.comparison.inference.subsets import centred
-from randsparse.questions.early_and_late.frames import POOLED, attempt, limits
+from randsparse.questions.early_and_late.frames import POOLED, attempt, epoch_at, limits, pairs_after
 from randsparse.questions.early_and_late.variance import network_at_end
 
 PLANTED = 0.9
 """The correlation that is planted to see whether the machinery recovers it."""
 DRAWS = 200
 TOLERANCE = 0.05
+SMALL = 0.1
+"""The share of the variance below which networks are said not to differ."""
 FEWEST = 4
 """Cells of different sparsity that the real control needs: they are its candidates."""
 COLUMNS = ["hypothesis", "intervention", "measured", "value", "low", "high", "n", "verdict"]
@@ -43,7 +44,7 @@ def hypotheses(
     Columns COLUMNS; intervals are 95 %, nan where there are too few runs, and the verdict is then "not tested".
     """
     pooled = by_epoch[(by_epoch["cell"] == POOLED) & (by_epoch["kind"] == "pearson")].set_index("epoch")
-    epoch = epoch_of(share, int(curves["epoch"].max()))
+    epoch = epoch_at(curves, share)
     ceiling = ceilings.set_index("epoch")["ceiling"].get(epoch, np.nan)
     corrected = correct_attenuation(pooled.loc[epoch].to_dict(), ceiling)
     rows = [
@@ -82,14 +83,15 @@ def correct_attenuation(found: dict[str, float], ceiling: float) -> dict[str, fl
 
 def averaging_gain(curves: pd.DataFrame, share: float) -> dict[str, float]:
     """Return how much better the moving average of the weights foretells the end than the network as trained."""
-    plain, averaged = looks(curves, share), looks(curves, share, "ema_val_accuracy")
+    epoch = epoch_at(curves, share)
+    plain, averaged = pairs_after(curves, epoch), pairs_after(curves, epoch, "ema_val_accuracy")
     cells = [(own.early, other.early, own.final) for own, other in zip(plain, averaged, strict=True)]
     return limits(attempt(correlation_gain, cells))
 
 
 def _averaging(curves: pd.DataFrame, share: float, what: str) -> dict[str, object]:
     found = averaging_gain(curves, share)
-    epoch = epoch_of(share, int(curves["epoch"].max()))
+    epoch = epoch_at(curves, share)
     return {
         "hypothesis": what[0].upper() + what[1:],
         "intervention": "moving average of the weights",
@@ -101,19 +103,16 @@ def _averaging(curves: pd.DataFrame, share: float, what: str) -> dict[str, objec
 
 def _persistence(curves: pd.DataFrame) -> dict[str, object]:
     found = network_at_end(curves)
-    if np.isnan(found["share"]):
-        verdict = "not tested"
-    else:
-        verdict = "contradicted" if found["p"] < 0.05 else "undecided"
+    verdict = "contradicted" if found["p"] < 0.05 else "supported" if found["upper"] < SMALL else "undecided"
     return {
         "hypothesis": "No network is better than another at the end, whatever the order of batches",
         "intervention": "each network trained in two orders",
         "measured": "share of network in the variance of final test accuracy (upper limit one-sided)",
         "value": found["share"],
-        "low": 0.0 if found["cells"] else np.nan,
+        "low": np.nan,
         "high": found["upper"],
         "n": found["networks"],
-        "verdict": verdict,
+        "verdict": verdict if found["cells"] else "not tested",
     }
 
 
@@ -138,7 +137,7 @@ def mixed_correlation(curves: pd.DataFrame, share: float) -> dict[str, float]:
     Each population has one network per cell and is compared within each place of an order; n counts populations, and
     the interval is Student's t on Fisher's z over them. nan for fewer than four cells or two populations.
     """
-    cells = looks(curves, share)
+    cells = pairs_after(curves, epoch_at(curves, share))
     nothing = limits(None)
     if len(cells) < FEWEST:
         return nothing
@@ -174,7 +173,7 @@ def recover_planted(curves: pd.DataFrame, correlate: float = PLANTED, draws: int
     Returns: planted, recovered (mean over draws), covered (share of the draws whose 95 % interval holds the planted
     value), draws; recovered is nan where no order of batches has four runs that differ.
     """
-    finals = [cell.final for cell in looks(curves, 0.1)]
+    finals = [cell.final for cell in pairs_after(curves, 1)]
     generator = np.random.default_rng(seed)
     recovered, covered = [], []
     for _ in range(draws):
@@ -202,5 +201,3 @@ def check_recovery(found: pd.Series) -> str:
     if not np.isfinite(found["recovered"]):
         return "not tested"
     return "supported" if abs(found["recovered"] - found["planted"]) <= TOLERANCE else "contradicted"
-
-

@@ -19,7 +19,6 @@ from randsparse.comparison.inference.crossed import (
 )
 from randsparse.comparison.inference.reliability import Reliability, ceiling, reliability
 from randsparse.errors import StudyError
-from randsparse.questions.early_and_late.frames import POOLED
 from randsparse.runs.store import Store
 
 NOTHING = Reliability(np.nan, np.nan, np.nan, np.nan, np.nan, 0, 0)
