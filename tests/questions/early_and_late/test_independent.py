@@ -43,7 +43,7 @@ def correlation(groups, epoch):
 
 
 def late_gain(groups, epoch, size):
-    """The winner of every subset of an order; the mean over subsets, then orders, then cells."""
+    """The winner of every subset of an order (equal ones share); the mean over subsets, then orders, then cells."""
     by_cell = {}
     for (cell, _), runs in groups.items():
         if len(runs) <= size:
@@ -51,7 +51,8 @@ def late_gain(groups, epoch, size):
         x = np.array([run["curve"][epoch - 1]["val_accuracy"] for run in runs])
         y = np.array([run["test"]["accuracy"] for run in runs])
         subsets = [list(subset) for subset in itertools.combinations(range(len(x)), size)]
-        by_cell.setdefault(cell, []).append(np.mean([y[s][np.argmax(x[s])] - y[s].mean() for s in subsets]))
+        gains = [y[s][x[s] == x[s].max()].mean() - y[s].mean() for s in subsets]
+        by_cell.setdefault(cell, []).append(np.mean(gains))
     return np.mean([np.mean(gains) for gains in by_cell.values()])
 
 

@@ -17,8 +17,8 @@ from randsparse.questions.early_and_late.frames import EARLY, LATE, POOLED, epoc
 from randsparse.questions.early_and_late.words import interval, networks, number, percent, points
 
 KINDS = {"pearson": "Pearson's r", "spearman": "Spearman's ρ"}
-BLACK, CEILING, RATE = "#000000", "#0072B2", "#999999"
-SHARES = {"network": "#0072B2", "order": "#E69F00", "residual": "#8C8C8C"}
+BLACK, CEILING, RATE = "#000000", "#CC79A7", "#999999"
+SHARES = {"network": "#D55E00", "order": "#E69F00", "residual": "#8C8C8C"}
 SOURCE_NAMES = {"network": "network", "order": "order of batches", "residual": "interaction and noise"}
 MOMENTS = {"early": "At the early look: validation accuracy", "late": "At the end: test accuracy"}
 PLAIN, AVERAGED = "network as trained", "moving average of its weights"

@@ -10,6 +10,7 @@ import pandas as pd
 from randsparse.comparison.crossed import Crossed
 from randsparse.comparison.inference.correlation import correlation, correlation_gain
 from randsparse.comparison.inference.estimate import Estimate
+from randsparse.comparison.primary import claims_of
 from randsparse.questions.early_and_late import frames, variance
 from randsparse.questions.early_and_late.frames import EARLY, LATE, POOLED
 from randsparse.questions.early_and_late.hypotheses import hypotheses, recover_planted
@@ -22,12 +23,10 @@ class Evidence:
 
     Attributes:
         design: the cells of candidates.
-        margin: the correlation below which early accuracy is said not to foretell the end.
     """
 
     design: Crossed
     store: Store
-    margin: float = 0.3
 
     @cached_property
     def curves(self) -> pd.DataFrame:
@@ -72,7 +71,7 @@ class Evidence:
     @cached_property
     def explanations(self) -> pd.DataFrame:
         """One row per explanation and intervention."""
-        return hypotheses(self.curves, self.plain, self.ceilings, EARLY, self.margin)
+        return hypotheses(self.curves, self.plain, self.ceilings, EARLY, claims_of("10")[0].margin)
 
     @cached_property
     def planted(self) -> pd.Series:
@@ -93,7 +92,7 @@ class Evidence:
         return frames.attempt(correlation_gain, cells)
 
     def network_at_end(self) -> pd.DataFrame:
-        """Return the share of network in the variance of final accuracy in one row, with upper limit and p value."""
+        """Return the share of network in the variance of final accuracy in one row, with its limits and p value."""
         return pd.DataFrame([variance.network_at_end(self.curves)])
 
     def pooled(self, rows: pd.DataFrame) -> pd.DataFrame:
@@ -101,7 +100,11 @@ class Evidence:
         return rows[(rows["cell"] == POOLED) & (rows["kind"] == "pearson")].set_index("epoch")
 
     def at_end(self) -> pd.DataFrame:
-        """Return one row per cell: how many runs there are, how they end, and how far the ends really differ."""
+        """Return one row per cell: how many runs there are, how they end, and how far the ends really differ.
+
+        Columns cell, runs, test_accuracy (a fraction), spread and sampling (standard deviations between runs of an
+        order, and of the choice of images), reliability, low, high.
+        """
         last = self.curves[self.curves["epoch"] == self.curves["epoch"].max()]
         ends = last.groupby("cell", sort=False).agg(runs=("key", "nunique"), test_accuracy=("test_accuracy", "mean"))
         reliable = self.reliable[self.reliable["epoch"].isna()].set_index("cell")

@@ -122,6 +122,7 @@ def winners(curves: pd.DataFrame, share: float, sizes: Sequence[int] = SIZES) ->
     rows = []
     for size in sizes:
         found = limits(attempt(same_winner, cells, size))
+        found |= {name: float(np.clip(found[name], 0, 1)) for name in ("low", "high")}
         rows.append({"K": size, "probability": found.pop("value")} | found | {"by chance": 1 / size})
     return pd.DataFrame(rows)
 

@@ -26,7 +26,7 @@ SMALL = 0.1
 """The share of the variance below which networks are said not to differ."""
 FEWEST = 4
 """Cells of different sparsity that the real control needs: they are its candidates."""
-COLUMNS = ["hypothesis", "intervention", "measured", "value", "low", "high", "n", "verdict"]
+COLUMNS = ["hypothesis", "intervention", "measured", "value", "low", "high", "unit", "n", "verdict"]
 
 
 def hypotheses(
@@ -55,12 +55,12 @@ def hypotheses(
             **corrected,
             "verdict": by_limits(corrected, margin),
         },
-        _averaging(curves, share, "transient noise of the optimiser hides it, early"),
-        _averaging(curves, 0.5, "the same, half-way (added after a first look at ten runs)"),
+        _averaging(curves, share, "Transient noise of the optimiser hides the ranking"),
+        _averaging(curves, 0.5, "Half-way, transient noise hides the ranking (added after a look at ten runs)"),
         _persistence(curves),
         _control(curves, share, margin),
     ]
-    return pd.DataFrame(rows)[COLUMNS]
+    return pd.DataFrame(rows).fillna({"unit": "correlation"})[COLUMNS]
 
 
 def by_limits(found: dict[str, float], margin: float) -> str:
@@ -93,7 +93,7 @@ def _averaging(curves: pd.DataFrame, share: float, what: str) -> dict[str, objec
     found = averaging_gain(curves, share)
     epoch = epoch_at(curves, share)
     return {
-        "hypothesis": what[0].upper() + what[1:],
+        "hypothesis": what,
         "intervention": "moving average of the weights",
         "measured": f"r of the average − r of the network as trained, epoch {epoch}",
         **found,
@@ -103,14 +103,15 @@ def _averaging(curves: pd.DataFrame, share: float, what: str) -> dict[str, objec
 
 def _persistence(curves: pd.DataFrame) -> dict[str, object]:
     found = network_at_end(curves)
-    verdict = "contradicted" if found["p"] < 0.05 else "supported" if found["upper"] < SMALL else "undecided"
+    verdict = "contradicted" if found["p"] < 0.05 else "supported" if found["high"] < SMALL else "undecided"
     return {
         "hypothesis": "No network is better than another at the end, whatever the order of batches",
         "intervention": "each network trained in two orders",
-        "measured": "share of network in the variance of final test accuracy (upper limit one-sided)",
+        "measured": "share of network in the variance of final test accuracy (limits one-sided)",
         "value": found["share"],
-        "low": np.nan,
-        "high": found["upper"],
+        "low": found["low"],
+        "high": found["high"],
+        "unit": "share",
         "n": found["networks"],
         "verdict": verdict if found["cells"] else "not tested",
     }

@@ -12,7 +12,7 @@ from randsparse.comparison.inference.estimate import Estimate
 from randsparse.comparison.inference.jackknife import jackknife
 from randsparse.comparison.inference.order_statistics import expected_normal_maximum
 from randsparse.comparison.inference.search_value import usable
-from randsparse.comparison.inference.subsets import centred
+from randsparse.comparison.inference.subsets import centred, winner_gain
 
 
 def predicted_gain(cells: Sequence[Sequence[ArrayLike]], size: int, fewest: int) -> Estimate:
@@ -33,6 +33,16 @@ def predicted_gain(cells: Sequence[Sequence[ArrayLike]], size: int, fewest: int)
         return [expected_normal_maximum(size) * _shared_spread(early, final).mean(axis=0)]
 
     return jackknife(usable(cells, fewest), part).estimate()
+
+
+def prediction_error(cells: Sequence[Sequence[ArrayLike]], size: int) -> Estimate:
+    """Return the measured gain of winners among K candidates less the predicted one; arguments as `predicted_gain`."""
+
+    def part(early: np.ndarray, final: np.ndarray) -> list[np.ndarray]:
+        predicted = expected_normal_maximum(size) * _shared_spread(early, final)
+        return [(winner_gain(early, final, size) - predicted).mean(axis=0)]
+
+    return jackknife(usable(cells, size + 1), part).estimate()
 
 
 def _shared_spread(early: np.ndarray, final: np.ndarray) -> np.ndarray:

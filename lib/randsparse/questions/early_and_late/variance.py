@@ -9,15 +9,9 @@ import pandas as pd
 
 from randsparse.comparison.candidates import array, correct_images
 from randsparse.comparison.crossed import Crossed as Design
-from randsparse.comparison.inference.crossed import (
-    SOURCES,
-    Crossed,
-    analyse,
-    network_limit,
-    network_test,
-    pooled_shares,
-)
+from randsparse.comparison.inference.crossed import SOURCES, Crossed, analyse
 from randsparse.comparison.inference.reliability import Reliability, ceiling, reliability
+from randsparse.comparison.inference.variance_shares import network_test, pooled_shares
 from randsparse.errors import StudyError
 from randsparse.runs.store import Store
 
@@ -115,14 +109,14 @@ def shares(curves: pd.DataFrame, y: str = "val_accuracy") -> pd.DataFrame:
 
 
 def network_at_end(curves: pd.DataFrame) -> dict[str, float]:
-    """Return the share of network in the variance of final test accuracy within an order, its upper limit, and p.
+    """Return the share of network in the variance of final test accuracy, its limits, and p.
 
-    Keys share, upper (95 %, one-sided), p (of no effect of the network), cells, networks; nan without a complete cell.
-    The limit assumes that all cells have the same share.
+    Keys share, low and high (each one-sided, at 95 %), p (of no effect of the network in any cell), cells, networks; nan
+    without a complete cell. A cell counts by its variance.
     """
     found = analyses(curves[curves["epoch"] == curves["epoch"].max()], "test_accuracy")
     if not found:
-        return {"share": np.nan, "upper": np.nan, "p": np.nan, "cells": 0, "networks": 0}
-    share = pooled_shares(found)[SOURCES[0]][0]
+        return {"share": np.nan, "low": np.nan, "high": np.nan, "p": np.nan, "cells": 0, "networks": 0}
+    share, low, high = pooled_shares(found, level=0.9)[SOURCES[0]]
     numbers = {"cells": len(found), "networks": sum(each.networks for each in found)}
-    return {"share": share, "upper": network_limit(found), "p": network_test(found)} | numbers
+    return {"share": share, "low": low, "high": high, "p": network_test(found)} | numbers
