@@ -61,6 +61,10 @@ FROZEN = {
     "threshold_decay": 5e-4,
     "fine_tune_epochs": 0,
     "preserve_flow": False,
+    "cooldown_epoch": 0,
+    "cooldown_epochs": 0.0,
+    "fork_seed": None,
+    "fork_epoch": 0,
 }
 
 
@@ -110,6 +114,17 @@ def test_defaults_are_in_order_as_they_are_not_checked():
         (dict(optimizer="adamw", momentum=0.5), dict(optimizer="adamw")),
         (dict(gamma=0.3, milestones=[0.1]), dict()),
         (dict(epochs=10, stop_epoch=10), dict(epochs=10)),
+        (dict(epochs=10, cooldown_epoch=4, cooldown_epochs=1.5, stop_epoch=4), dict(epochs=10, stop_epoch=4)),
+        (
+            dict(epochs=10, cooldown_epoch=4, cooldown_epochs=1.5, stop_epoch=6),
+            dict(epochs=10, cooldown_epoch=4, cooldown_epochs=1.5),
+        ),
+        (dict(fork_seed=7, fork_epoch=3, stop_epoch=3), dict(stop_epoch=3)),
+        (dict(fork_seed=7, fork_epoch=3, data_seed=7), dict(data_seed=7)),
+        (
+            dict(fork_seed=7, fork_epoch=4, cooldown_epoch=2, cooldown_epochs=1.5),
+            dict(cooldown_epoch=2, cooldown_epochs=1.5),
+        ),
         (dict(norm_group=128), dict()),
         (dict(model="resnet-20-16"), dict(model="resnet-20")),
         (dict(sparsity=0.5, source_sparsity=0.2, source_rule="er", update_interval=7), dict(sparsity=0.5)),
@@ -169,6 +184,8 @@ def test_fields_without_effect_do_not_split_keys(a, b):
         dict(sparsity=0.5, preserve_flow=True),
         dict(sparsity=0.5, method="edge-popup"),
         dict(sparsity=0.5, method="edge-popup", mask_seed=1),
+        dict(cooldown_epoch=2, cooldown_epochs=1),
+        dict(fork_seed=1),
     ],
 )
 def test_fields_with_effect_split_keys(changes):
@@ -249,6 +266,7 @@ def test_every_field_survives_json(name):
         "milestones": (0.3,),
         "criterion": "snip",
         "score_init_seed": 4,
+        "fork_seed": 7,
         "norm_group": 32,
         "source_rule": "balanced",
         "prune_decay": "constant",
@@ -267,6 +285,10 @@ def test_every_field_survives_json(name):
         base["rule"] = "custom"
     if name == "score_init_seed":
         base["criterion"] = "grasp"
+    if name.startswith("cooldown"):
+        base |= {"cooldown_epoch": 2, "cooldown_epochs": 1.0}
+    if name == "fork_epoch":
+        base["fork_seed"] = 7
     base |= OF_METHODS.get(name, {})
     default = DEFAULTS[name]
     value = other.get(name, default + 1 if isinstance(default, int) else 0.25)
@@ -302,6 +324,22 @@ def test_every_field_survives_json(name):
         (dict(epochs=0), "epochs=0.*at least 1"),
         (dict(epochs=True), "epochs=True is a bool"),
         (dict(epochs=5, stop_epoch=6), "stop_epoch=6.*epochs"),
+        (dict(epochs=5, fork_seed=1, fork_epoch=5), r"fork_epoch=5.*0 or more and below epochs \(5\)"),
+        (dict(fork_seed=1, fork_epoch=-1), "fork_epoch=-1.*0 or more"),
+        (dict(fork_epoch=1), "fork_epoch=1.*0 without a fork_seed"),
+        (dict(epochs=5, cooldown_epoch=5, cooldown_epochs=1), r"cooldown_epoch=5.*below epochs \(5\)"),
+        (dict(cooldown_epoch=-1, cooldown_epochs=1), "cooldown_epoch=-1.*1 or more"),
+        (dict(cooldown_epochs=1), "cooldown_epochs=1.0.*0 without a cooldown_epoch"),
+        (dict(cooldown_epoch=1), "cooldown_epochs=0.0.*above 0"),
+        (dict(cooldown_epoch=1, cooldown_epochs=-0.5), "cooldown_epochs=-0.5.*above 0"),
+        (dict(cooldown_epoch=1, cooldown_epochs=float("nan")), "cooldown_epochs=nan.*above 0"),
+        (dict(epochs=5, cooldown_epoch=3, cooldown_epochs=2.5), "cooldown_epochs=2.5.*at most 2, the epochs after 3"),
+        (dict(cooldown_epoch=2, cooldown_epochs=2, stop_epoch=3), r"stop_epoch=3.*at most cooldown_epoch \(2\)"),
+        (dict(cooldown_epoch=2, cooldown_epochs=2, stop_epoch=5), r"stop_epoch=5.*at most cooldown_epoch \(2\)"),
+        (
+            dict(sparsity=0.5, method="rigl", cooldown_epoch=2, cooldown_epochs=2),
+            "cooldown_epoch=2.*0 with method='rigl'",
+        ),
         (dict(lr=0), "lr=0.0.*positive"),
         (dict(nesterov="yes"), "nesterov='yes' is a str"),
         (dict(sparsity=0.5, engine="compacted"), "engine='compacted'.*batched.*node"),
@@ -358,3 +396,17 @@ def test_a_candidate_and_its_complete_run_share_a_trajectory():
     assert candidate.trajectory == RunConfig(sparsity=0.5, epochs=10)
     assert candidate.last_epoch == 2 and candidate.trajectory.last_epoch == 10
     assert candidate.key != candidate.trajectory.key
+
+
+def test_a_run_that_stops_before_its_fork_or_cooldown_belongs_to_the_ordinary_one():
+    ordinary = RunConfig(epochs=10)
+    for other in (
+        ordinary.replace(fork_seed=7, fork_epoch=4),
+        ordinary.replace(cooldown_epoch=4, cooldown_epochs=1.5),
+    ):
+        assert other.replace(stop_epoch=4) == ordinary.replace(stop_epoch=4)
+        assert other.trajectory == other != ordinary
+    forked = ordinary.replace(fork_seed=7, fork_epoch=4, stop_epoch=5)
+    assert forked.trajectory == ordinary.replace(fork_seed=7, fork_epoch=4) and forked.last_epoch == 5
+    cooled = ordinary.replace(cooldown_epoch=4, cooldown_epochs=1.5)
+    assert (cooled.last_epoch, cooled.stop_epoch, cooled.replace(cooldown_epochs=1).last_epoch) == (6, None, 5)

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import itertools
+import re
 
 import pytest
 
 from conftest import REPOSITORY
 from made_up import record_of
-from randsparse.comparison.campaign import Campaign, Networks, Rates
+from randsparse.comparison.campaign import FORK_SEEDS, Campaign, Networks, Rates
 from randsparse.errors import StudyError
 from randsparse.runs.config import RunConfig
 from randsparse.runs.store import Store
@@ -157,6 +158,8 @@ def test_evaluated_networks_are_spread_over_the_orders(write, store):
         (("evaluated: 3", "lr: 0.1"), "a cell must have one of rates"),
         (("rate_of: rate, networks: 4, orders: 2, c", "networks: 4, orders: 2, c"), "must have one of rates"),
         (("evaluated: 3", "data_seed: 1"), "data_seed=1 is not possible"),
+        (("evaluated: 3", "fork_epoch: 1, fork_seed: 1"), "fork_seed=1 is not possible"),
+        (("evaluated: 3", "fork_epoch: 2"), r"cell some: fork_epoch=2 .* below epochs \(2\)"),
         (("evaluated: 3", "model: wrn"), "cell some: unknown model 'wrn'"),
         (("epochs: 2", "epoch: 2"), "unknown name in recipe 'epoch'"),
         (("recipe:", "evaluations_of: no\nrecipe:"), "unknown profile of evaluations_of False"),
@@ -252,7 +255,14 @@ def test_the_campaigns_of_this_study_have_the_cells_that_were_fixed_beforehand(p
     found = campaign.load(profile, REPOSITORY).of(["A", "B"])
     longer = {"campaign": "28", "campaign-digits": "17"}[profile]
     crossed = [cell.name for cell in found.cells if isinstance(cell, Networks) and cell.crossed]
-    assert crossed == ["nodes 80 %", "dense", "nodes 40 %", "nodes 90 %", "nodes 60 %", "nodes 20 %"]
+    early = {"campaign": 2, "campaign-digits": 1}[profile]
+    cooled = [f"nodes 80 %, cooled after epoch {early}", f"dense, cooled after epoch {early}"]
+    assert crossed == ["nodes 80 %", "dense", "nodes 40 %", "nodes 90 %", "nodes 60 %", *cooled, "nodes 20 %"]
+    cells = {cell.name: cell for cell in found.cells}
+    for name in cooled:
+        ordinary = cells[name.partition(",")[0]]
+        changes = {"cooldown_epoch": early, "cooldown_epochs": 1.0}
+        assert cells[name].planned(store) == [run.replace(**changes) for run in ordinary.planned(store)]
     alone = [(cell.name, cell.point.epochs) for cell in found.cells if isinstance(cell, Networks) and not cell.crossed]
     assert [name for name, _ in alone] == [
         f"nodes 80 %, {longer} epochs",
@@ -265,7 +275,8 @@ def test_the_campaigns_of_this_study_have_the_cells_that_were_fixed_beforehand(p
     for cell in found.cells:
         runs = cell.planned(store)
         assert len(set(runs)) == len(runs) == (6 if isinstance(cell, Rates) else cell.networks * (1 + cell.crossed))
-        sparsity = next((int(word) / 100 for word in cell.name.split() if word.isdigit() and word not in (longer,)), 0)
+        percent = re.search(r"(\d+) %", cell.name)
+        sparsity = int(percent[1]) / 100 if percent else 0
         assert cell.point.sparsity == pytest.approx(sparsity)
 
 
@@ -286,6 +297,41 @@ def test_part_c_has_ten_replicates_and_its_pairs_share_their_seeds(store):
         seeds = [[(c.init_seed, c.data_seed) for c in runs[name]] for name in (one, other)]
         assert seeds[0] == seeds[1]
         assert not set(runs[one]) & set(runs[other]), "a pair differs in something"
+
+
+@pytest.mark.parametrize("profile, epochs", [("campaign", (0, 1, 2, 4)), ("campaign-digits", (0, 1, 2, 4, 6))])
+def test_part_f_forks_each_network_at_several_epochs(profile, epochs, store):
+    cells = {cell.name: cell for cell in campaign.load(profile, REPOSITORY).cells if cell.part == "F"}
+    prefix = {"campaign": "small, ", "campaign-digits": ""}[profile]
+    forks = set()
+    for name, sparsity in (("dense", 0.0), ("nodes 80 %", 0.8)):
+        bases = cells[f"{prefix}{name}, not forked"].planned(store)
+        assert len(bases) == 4 == len({run.data_seed for run in bases}) and {run.fork_seed for run in bases} == {None}
+        assert {run.sparsity for run in bases} == {sparsity}
+        for epoch in epochs:
+            forked = cells[f"{prefix}{name}, forked after epoch {epoch}"].planned(store)
+            expected = [run.replace(fork_epoch=epoch, fork_seed=run.data_seed + FORK_SEEDS) for run in bases]
+            assert forked == expected
+            forks |= {run.fork_seed for run in forked}
+    orders = {run.data_seed for cell in campaign.load(profile, REPOSITORY).cells for run in cell.planned(store)}
+    assert len(forks) == 8 and not forks & orders
+    ordinary = [cell for cell in cells.values() if "forked after" not in cell.name]
+    assert len(cells) - len(ordinary) == 2 * len(epochs)
+
+
+def test_the_seeds_of_forks_belong_to_their_cell(write, store):
+    forked = '    "fork": {rate_of: rate, seeds_of: some, fork_epoch: 0, sparsity: 0.5}\n'
+    found = write(CAMPAIGN + forked)
+    put(store, found.needed(store), best_at(0.2))
+    runs = found.cells[-1].wanted(store)
+    assert [(c.init_seed, c.data_seed, c.fork_seed, c.fork_epoch) for c in runs] == [
+        (3000, 3500, 3750, 0),
+        (3002, 3500, 3750, 0),
+        (3001, 3501, 3751, 0),
+        (3003, 3501, 3751, 0),
+    ]
+    with pytest.raises(StudyError, match="cells some and last share the seed 3751"):
+        write(CAMPAIGN.replace("first_seed: 5000", "first_seed: 3751"))
 
 
 def test_a_recipe_of_a_part_comes_on_top(write, store):

@@ -10,7 +10,7 @@ which comes on top. A cell is one of two kinds:
 
 A network is a mask seed and an init seed, which are equal; an order is a data seed. Each cell has seeds of its own, but
 for one that names another by `seeds_of`: it has the networks and orders of that cell, so that the two are compared seed
-by seed.
+by seed. The runs of a cell with a `fork_epoch` go on after it in another order: each order has one for all its forks.
 """
 
 from __future__ import annotations
@@ -30,6 +30,8 @@ FACTOR = 2.0
 EXTENSIONS = 3
 ORDER_SEEDS = 500
 """What is added to a cell's first seed for its orders: networks have the seeds from the first one on."""
+FORK_SEEDS = 250
+"""What is added to the seed of an order for that of its forks."""
 
 
 @dataclass(frozen=True)
@@ -204,12 +206,13 @@ def _cell(part: str, name: str, values: Any, recipe: Mapping[str, Any], before: 
     values = _mapping("a cell", values, (*DEFAULTS, *_NUMBERS, "rates", "rate_of", "crossed", "seeds_of"))
     if name in [cell.name for cell in before]:
         raise StudyError("two cells have this name")
-    for field in ("mask_seed", "init_seed", "data_seed"):
+    for field in ("mask_seed", "init_seed", "data_seed", "fork_seed"):
         require(field not in values, field, values.get(field), "left to the cell, which has seeds of its own")
     ways = [name for name in ("rates", "rate_of", "lr") if name in values]
     if len(ways) != 1:
         raise StudyError("a cell must have one of rates (to choose from), rate_of (a cell that chooses) and lr (fixed)")
-    point = RunConfig(**recipe | {field: value for field, value in values.items() if field in DEFAULTS})
+    own = {field: value for field, value in values.items() if field in DEFAULTS}
+    point = RunConfig(**recipe | ({"fork_seed": FORK_SEEDS} if "fork_epoch" in own else {}) | own)
     if "seeds_of" in values:
         values = values | _seeds_of(values, before)
     numbers = {field: _number(field, values, default) for field, default in _NUMBERS.items()}
@@ -226,6 +229,7 @@ def _cell(part: str, name: str, values: Any, recipe: Mapping[str, Any], before: 
     rate = known[values["rate_of"]] if "rate_of" in values else point.lr
     networks, orders, evaluated = (numbers[field] for field in ("networks", "orders", "evaluated"))
     require(networks <= ORDER_SEEDS, "networks", networks, f"at most {ORDER_SEEDS}")
+    require(orders <= FORK_SEEDS, "orders", orders, f"at most {FORK_SEEDS}")
     require(evaluated <= networks, "evaluated", evaluated, f"at most the number of networks ({networks})")
     crossed = values.get("crossed", True)
     require(isinstance(crossed, bool), "crossed", crossed, "true or false")
@@ -265,7 +269,8 @@ def _mapping(what: str, value: Any, names: Iterable[str] | None = None) -> dict[
 
 
 def _seeded(config: RunConfig, network: int, order: int) -> RunConfig:
-    return config.replace(mask_seed=network, init_seed=network, data_seed=order)
+    fork = {} if config.fork_seed is None else {"fork_seed": order + FORK_SEEDS}
+    return config.replace(mask_seed=network, init_seed=network, data_seed=order, **fork)
 
 
 def _check_seeds(cells: Iterable[Cell]) -> None:
@@ -278,7 +283,8 @@ def _check_seeds(cells: Iterable[Cell]) -> None:
             continue
         else:
             orders = range(cell.first_seed + ORDER_SEEDS, cell.first_seed + ORDER_SEEDS + cell.orders)
-            seeds = [*range(cell.first_seed, cell.first_seed + cell.networks), *orders]
+            forks = [seed + FORK_SEEDS for seed in orders]
+            seeds = [*range(cell.first_seed, cell.first_seed + cell.networks), *orders, *forks]
         for seed in seeds:
             if seed in taken:
                 raise StudyError(f"cells {taken[seed]} and {cell.name} share the seed {seed}: give another first_seed")

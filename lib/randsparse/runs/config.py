@@ -10,7 +10,7 @@ from typing import Any
 
 from randsparse.errors import require, unknown
 from randsparse.networks import registry
-from randsparse.runs import forms, methods, names
+from randsparse.runs import forms, interventions, methods, names
 from randsparse.sparsity import densities
 
 SCHEMA = 1
@@ -78,6 +78,8 @@ class RunConfig:
     # recipe
     epochs: int = 20
     stop_epoch: int | None = None  # ends early, as a search candidate does; the schedule still spans `epochs`
+    cooldown_epoch: int = 0  # after it, if above 0, the learning rate falls linearly to zero, where the run ends,
+    cooldown_epochs: float = 0.0  # within so many epochs; up to there the schedule spans `epochs`
     batch_size: int = 128
     optimizer: str = "sgd"
     lr: float = 0.1
@@ -98,6 +100,8 @@ class RunConfig:
     mask_seed: int = 0
     init_seed: int = 0
     data_seed: int = 0  # order and augmentation
+    fork_seed: int | None = None  # of order and augmentation after fork_epoch; None: data_seed's in all epochs
+    fork_epoch: int = 0  # 0: of all epochs; what else depends on data_seed (scores of training images) stays
 
     def __post_init__(self) -> None:
         # Plans make thousands of configs: fields left at their defaults are in order, and are passed over.
@@ -140,6 +144,7 @@ class RunConfig:
             self.stop_epoch,
             f"None or between 1 and epochs ({self.epochs})",
         )
+        interventions.check(self)
         require(self.lr > 0, "lr", self.lr, "positive")
         require(0 <= self.momentum < 1, "momentum", self.momentum, "in [0, 1)")
         require(
@@ -208,7 +213,7 @@ class RunConfig:
         )
 
     def _without_effect(self) -> set[str]:
-        names = methods.without_effect(self)
+        names = methods.without_effect(self) | interventions.without_effect(self)
         spread = {"rule", "layer_densities", "criterion", "score_init_seed", "draw", "preserve_flow"}
         if self.sparsity == 0:
             names |= spread | {"structure", "method", "init_scale", "mask_seed"}
@@ -234,7 +239,7 @@ class RunConfig:
             names |= {"memory_format"}
         if self.norm_group == self.batch_size:
             names |= {"norm_group"}
-        if self.stop_epoch == self.epochs:
+        if self.stop_epoch == interventions.last_epoch(self):
             names |= {"stop_epoch"}
         return names
 
@@ -250,13 +255,13 @@ class RunConfig:
 
     @property
     def trajectory(self) -> RunConfig:
-        """The complete run that this one is the beginning of."""
+        """The complete run that this one is the beginning of: one without the fork or cool-down that it ends before."""
         return replace(self, stop_epoch=None)
 
     @property
     def last_epoch(self) -> int:
-        """The number of epochs that this run trains."""
-        return self.stop_epoch or self.epochs
+        """The number of epochs that this run trains; the last one of a cool-down may be a part of one."""
+        return self.stop_epoch or interventions.last_epoch(self)
 
     def replace(self, **changes: Any) -> RunConfig:
         """Return a copy with other values; raises StudyError for a name that is no field."""

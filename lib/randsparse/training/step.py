@@ -9,7 +9,7 @@ from collections.abc import Iterator
 import torch
 from torch import nn
 
-from randsparse.runs import methods
+from randsparse.runs import interventions, methods
 from randsparse.runs.config import RunConfig
 
 
@@ -45,8 +45,18 @@ class GroupedNorms:
 def learning_rate(config: RunConfig, step: int, steps_per_epoch: int) -> float:
     """Return the rate of `step` (from 0): linear warm-up, then a cosine to 0 or steps by `gamma` at the milestones.
 
-    Where training has several schedules (`methods.in_schedule`), `step` has the rate of its own.
+    Where training has several schedules (`methods.in_schedule`), `step` has the rate of its own. Step k (from 0) of the
+    K steps of a cool-down has 1 - k/K of the rate with which the cool-down begins.
     """
+    if config.cooldown_epoch:
+        first, steps = interventions.cooldown_steps(config, steps_per_epoch)
+        if step > first:
+            return _scheduled(config, first, steps_per_epoch) * (1 - (step - first) / steps)
+    return _scheduled(config, step, steps_per_epoch)
+
+
+def _scheduled(config: RunConfig, step: int, steps_per_epoch: int) -> float:
+    """Return the rate of a step in the ordinary schedule."""
     step, total = methods.in_schedule(config, step, steps_per_epoch)
     warmup = config.warmup_epochs * steps_per_epoch
     if step < warmup:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -19,9 +20,10 @@ from randsparse.training import checkpoints, methods, network, weights
 from randsparse.training.engines import batched, programs, streamed
 from randsparse.training.engines.processes import ALONE, Processes
 from randsparse.training.engines.streamed_batches import StreamedBatches
+from randsparse.training.forked import ForkedBatches
 from randsparse.training.metrics import input_dtype
 from randsparse.training.step import make_optimizer
-from randsparse.training.trainer import Record, Trainer
+from randsparse.training.trainer import EpochBatches, Record, Trainer
 
 State = dict[str, Any]
 SECONDS_BETWEEN_CHECKPOINTS = 15.0
@@ -105,19 +107,37 @@ def prepare(
     (model, mask), make, options = (nets[0].model, nets[0].mask), Trainer, {}
     if config.engine == "batched":
         (model, mask), make = batched.combined(nets), batched.BatchedTrainer
-        batches = batched.LaneBatches(dataset, config.batch_size, [each.data_seed for each in configs], device)
     elif isinstance(dataset, ImageFolder):
         loaders = streamed.count_loaders() if loaders is None else loaders
         make, options = streamed.StreamedTrainer, {"processes": processes, "loaders": loaders, "progress": progress}
-        place = (torch.device(device), processes, loaders)
-        batches = StreamedBatches(dataset, config.batch_size, config.data_seed, *place)
-    else:
-        batches = Batches(dataset, config.batch_size, config.data_seed, device)
+    batches = _batches(configs, dataset, device, options)
     layout = torch.channels_last if config.memory_format == "channels_last" else torch.contiguous_format
     model = model.to(device, input_dtype(getattr(torch, config.precision)), memory_format=layout)
     optimizer = make_optimizer(config, model)
     method = methods.make(config, model, mask, nets[0].source, optimizer, len(batches))
     return make(configs, nets, dataset, batches, model, method, device, **options)
+
+
+def _batches(
+    configs: Sequence[RunConfig], dataset: Dataset | ImageFolder, device: str, options: dict[str, Any]
+) -> EpochBatches:
+    """Return the batches of a run, or of several that share a program; `options` are those of their trainer."""
+    config = configs[0]
+
+    @cache
+    def of_seed(seed: int) -> EpochBatches:
+        if isinstance(dataset, ImageFolder):
+            place = (torch.device(device), options["processes"], options["loaders"])
+            return StreamedBatches(dataset, config.batch_size, seed, *place)
+        return Batches(dataset, config.batch_size, seed, device)
+
+    @cache
+    def of_order(seed: int, fork_seed: int | None, fork_epoch: int) -> EpochBatches:
+        before = of_seed(seed)
+        return before if fork_seed is None else ForkedBatches(before, of_seed(fork_seed), fork_epoch)
+
+    lanes = [of_order(each.data_seed, each.fork_seed, each.fork_epoch) for each in configs]
+    return batched.LaneBatches(lanes) if config.engine == "batched" else lanes[0]
 
 
 def _load(config: RunConfig, data_dir: str | Path | None, device: str, processes: Processes) -> Dataset | ImageFolder:
@@ -147,7 +167,7 @@ def _advance(trainer: Trainer, checkpoint_dir: Path | None, processes: Processes
     while trainer.epoch < config.last_epoch and not all(trainer.diverged):
         trainer.train_epoch()
         late = time.monotonic() - saved > SECONDS_BETWEEN_CHECKPOINTS or trainer.epoch == config.last_epoch
-        if checkpoint_dir and (trainer.epochs_are_long or (late and trainer.epoch < config.epochs)):
+        if checkpoint_dir and (trainer.epochs_are_long or (late and trainer.epoch < config.trajectory.last_epoch)):
             processes.first_does(lambda: _save(trainer, checkpoint_dir))
             saved = time.monotonic()
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import itertools
 import math
 import time
 from collections.abc import Iterable, Sequence
@@ -13,7 +14,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from randsparse.data.dataset import Dataset
-from randsparse.runs import flops
+from randsparse.runs import flops, interventions
 from randsparse.runs.config import SCHEMA, SEMANTICS, RunConfig
 from randsparse.training import environment, network
 from randsparse.training.averaging import MovingAverage
@@ -88,22 +89,24 @@ class Trainer:
         ]
 
     def train_epoch(self) -> None:
-        """One pass over the training part, then one over the validation part."""
+        """One pass over the training part (less, where a cool-down ends), then one over the validation part."""
         started = time.perf_counter()
         steps = len(self.batches)
+        first, end = (interventions.steps_until(self.config, epoch, steps) for epoch in (self.epoch, self.epoch + 1))
         self.begin()
         self.model.train()
         total: Tensor | float = 0.0
-        for step, (images, labels) in enumerate(self.batches.epoch(self.epoch), start=self.epoch * steps):
+        batches = itertools.islice(self.batches.epoch(self.epoch), end - first)
+        for step, (images, labels) in enumerate(batches, start=first):
             self.set_learning_rate(learning_rate(self.config, step, steps))
             total = total + self.advance(images, labels)
             if self.average:
                 self.average.update()
-        train_losses = self.shared(total / steps).tolist()
+        train_losses = self.shared(total / (end - first)).tolist()
         self.seconds += time.perf_counter() - started
         outputs, labels = self.evaluated("val")
         self.epoch += 1
-        rate = learning_rate(self.config, self.epoch * steps - 1, steps)
+        rate = learning_rate(self.config, end - 1, steps)
         outputs, more = self.of_runs(outputs), self.more_of_validation(outputs, labels)
         rows = zip(self.curves, self.diverged, train_losses, outputs, more, strict=False)  # spare lanes have no curve
         for curve, diverged, train_loss, output, measured in rows:
@@ -283,7 +286,7 @@ class Trainer:
         so a step is three (as in Evci et al. 2020, appendix H).
         """
         epochs, seconds = len(self.curves[index]), self.seconds / len(self.configs)
-        images = epochs * len(self.batches) * self.config.batch_size
+        images = interventions.steps_until(self.config, epochs, len(self.batches)) * self.config.batch_size
         return {
             "epochs": epochs,
             "images": images,

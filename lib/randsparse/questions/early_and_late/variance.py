@@ -111,7 +111,7 @@ def shares(curves: pd.DataFrame, y: str = "val_accuracy") -> pd.DataFrame:
 def network_at_end(curves: pd.DataFrame) -> dict[str, float]:
     """Return the share of network in the variance of final test accuracy, its limits, and p.
 
-    Keys share, low and high (each one-sided, at 95 %), p (of no effect of the network in any cell), cells, networks; nan
+    Keys share, low and high (each one-sided, at 95 %), p (of no effect in any cell), cells, networks; nan
     without a complete cell. A cell counts by its variance.
     """
     found = analyses(curves[curves["epoch"] == curves["epoch"].max()], "test_accuracy")

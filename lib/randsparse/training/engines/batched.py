@@ -15,14 +15,13 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from randsparse.data.dataset import Batches, Dataset
 from randsparse.errors import StudyError
 from randsparse.sparsity.masks import Mask
 from randsparse.training.engines import strided
 from randsparse.training.engines.programs import LANES
 from randsparse.training.metrics import autocast, input_dtype
 from randsparse.training.network import Network
-from randsparse.training.trainer import Trainer
+from randsparse.training.trainer import EpochBatches, Trainer
 
 
 class BatchedTrainer(Trainer):
@@ -149,23 +148,25 @@ def lane_state(state: Any, lane: int) -> Any:
 
 
 class LaneBatches:
-    """The batches of several runs at once: images (N, LANES C, size, size) and labels (N, LANES)."""
+    """The batches of several runs at once: images (N, LANES C, size, size) and labels (N, LANES).
 
-    def __init__(
-        self, dataset: Dataset, batch_size: int, data_seeds: Sequence[int], device: torch.device | str = "cpu"
-    ) -> None:
-        self.seeds = _fill(data_seeds)
-        self.streams = {seed: Batches(dataset, batch_size, seed, device) for seed in self.seeds}
+    Args:
+        lanes: the batches of each run; what several runs share is made once.
+    """
+
+    def __init__(self, lanes: Sequence[EpochBatches]) -> None:
+        self.lanes = _fill(lanes)
 
     def __len__(self) -> int:
-        return len(self.streams[self.seeds[0]])
+        return len(self.lanes[0])
 
     def epoch(self, epoch: int) -> Iterator[tuple[Tensor, Tensor]]:
-        """Yield the batches of an epoch, as `Batches.epoch` of every run's own data seed gives them."""
-        for batches in zip(*(stream.epoch(epoch) for stream in self.streams.values()), strict=True):
-            of_seed = dict(zip(self.streams, batches, strict=True))
-            images = torch.cat([of_seed[seed][0] for seed in self.seeds], 1)
-            yield images, torch.stack([of_seed[seed][1] for seed in self.seeds], 1)
+        """Yield the batches of an epoch, as those of every run give them."""
+        streams = list(dict.fromkeys(self.lanes))
+        for batches in zip(*(stream.epoch(epoch) for stream in streams), strict=True):
+            of_stream = dict(zip(streams, batches, strict=True))
+            images = torch.cat([of_stream[lane][0] for lane in self.lanes], 1)
+            yield images, torch.stack([of_stream[lane][1] for lane in self.lanes], 1)
 
 
 def _fill(items: Sequence[Any]) -> list[Any]:

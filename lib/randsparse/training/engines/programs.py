@@ -10,7 +10,10 @@ from randsparse.runs.config import DEFAULTS, RunConfig
 LANES = 8
 """Networks in one program: always as many (spare lanes train a copy), as floating-point results depend on it."""
 
-_OWN = {"sparsity", "rule", "draw", "init_scale", "structure", "mask_seed", "init_seed", "data_seed"}
+_OWN = {
+    *("sparsity", "rule", "draw", "init_scale", "structure"),
+    *("mask_seed", "init_seed", "data_seed", "fork_seed", "fork_epoch"),
+}
 
 
 def together(config: RunConfig) -> RunConfig | None:
