@@ -47,7 +47,7 @@ COMPARISONS = {
     "07_theory": "comparison",
     "08_sparse_to_sparse": "sparse_to_sparse",
     "09_strong_tickets": "strong_tickets",
-    "10_early_and_late": "candidates",
+    "10_early_and_late": "cells",
     "12_beyond_images": "comparison",
 }
 """The function in the plan of its room that makes the comparison of a notebook; others need no runs."""

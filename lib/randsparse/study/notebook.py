@@ -21,6 +21,7 @@ import os
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from html import escape
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -40,8 +41,8 @@ if TYPE_CHECKING:
     from randsparse.runs.store import Store
 
 VERDICT_COLUMNS = ("claim", "verdict")
-NUMBERS = ("estimate", "low", "high", "unit")
-"""Columns of a verdict that its evidence says in words: they are saved, and not shown."""
+SAID = ["estimate", "low", "high", "unit", "regime"]
+"""Columns of a verdict that are saved and not shown: its evidence says them in words, and one line the regime."""
 WIDTH = 820
 """How wide figures are shown, in pixels of the page."""
 
@@ -230,8 +231,8 @@ class Notebook:
     def verdicts(self, frame: pandas.DataFrame) -> HTML:
         """Save and return the verdicts, one row a claim: columns claim, verdict, and what tells why.
 
-        Rows whose column kind is "check" are checks of the study itself: they are shown folded, below the others, and
-        what evidence says in words is not shown again as NUMBERS.
+        Rows whose column kind is "check" are checks of the study itself: they are shown folded, below the others. Where
+        there is that column, the columns SAID are not shown.
         """
         from IPython.display import HTML
 
@@ -241,9 +242,11 @@ class Notebook:
         whole = self.table(frame, "verdicts")
         if "kind" not in frame:
             return whole
-        checks, shown = frame["kind"] == "check", frame.drop(columns=NUMBERS, errors="ignore")
+        checks, shown = frame["kind"] == "check", frame.drop(columns=SAID, errors="ignore")
+        regimes = frame["regime"].unique() if "regime" in frame else []
+        told = "".join(f"<p>Regime: {escape(regime)}.</p>" for regime in regimes)
         folded = f"<details><summary>Checks ({checks.sum()})</summary>{_html(shown[checks])}</details>"
-        return HTML(_html(shown[~checks]) + (folded if checks.any() else ""))
+        return HTML(_html(shown[~checks]) + told + (folded if checks.any() else ""))
 
     def saved_figure(self, notebook: str, name: str) -> Image | Markdown:
         """Return a figure that another notebook of this profile has saved, or a line that says it is not made yet."""

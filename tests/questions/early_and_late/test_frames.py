@@ -10,7 +10,7 @@ import pytest
 from planted_curves import EPOCHS, parameters, plant
 from randsparse import questions
 from randsparse.comparison.candidates import array
-from randsparse.questions.early_and_late import frames, hypotheses, prediction, variance
+from randsparse.questions.early_and_late import cooling, frames, hypotheses, prediction, variance
 from randsparse.questions.early_and_late.evidence import Evidence
 from randsparse.runs.store import Store
 
@@ -147,9 +147,28 @@ def test_transient_noise_is_told_from_a_moving_average_that_says_no_more(late, t
     assert worse.loc[name, "verdict"] == "contradicted" and worse.loc[name, "value"] < -0.5
 
 
+@pytest.mark.parametrize(("before", "after", "verdict"), [(0.0, 0.95, "supported"), (0.95, 0.0, "contradicted")])
+def test_a_cool_down_that_brings_out_the_ranking_is_told_from_one_that_does_not(tmp_path, before, after, verdict):
+    store = Store(tmp_path)
+    plant(store, lambda epoch: before, cells=2, cooled=after)
+    found = Evidence(questions.compared(NAME, parameters(2, cooled=True)), store)
+    assert questions.plan(NAME, parameters(2, cooled=True), store) == []
+    assert len(found.cooled) == 32 and set(found.cooled["cell"]) == {"dense", "nodes 40 %"}
+    assert set(found.cooled["epoch"]) == {1} and set(found.cooled["end"]) == {2}
+    assert found.curves["cell"].nunique() == found.at_end()["cell"].size == 2
+    row = found.explanations.iloc[3]
+    assert row["verdict"] == verdict and row["measured"] == "r after the cool-down − r before it, epoch 1"
+    shown = cooling.correlations(found.cooled).set_index("kind").loc["pearson"]
+    own = found.cooled.groupby(["cell", "order"])[["before", "after", "test_accuracy"]]
+    apart = found.cooled[["cell"]].join(own.transform(lambda values: values - values.mean()))
+    r = apart.groupby("cell").corr().xs("test_accuracy", level=1)[["before", "after"]].mean()
+    assert shown[["before", "value"]].tolist() == pytest.approx(r.tolist(), abs=1e-9)
+    assert row["value"] == pytest.approx(r["after"] - r["before"], abs=1e-9)
+
+
 def test_few_images_hide_a_ranking_and_many_do_not(late, tmp_path):
     hidden = evidence(tmp_path, lambda epoch: 1.0, images=60, network=0.08).explanations.iloc[0]
-    assert hidden["measured"] == "corrected r after epoch 1" and hidden["verdict"] == "supported"
+    assert hidden["measured"] == "r over its ceiling after epoch 1" and hidden["verdict"] == "supported"
     assert late.explanations.iloc[0]["verdict"] == "contradicted" and abs(late.explanations.iloc[0]["value"]) < 0.3
 
 
@@ -160,15 +179,15 @@ def test_attenuation_divides_by_the_ceiling_and_stays_within_one():
 
 
 def test_networks_that_differ_persistently_are_told_from_those_that_do_not(tmp_path, late):
-    assert late.explanations.iloc[3]["verdict"] == "contradicted"
-    chance = evidence(tmp_path, rises_late, network=1e-9, noise=0.02).explanations.iloc[3]
+    assert late.explanations.iloc[4]["verdict"] == "contradicted"
+    chance = evidence(tmp_path, rises_late, network=1e-9, noise=0.02).explanations.iloc[4]
     assert chance["verdict"] in ("undecided", "supported") and chance["high"] > chance["value"]
 
 
 def test_candidates_of_mixed_sparsity_show_that_the_machinery_sees_what_is_there(late, tmp_path):
-    row = late.explanations.iloc[4]
+    row = late.explanations.iloc[5]
     assert (row["verdict"], row["n"]) == ("contradicted", 8) and row["low"] > 0.3
-    flat = evidence(tmp_path, lambda epoch: 0.0).explanations.iloc[4]
+    flat = evidence(tmp_path, lambda epoch: 0.0).explanations.iloc[5]
     assert flat["verdict"] != "contradicted" and flat["value"] < 0.3
 
 
@@ -191,7 +210,7 @@ def test_with_one_cell_of_ten_runs_all_is_there_and_little_is_decided(tmp_path):
     assert found.at_end()["runs"].tolist() == [10]
     assert found.pooled(found.plain)["n"].max() == 8
     assert found.shares.empty and len(found.winners) == 3
-    assert found.explanations["verdict"].tolist()[3:] == ["not tested", "not tested"]
+    assert found.explanations["verdict"].tolist()[3:] == ["not tested"] * 3
     assert np.isnan(variance.network_at_end(found.curves)["share"])
 
 

@@ -22,6 +22,7 @@ SHARES = {"network": "#D55E00", "order": "#E69F00", "residual": "#8C8C8C"}
 SOURCE_NAMES = {"network": "network", "order": "order of batches", "residual": "interaction and noise"}
 MOMENTS = {"early": "At the early look: validation accuracy", "late": "At the end: test accuracy"}
 PLAIN, AVERAGED = "network as trained", "moving average of its weights"
+COOLED = "#0072B2"
 LOOKS = {PLAIN: "#000000", AVERAGED: "#D55E00"}
 
 
@@ -203,11 +204,12 @@ def _gains_caption(known: pd.DataFrame) -> str:
 
 
 @styled
-def averaged_by_epoch(plain: pd.DataFrame, averaged: pd.DataFrame) -> Drawn:
+def averaged_by_epoch(plain: pd.DataFrame, averaged: pd.DataFrame, cooled: pd.DataFrame | None = None) -> Drawn:
     """Draw the correlation with final test accuracy of the network as trained, and of the average of its weights.
 
     Args:
         plain, averaged: as from `frames.correlations`, of val_accuracy and ema_val_accuracy.
+        cooled: as from `cooling.correlations`, whose correlations are points at the end of the cool-down.
     """
     figure, axes = plots.panels(list(KINDS.values()), sharey=True)
     parts = {name: _known(rows[rows["cell"] == POOLED]) for name, rows in ((PLAIN, plain), (AVERAGED, averaged))}
@@ -215,6 +217,10 @@ def averaged_by_epoch(plain: pd.DataFrame, averaged: pd.DataFrame) -> Drawn:
         ax.axhline(0, color=marks.GREY, linewidth=0.8)
         for name, rows in parts.items():
             line_with_band(ax, rows[rows["kind"] == kind], LOOKS[name], name)
+        for row in () if cooled is None else cooled[cooled["kind"] == kind].itertuples():
+            bars = [[row.value - row.low], [row.high - row.value]]
+            look = {"color": COOLED, "marker": "D", "linestyle": "none", "label": "cooled down"}
+            ax.errorbar([row.end], [row.value], yerr=bars, **look)
         epochs_axis(ax)
         ax.set_ylim(-1.02, 1.05)
     axes[0].set_ylabel("Correlation with final test accuracy")
@@ -229,7 +235,15 @@ def averaged_by_epoch(plain: pd.DataFrame, averaged: pd.DataFrame) -> Drawn:
         f"The same correlation for the network as trained and for the moving average of its weights: {', '.join(told)} "
         f"of {epochs}. Bands are 95 % intervals (jackknife over {int(own[PLAIN]['n'].max())} networks)."
     )
-    return Drawn(figure, text, pd.concat([rows.assign(look=name) for name, rows in parts.items()], ignore_index=True))
+    parts = {name: rows.assign(look=name) for name, rows in parts.items()}
+    if cooled is not None and len(cooled):
+        for row in cooled[cooled["kind"] == "pearson"].to_dict("records"):
+            text += (
+                f" Diamond: the learning rate falls to zero after epoch {row['epoch']:g}, until epoch {row['end']:g}; "
+                f"then r = {interval(row)}, where it was {number(row['before'])} ({networks(row['n'], row['cells'])})."
+            )
+        parts["cooled"] = cooled.assign(look="cooled down")
+    return Drawn(figure, text, pd.concat(parts.values(), ignore_index=True))
 
 
 def line_with_band(ax: Axes, rows: pd.DataFrame, colour: str, label: str) -> None:

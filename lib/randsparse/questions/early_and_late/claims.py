@@ -73,14 +73,14 @@ def _explanations(found: Evidence) -> list[dict[str, object]]:
     """Return the explanations as findings."""
     return [
         {
-            "claim": f"{row.hypothesis}.",
+            "claim": f"{row.hypothesis} (test: {row.intervention}).",
             "verdict": row.verdict,
             "estimate": row.value,
             "low": row.low,
             "high": row.high,
             "n": row.n,
             "unit": row.unit,
-            "evidence": f"{row.intervention}; {row.measured}: {interval(row._asdict())}",
+            "evidence": f"{row.measured}: {interval(row._asdict())}",
         }
         for row in found.explanations.itertuples()
     ]

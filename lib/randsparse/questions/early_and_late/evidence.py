@@ -11,7 +11,7 @@ from randsparse.comparison.crossed import Crossed
 from randsparse.comparison.inference.correlation import correlation, correlation_gain
 from randsparse.comparison.inference.estimate import Estimate
 from randsparse.comparison.primary import claims_of
-from randsparse.questions.early_and_late import frames, variance
+from randsparse.questions.early_and_late import cooling, frames, plan, variance
 from randsparse.questions.early_and_late.frames import EARLY, LATE, POOLED
 from randsparse.questions.early_and_late.hypotheses import hypotheses, recover_planted
 from randsparse.runs.store import Store
@@ -22,11 +22,16 @@ class Evidence:
     """What the finished runs of some cells say.
 
     Attributes:
-        design: the cells of candidates.
+        whole: the cells of candidates, and of those that cool down early.
     """
 
-    design: Crossed
+    whole: Crossed
     store: Store
+
+    @property
+    def design(self) -> Crossed:
+        """The cells of candidates."""
+        return plan.candidates(self.whole)
 
     @cached_property
     def curves(self) -> pd.DataFrame:
@@ -71,7 +76,13 @@ class Evidence:
     @cached_property
     def explanations(self) -> pd.DataFrame:
         """One row per explanation and intervention."""
-        return hypotheses(self.curves, self.plain, self.ceilings, EARLY, claims_of("10")[0].margin)
+        margin = claims_of("10")[0].margin
+        return hypotheses(self.curves, self.plain, self.ceilings, self.cooled, EARLY, margin)
+
+    @cached_property
+    def cooled(self) -> pd.DataFrame:
+        """One row per run that was cooled down early: validation accuracy before and after, and its end without."""
+        return cooling.pairs(plan.cooled(self.whole), self.design, self.curves, self.store)
 
     @cached_property
     def planted(self) -> pd.Series:

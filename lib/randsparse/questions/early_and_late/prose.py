@@ -9,7 +9,7 @@ import pandas as pd
 
 from randsparse.questions.early_and_late.evidence import Evidence
 from randsparse.questions.early_and_late.frames import EARLY, LATE, epoch_at
-from randsparse.questions.early_and_late.words import interval, networks, points
+from randsparse.questions.early_and_late.words import interval, networks, number, points
 
 if TYPE_CHECKING:
     from IPython.display import Markdown
@@ -87,9 +87,10 @@ def what_follows(found: Evidence) -> Markdown:
 
     plain, averaged = found.pooled(found.plain), found.pooled(found.averaged)
     last = int(plain.index.max())
+    ceiling = found.ceilings.set_index("epoch")["ceiling"].get(last, np.nan)
     looks = [
-        _when("Validation accuracy of the network as trained", plain, last),
-        _when("that of a moving average of its weights", averaged, last),
+        _when("Validation accuracy of the network as trained", plain, last, ceiling),
+        _when("that of a moving average of its weights", averaged, last, ceiling),
     ]
     gain = searched(found)
     most = (
@@ -104,9 +105,10 @@ def what_follows(found: Evidence) -> Markdown:
     return Markdown(f"**When to look, and at what.** {'; '.join(looks)}.{most}")
 
 
-def _when(what: str, rows: pd.DataFrame, last: int) -> str:
+def _when(what: str, rows: pd.DataFrame, last: int, ceiling: float) -> str:
     epoch = first_above(rows)
     if epoch is None:
-        return f"{what} never orders the ends well (r = {interval(rows.loc[last])} after the last epoch)"
+        r = f"r = {interval(rows.loc[last])} after the last epoch, where the choice of images allows {number(ceiling)}"
+        return f"{what} never orders the ends well ({r})"
     r = interval(rows.loc[epoch])
     return f"{what} correlates with the end by more than {LEVEL} from epoch {epoch} of {last} on (r = {r})"
