@@ -214,6 +214,13 @@ def test_with_one_cell_of_ten_runs_all_is_there_and_little_is_decided(tmp_path):
     assert np.isnan(variance.network_at_end(found.curves)["share"])
 
 
+def test_the_table_of_cells_is_in_percent_and_points(late):
+    ends, shown = late.at_end().set_index("cell"), late.cells().set_index("cell")
+    assert shown.loc["dense", "test accuracy (%)"] == pytest.approx(100 * ends.loc["dense", "test_accuracy"])
+    assert shown.loc["nodes 60 %", "spread (points)"] == pytest.approx(100 * ends.loc["nodes 60 %", "spread"])
+    assert shown["reliability"].tolist() == ends["reliability"].tolist()
+
+
 def test_cells_without_a_run_are_named(tmp_path):
     store = Store(tmp_path)
     plant(store, rises_late, cells=2)

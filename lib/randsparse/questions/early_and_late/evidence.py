@@ -102,6 +102,12 @@ class Evidence:
         cells = [(own.early, other.early, own.final) for own, other in zip(first, last, strict=True)]
         return frames.attempt(correlation_gain, cells)
 
+    def cells(self) -> pd.DataFrame:
+        """Return `at_end` for a reader: accuracy in percent, standard deviations in points."""
+        names = {"test_accuracy": "test accuracy (%)", "spread": "spread (points)", "sampling": "image noise (points)"}
+        found = self.at_end()
+        return found.assign(**{name: 100 * found[name] for name in names}).rename(columns=names)
+
     def network_at_end(self) -> pd.DataFrame:
         """Return the share of network in the variance of final accuracy in one row, with its limits and p value."""
         return pd.DataFrame([variance.network_at_end(self.curves)])
