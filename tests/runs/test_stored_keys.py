@@ -11,13 +11,14 @@ from randsparse.questions.beyond_accuracy.adversarial import Adversarial
 from randsparse.questions.beyond_accuracy.calibration import Calibration
 from randsparse.questions.beyond_accuracy.corruptions import Corruption
 from randsparse.questions.beyond_accuracy.ood import OutOfDistribution
+from randsparse.questions.early_and_late.landscapes import Line, Sharpness
 from randsparse.runs import evaluations, records
 from randsparse.runs.config import RunConfig
 from randsparse.runs.evaluations import EVALUATIONS, Evaluation
 from randsparse.runs.store import RUNS, Store
 
 RESULTS = REPOSITORY / "results"
-KINDS = {kind.kind: kind for kind in (Adversarial, Calibration, Corruption, OutOfDistribution)}
+KINDS = {kind.kind: kind for kind in (Adversarial, Calibration, Corruption, OutOfDistribution, Line, Sharpness)}
 
 
 @pytest.mark.parametrize(("kind", "at_least"), [(RUNS, 1_022), (EVALUATIONS, 396)], ids=["runs", "evaluations"])

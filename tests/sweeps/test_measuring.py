@@ -12,6 +12,7 @@ from typing import ClassVar
 import pytest
 import torch
 
+from randsparse.data.dataset import load
 from randsparse.errors import StudyError
 from randsparse.questions.beyond_accuracy.adversarial import Adversarial
 from randsparse.questions.beyond_accuracy.calibration import Calibration
@@ -188,10 +189,58 @@ def test_runs_that_diverged_are_left_out_and_say_why(store, trainings):
         final_weights.network(wild, store)
 
 
-def test_runs_that_end_early_have_no_weights(store):
-    candidate = RUN.replace(epochs=3, stop_epoch=1)
-    with pytest.raises(StudyError, match="stops after epoch 1 of 3: only complete runs"):
-        measuring.evaluate([candidate], [Calibration()], store, workers=1, progress=False)
+def test_runs_that_end_early_have_the_weights_of_that_epoch(store, trainings):
+    whole = RUN.replace(epochs=4)
+    early = [whole.replace(stop_epoch=stop) for stop in (1, 3)]
+    run = training.prepare([whole], load("digits", None, RUN.train_samples))
+    final_weights.ensure([whole, *early[::-1]], store, workers=1, progress=False)
+    assert trainings == [early[0].key, early[1].key, whole.key]  # each goes on from where the one before it ended
+    for each in (early[0], early[1], whole):
+        while run.epoch < each.last_epoch:
+            run.train_epoch()
+        kept = weights.load(each, store.root)
+        assert all(torch.equal(kept[name], value) for name, value in run.model.state_dict().items())
+    assert [store.get(each)["status"] for each in (*early, whole)] == ["stopped", "stopped", "done"]
+    before = store.get(whole)
+    measuring.evaluate(early, [Calibration()], store, workers=1, progress=False)
+    assert len(trainings) == 3 and store.get(whole) == before
+
+
+def test_a_checkpoint_beyond_a_run_does_not_give_its_weights(store):
+    whole = RUN.replace(epochs=4)
+    place = store.root / "checkpoints"
+    training.train(whole.replace(stop_epoch=3), checkpoint_dir=place)
+    for stop in (1, 3):
+        final_weights.ensure([whole.replace(stop_epoch=stop)], store, workers=1, progress=False)
+        run = training.prepare([whole], load("digits", None, RUN.train_samples))
+        for _ in range(stop):
+            run.train_epoch()
+        kept = weights.load(whole.replace(stop_epoch=stop), store.root)
+        assert all(torch.equal(kept[name], value) for name, value in run.model.state_dict().items())
+
+
+@dataclass(frozen=True)
+class Beside(Evaluation):
+    """The sum of the first weights of a run and of the one with the next seed."""
+
+    kind: ClassVar[str] = "beside"
+
+    def others(self, run: RunConfig) -> tuple[RunConfig]:
+        return (run.replace(init_seed=run.init_seed + 1),)
+
+    def measure(self, subject: Subject) -> dict[str, float]:
+        models = (subject.model, *map(subject.network_of, self.others(subject.run)))
+        return {"sum": sum(next(model.parameters()).sum().item() for model in models)}
+
+
+def test_an_evaluation_can_need_the_network_of_another_run(store, trainings):
+    (record,) = measuring.evaluate([RUN], [Beside()], store, workers=1, progress=False)
+    other = RUN.replace(init_seed=1)
+    assert trainings == [other.key]
+    both = [next(final_weights.network(run, store).parameters()).sum().item() for run in (RUN, other)]
+    assert record["values"]["sum"] == pytest.approx(sum(both)) and both[0] != both[1]
+    store.put(store.get(other) | {"status": "diverged", "test": None})
+    assert evaluations.missing([RUN, other], [Beside()], store) == []
 
 
 def test_processes_and_order_do_not_matter(store, trainings):

@@ -40,6 +40,8 @@ class Subject:
 
     Attributes:
         compute: gives the logits of a network for images, as `training.metrics.logits` does.
+        run: whose network it is.
+        network_of: gives the network of another run, one of `Evaluation.others`, in evaluation mode.
     """
 
     model: nn.Module
@@ -48,6 +50,8 @@ class Subject:
     data_dir: Path
     compute: Logits
     device: str = "cpu"
+    run: RunConfig | None = None
+    network_of: Callable[[RunConfig], nn.Module] | None = None
 
     def logits(self, images: Tensor) -> Tensor:
         """Return the logits, float64 (N, classes), of uint8 images (N, C, size, size)."""
@@ -103,6 +107,10 @@ class Evaluation(ABC):
     def check(self, dataset: Dataset, data_dir: Path) -> None:  # noqa: B027, a kind can do without
         """Raise StudyError if runs on `dataset` cannot be evaluated so; asked before anything is trained."""
 
+    def others(self, run: RunConfig) -> tuple[RunConfig, ...]:
+        """Return the runs whose networks are needed beside that of `run`; raises StudyError for a run without them."""
+        return ()
+
     @abstractmethod
     def measure(self, subject: Subject) -> dict[str, Any]:
         """Return the values, as JSON has them; a frame shows those that are numbers and texts."""
@@ -130,22 +138,27 @@ class Unit(NamedTuple):
     run: RunConfig
     evaluations: tuple[Evaluation, ...]
 
+    @property
+    def runs(self) -> list[RunConfig]:
+        """The runs whose networks are needed."""
+        return [self.run, *dict.fromkeys(other for each in self.evaluations for other in each.others(self.run))]
+
 
 def missing(runs: Iterable[RunConfig], wanted: Iterable[Evaluation], store: Store) -> list[Unit]:
     """Return what `measuring.evaluate` would measure now, in the units in which it is measured; raises as `load`.
 
-    Runs that are recorded as diverged or failed have no weights and are left out.
+    Runs that are recorded as diverged or failed have no weights and are left out, and so is what needs them beside.
+    Raises StudyError for evaluations that are not possible of a run.
     """
     runs, wanted = list(dict.fromkeys(runs)), list(dict.fromkeys(wanted))
-    trained = store.load(runs)
+    needed = {(run, each): (run, *each.others(run)) for run in runs for each in wanted}
+    trained = store.load(dict.fromkeys(run for needs in needed.values() for run in needs))
+    hopeless = {key for key, record in trained.items() if record["status"] in WITHOUT_WEIGHTS}
     have = load(runs, wanted, store)
     groups: dict[tuple[RunConfig, str], list[Evaluation]] = {}
-    for run in runs:
-        if trained.get(run.key, {}).get("status") in WITHOUT_WEIGHTS:
-            continue
-        for each in wanted:
-            if (run, each) not in have:
-                groups.setdefault((run, each.kind), []).append(each)
+    for (run, each), needs in needed.items():
+        if (run, each) not in have and not any(other.key in hopeless for other in needs):
+            groups.setdefault((run, each.kind), []).append(each)
     return [Unit(run, tuple(group)) for (run, _), group in groups.items()]
 
 

@@ -1,7 +1,11 @@
-"""The networks of finished runs: their weights are kept when asked for, and trained again where they were not."""
+"""The networks at the end of runs: their weights are kept when asked for, and trained again where they were not.
+
+A run that stops early ends there: its weights are those of its trajectory after that epoch.
+"""
 
 from __future__ import annotations
 
+import itertools
 import math
 import os
 import shutil
@@ -32,15 +36,14 @@ SAME_LOSS = 1e-6
 def network(
     config: RunConfig, store: Store, data_dir: str | Path | None = None, device: str = "cpu", train: bool = True
 ) -> nn.Module:
-    """Return the network of a complete run with its final weights, in evaluation mode, in the run's precision.
+    """Return the network at the end of a run, in evaluation mode, in the run's precision.
 
     Args:
         train: whether a run without weights is trained (again) to get them, as `ensure` does.
 
     Raises:
-        StudyError: the run ends early, diverged or failed; it has no weights and `train` is False; as `ensure`.
+        StudyError: the run diverged or failed; it has no weights and `train` is False; as `ensure`.
     """
-    _check_complete(config)
     record = store.get(config)
     if record and record["status"] in WITHOUT_WEIGHTS:
         raise StudyError(f"run {config.key} has no final weights: it {record['status']} ({record['reason']})")
@@ -77,11 +80,9 @@ def ensure(
     diverged or failed have no weights and are left out.
 
     Raises:
-        StudyError: a run ends early; one gave another record than before; as `sweep`.
+        StudyError: a run gave another record than before; as `sweep`.
     """
     wanted = {config.key: config for config in configs}
-    for config in wanted.values():
-        _check_complete(config)
     if not _without(wanted, store):
         return
     store.check_writable(*(config.dataset for config in wanted.values()))
@@ -90,19 +91,28 @@ def ensure(
         unchecked = Store(store.root / "weights" / ".unchecked")
         shutil.rmtree(unchecked.root, ignore_errors=True)
         try:
-            sweep(
-                missing,
-                unchecked,
-                workers=workers,
-                train=partial(training.train, weights_root=unchecked.root.absolute()),
-                data_dir=data_dir,
-                progress=progress,
-                checkpoints=store.root / "checkpoints",
-                device=device,
-                finished=partial(_keep, store=store, unchecked=unchecked),
-            )
+            for turn in _turns(missing):
+                sweep(
+                    turn,
+                    unchecked,
+                    workers=workers,
+                    train=partial(training.train, weights_root=unchecked.root.absolute()),
+                    data_dir=data_dir,
+                    progress=progress,
+                    checkpoints=store.root / "checkpoints",
+                    device=device,
+                    finished=partial(_keep, store=store, unchecked=unchecked),
+                )
         finally:
             shutil.rmtree(unchecked.root, ignore_errors=True)
+
+
+def _turns(configs: Iterable[RunConfig]) -> list[list[RunConfig]]:
+    """Return the runs in turns, one per trajectory in each: a longer one goes on from where a shorter one ended."""
+    of_trajectory: dict[str, list[RunConfig]] = {}
+    for config in sorted(configs, key=lambda config: config.last_epoch):
+        of_trajectory.setdefault(config.trajectory.key, []).append(config)
+    return [[config for config in turn if config] for turn in itertools.zip_longest(*of_trajectory.values())]
 
 
 def _untrained(config: RunConfig) -> nn.Module:
@@ -172,11 +182,3 @@ def _difference(record: Record, before: Record) -> str:
         f"{made[0]}, then {made[1]}): nothing was changed; train the run on the machine and versions of its record, or "
         "use another results folder"
     )
-
-
-def _check_complete(config: RunConfig) -> None:
-    if config.stop_epoch is not None:
-        raise StudyError(
-            f"run {config.key} stops after epoch {config.stop_epoch} of {config.epochs}: only complete runs have "
-            "weights; take config.trajectory"
-        )

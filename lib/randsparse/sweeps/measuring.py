@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import os
 import sys
 from collections.abc import Iterable
@@ -60,9 +61,8 @@ def evaluate(
     for name in dict.fromkeys(unit.run.dataset for unit in todo):
         for each in dict.fromkeys(each for unit in todo if unit.run.dataset == name for each in unit.evaluations):
             each.check(data.load(name, folder), folder)
-    final_weights.ensure(
-        (unit.run for unit in todo), store, workers=workers, data_dir=folder, device=device, progress=progress
-    )
+    needed = [run for unit in todo for run in unit.runs]
+    final_weights.ensure(needed, store, workers=workers, data_dir=folder, device=device, progress=progress)
     todo = missing(runs, wanted, store) if todo else []  # without the runs that diverged just now
     total = sum(len(unit.evaluations) for unit in todo)
     shown = progress and total > 0
@@ -113,4 +113,6 @@ def subject_of(config: RunConfig, store: Store, data_dir: str | Path, device: st
     """Return a run with weights as the subject of evaluations; raises as `final_weights.network`."""
     model = final_weights.network(config, store, data_dir, device, train=False)
     dataset = data.load(config.dataset, data_dir, config.train_samples).to(device)
-    return Subject(model, dataset, getattr(torch, config.precision), Path(data_dir), metrics.logits, device)
+    others = functools.partial(final_weights.network, store=store, data_dir=data_dir, device=device, train=False)
+    precision = getattr(torch, config.precision)
+    return Subject(model, dataset, precision, Path(data_dir), metrics.logits, device, config, others)

@@ -16,6 +16,7 @@ from randsparse.data.dataset import Batches, Dataset, load
 from randsparse.data.folders import ImageFolder
 from randsparse.errors import StudyError
 from randsparse.runs.config import RunConfig
+from randsparse.runs.records import WITHOUT_WEIGHTS
 from randsparse.training import checkpoints, methods, network, weights
 from randsparse.training.engines import batched, programs, streamed
 from randsparse.training.engines.processes import ALONE, Processes
@@ -57,7 +58,7 @@ def train_together(
     Args:
         checkpoint_dir: training goes on bit for bit from an earlier part of the same trajectory that is there, and
             leaves its state there when it stops before the last epoch.
-        weights_root: the folder below which the final weights of a complete run are left (`weights.save`).
+        weights_root: the folder below which the weights at the end of each run are left (`weights.save`).
         device: of this process.
         processes: those that train one run together, whose dataset is a folder: all of them call this and get the same
             record, and the first one alone writes files. With another number of them a run goes on up to rounding.
@@ -70,7 +71,7 @@ def train_together(
             checkpoint; processes cannot share the batches. Checkpoints stay.
     """
     dataset = processes.each_does(lambda: _load(configs[0], data_dir, device, processes))
-    states = processes.first_does(lambda: [checkpoints.load(config, checkpoint_dir) for config in configs])
+    states = processes.first_does(lambda: [_begun(config, checkpoint_dir, weights_root) for config in configs])
     if isinstance(dataset, ImageFolder):
         _check_images(dataset, configs[0], states[0], checkpoint_dir, processes)
     begun = [state["epoch"] if state else 0 for state in states]
@@ -140,6 +141,12 @@ def _batches(
     return batched.LaneBatches(lanes) if config.engine == "batched" else lanes[0]
 
 
+def _begun(config: RunConfig, checkpoint_dir: Path | None, weights_root: Path | None) -> State | None:
+    """Return the state from which a run goes on: not one beyond its end where its own weights are wanted."""
+    state = checkpoints.load(config, checkpoint_dir)
+    return None if state and weights_root and state["epoch"] > config.last_epoch else state
+
+
 def _load(config: RunConfig, data_dir: str | Path | None, device: str, processes: Processes) -> Dataset | ImageFolder:
     """Return the dataset of a run: in memory, on the device; or as a folder of images, as several processes need it."""
     if folder(config.dataset) or processes.size > 1:
@@ -186,10 +193,10 @@ def _keep(
     weights_root: Path | None,
     finished: Callable[[Record], None] | None,
 ) -> None:
-    """Keep what is left of runs as far as they go: final weights and records; then no checkpoints of complete runs."""
+    """Keep what is left of runs as far as they go: weights and records; then no checkpoints of complete runs."""
     states = trainer.states() if weights_root else [{}] * len(records)
     for config, state, record in zip(trainer.configs, states, records, strict=True):
-        if weights_root and record["status"] == "done":
+        if weights_root and record["status"] not in WITHOUT_WEIGHTS:
             weights.save(state["model"], config, weights_root)
         if finished:
             finished(record)

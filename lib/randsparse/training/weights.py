@@ -1,4 +1,4 @@
-"""The final weights of finished runs, one safetensors file a run: `weights/<key>.safetensors`."""
+"""The weights at the end of runs, one safetensors file a run: `weights/<key>.safetensors`."""
 
 from __future__ import annotations
 
