@@ -93,6 +93,18 @@ def test_figures_tables_and_verdicts_are_files_of_the_notebook(first, monkeypatc
     assert notebook.all_verdicts().to_dict("records") == [{"notebook": "01_first", **frame.iloc[0]}]
 
 
+def test_checks_are_folded_below_the_other_verdicts_and_numbers_said_in_words_are_saved_only(first):
+    rows = [("finding", "it is so", "supported", 0.25), ("check", "it adds up", "supported", 0.75)]
+    frame = pd.DataFrame(rows, columns=["kind", "claim", "verdict", "estimate"]).assign(regime="digits & more")
+    notebook = opened(first)
+    shown, folded = notebook.verdicts(frame).data.split("<details>")
+    assert "it is so" in shown and "it adds up" not in shown and "it adds up" in folded and "it is so" not in folded
+    assert "Checks (1)" in folded and "0.25" not in shown + folded
+    assert (shown + folded).count("digits &amp; more") == 1
+    assert list(notebook.all_verdicts()["estimate"]) == [0.25, 0.75]
+    assert "<details>" not in notebook.verdicts(frame[:1]).data
+
+
 def test_verdicts_need_a_claim_and_a_verdict(first):
     with pytest.raises(StudyError, match="have no column verdict"):
         opened(first).verdicts(pd.DataFrame({"claim": ["it is so"]}))

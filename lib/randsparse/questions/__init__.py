@@ -34,6 +34,7 @@ ROOMS = {
     "07_theory": "theory",
     "08_sparse_to_sparse": "sparse_to_sparse",
     "09_strong_tickets": "strong_tickets",
+    "10_early_and_late": "early_and_late",
     "12_beyond_images": "beyond_images",
 }
 """The room of each notebook, a folder beside this file; a notebook that is not here asks no question of its own."""
@@ -46,6 +47,7 @@ COMPARISONS = {
     "07_theory": "comparison",
     "08_sparse_to_sparse": "sparse_to_sparse",
     "09_strong_tickets": "strong_tickets",
+    "10_early_and_late": "cells",
     "12_beyond_images": "comparison",
 }
 """The function in the plan of its room that makes the comparison of a notebook; others need no runs."""
@@ -55,7 +57,7 @@ PLANS = {"06_beyond_accuracy": "evaluations"}
 
 def compared(name: str, parameters: Parameters) -> Comparison:
     """Return the comparison of notebook `name`, which is one with nothing in it for a notebook that needs no runs."""
-    return _compared(name, json.dumps(dict(parameters), sort_keys=True))
+    return _compared(name, json.dumps(dict(parameters)))
 
 
 @lru_cache(maxsize=32)

@@ -1,0 +1,130 @@
+"""All that notebook 10 knows of a set of cells, computed once, so that figures, tables and sentences agree."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+
+import pandas as pd
+
+from randsparse.comparison.crossed import Crossed
+from randsparse.comparison.inference.correlation import correlation, correlation_gain
+from randsparse.comparison.inference.estimate import Estimate
+from randsparse.comparison.primary import claims_of
+from randsparse.questions.early_and_late import cooling, frames, plan, variance
+from randsparse.questions.early_and_late.frames import EARLY, LATE, POOLED
+from randsparse.questions.early_and_late.hypotheses import hypotheses, recover_planted
+from randsparse.runs.store import Store
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """What the finished runs of some cells say.
+
+    Attributes:
+        whole: the cells of candidates, and of those that cool down early.
+    """
+
+    whole: Crossed
+    store: Store
+
+    @property
+    def design(self) -> Crossed:
+        """The cells of candidates."""
+        return plan.candidates(self.whole)
+
+    @cached_property
+    def curves(self) -> pd.DataFrame:
+        """One row per run and epoch."""
+        return frames.curves(self.design, self.store)
+
+    @cached_property
+    def plain(self) -> pd.DataFrame:
+        """The correlation of validation accuracy with final test accuracy, by epoch."""
+        return frames.correlations(self.curves)
+
+    @cached_property
+    def averaged(self) -> pd.DataFrame:
+        """The same correlation for the moving average of the weights."""
+        return frames.correlations(self.curves, "ema_val_accuracy")
+
+    @cached_property
+    def reliable(self) -> pd.DataFrame:
+        """How much of the spread between runs is real, by cell and epoch."""
+        return variance.reliabilities(self.design, self.store, sorted(self.curves["epoch"].unique()))
+
+    @cached_property
+    def ceilings(self) -> pd.DataFrame:
+        """The means over cells of `reliable`."""
+        return variance.mean_ceilings(self.reliable)
+
+    @cached_property
+    def shares(self) -> pd.DataFrame:
+        """The shares of network, order and residual in the variance, by epoch."""
+        return variance.shares(self.curves)
+
+    @cached_property
+    def gains(self) -> pd.DataFrame:
+        """What searches gain early and at the end, measured and predicted."""
+        return frames.gains(self.curves, EARLY)
+
+    @cached_property
+    def winners(self) -> pd.DataFrame:
+        """How often the early winner is the best at the end."""
+        return frames.winners(self.curves, EARLY)
+
+    @cached_property
+    def explanations(self) -> pd.DataFrame:
+        """One row per explanation and intervention."""
+        margin = claims_of("10")[0].margin
+        return hypotheses(self.curves, self.plain, self.ceilings, self.cooled, EARLY, margin)
+
+    @cached_property
+    def cooled(self) -> pd.DataFrame:
+        """One row per run that was cooled down early: validation accuracy before and after, and its end without."""
+        return cooling.pairs(plan.cooled(self.whole), self.design, self.curves, self.store)
+
+    @cached_property
+    def planted(self) -> pd.Series:
+        """What the machinery finds of a planted correlation."""
+        return recover_planted(self.curves)
+
+    @cached_property
+    def early(self) -> Estimate | None:
+        """The correlation after 10 % of training, or None as long as there are too few runs."""
+        pairs = frames.pairs_after(self.curves, frames.epoch_at(self.curves, EARLY))
+        return frames.attempt(correlation, [(pair.early, pair.final) for pair in pairs])
+
+    @cached_property
+    def rise(self) -> Estimate | None:
+        """The correlation after 90 % of training less that after 10 %, or None as long as there are too few runs."""
+        first, last = (frames.pairs_after(self.curves, frames.epoch_at(self.curves, share)) for share in (EARLY, LATE))
+        cells = [(own.early, other.early, own.final) for own, other in zip(first, last, strict=True)]
+        return frames.attempt(correlation_gain, cells)
+
+    def cells(self) -> pd.DataFrame:
+        """Return `at_end` for a reader: accuracy in percent, standard deviations in points."""
+        names = {"test_accuracy": "test accuracy (%)", "spread": "spread (points)", "sampling": "image noise (points)"}
+        found = self.at_end()
+        return found.assign(**{name: 100 * found[name] for name in names}).rename(columns=names)
+
+    def network_at_end(self) -> pd.DataFrame:
+        """Return the share of network in the variance of final accuracy in one row, with its limits and p value."""
+        return pd.DataFrame([variance.network_at_end(self.curves)])
+
+    def pooled(self, rows: pd.DataFrame) -> pd.DataFrame:
+        """Return Pearson's r over all cells, by epoch."""
+        return rows[(rows["cell"] == POOLED) & (rows["kind"] == "pearson")].set_index("epoch")
+
+    def at_end(self) -> pd.DataFrame:
+        """Return one row per cell: how many runs there are, how they end, and how far the ends really differ.
+
+        Columns cell, runs, test_accuracy (a fraction), spread and sampling (standard deviations between runs of an
+        order, and of the choice of images), reliability, low, high.
+        """
+        last = self.curves[self.curves["epoch"] == self.curves["epoch"].max()]
+        ends = last.groupby("cell", sort=False).agg(runs=("key", "nunique"), test_accuracy=("test_accuracy", "mean"))
+        reliable = self.reliable[self.reliable["epoch"].isna()].set_index("cell")
+        found = ends.join(reliable[["spread", "sampling", "reliability", "low", "high"]])
+        missing = [cell.name for cell in self.design.networks if cell.name not in found.index]
+        return pd.concat([found.reset_index(), pd.DataFrame({"cell": missing, "runs": 0})], ignore_index=True)

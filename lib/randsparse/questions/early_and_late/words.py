@@ -1,0 +1,37 @@
+"""How captions and sentences of notebook 10 write numbers."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+
+from randsparse.comparison import plots
+
+
+def number(value: float, digits: int = 2) -> str:
+    """Return a number with a true minus sign; "unknown" for nan."""
+    return "unknown" if np.isnan(value) else f"{value:.{digits}f}".replace("-", "−")
+
+
+def interval(row: Mapping[str, float], digits: int = 2, scale: float = 1) -> str:
+    """Return "0.12 [0.01, 0.23]" of a row with value, low and high, without limits where it has none."""
+    text = number(scale * row["value"], digits)
+    if np.isnan(row["low"]):
+        return text
+    return f"{text} [{number(scale * row['low'], digits)}, {number(scale * row['high'], digits)}]"
+
+
+def points(row: Mapping[str, float]) -> str:
+    """Return a fraction with its limits in percentage points."""
+    return interval(row, 2, 100)
+
+
+def percent(fraction: float) -> str:
+    """Return a fraction in percent."""
+    return "unknown" if np.isnan(fraction) else f"{plots.percent_text(round(fraction, 3))} %"
+
+
+def networks(n: int, cells: int) -> str:
+    """Return "n = 40 networks of 5 cells"."""
+    return f"n = {n} network{'s' if n != 1 else ''} of {cells} cell{'s' if cells != 1 else ''}"
