@@ -83,7 +83,6 @@ MARKERS: dict[str, str] = {
     "edge-popup": "d",
 }
 STRUCTURES = {"weight": "Weights removed one by one", "node": "Whole nodes removed"}
-REMOVED = {"weight": "weights", "node": "nodes in each layer"}
 
 
 def use_style() -> None:
