@@ -55,7 +55,7 @@ PLANS = {"06_beyond_accuracy": "evaluations"}
 
 def compared(name: str, parameters: Parameters) -> Comparison:
     """Return the comparison of notebook `name`, which is one with nothing in it for a notebook that needs no runs."""
-    return _compared(name, json.dumps(dict(parameters), sort_keys=True))
+    return _compared(name, json.dumps(dict(parameters)))
 
 
 @lru_cache(maxsize=32)

@@ -11,6 +11,7 @@ from randsparse.comparison import stats
 from randsparse.comparison.candidates import array, looks
 from randsparse.comparison.crossed import Crossed
 from randsparse.comparison.inference.dominance import dominance
+from randsparse.comparison.inference.estimate import Estimate
 from randsparse.comparison.inference.jackknife import jackknife
 from randsparse.comparison.inference.pooled import difference_of_own_seeds
 from randsparse.comparison.inference.search_value import by_cell, usable
@@ -23,7 +24,9 @@ WEIGHTS, SMALL = "random weights (ERK)", "small dense"
 LEVEL = ["series", "cell", "weights_kept", "mean", "low", "high", "n", "runs"]
 
 
-def levels(results: pd.DataFrame, curves: pd.DataFrame, candidates: Sequence[str], phase: float, size: int) -> pd.DataFrame:
+def levels(
+    results: pd.DataFrame, curves: pd.DataFrame, candidates: Sequence[str], phase: float, size: int
+) -> pd.DataFrame:
     """Return the mean test accuracy of each cell, and that of the winners of a search among its candidates.
 
     Args:
@@ -51,7 +54,7 @@ def levels(results: pd.DataFrame, curves: pd.DataFrame, candidates: Sequence[str
     return pd.DataFrame(rows, columns=LEVEL)
 
 
-def _winners(cells: Sequence[Sequence[np.ndarray]], size: int):
+def _winners(cells: Sequence[Sequence[np.ndarray]], size: int) -> Estimate:
     """Return the mean final value of the winners of one cell, over all subsets of `size` and orders of batches."""
 
     def part(early: np.ndarray, final: np.ndarray) -> list[np.ndarray]:
@@ -77,13 +80,23 @@ def controls(results: pd.DataFrame, pairs: Iterable[Sequence[str]], flops: pd.Se
     cost = flops.groupby(results.set_index("key")["cell"]).mean()
     for a, b in pairs:
         try:
-            found = difference_of_own_seeds([(network_means(results, a), network_means(results, b))])
             above = dominance(_one_run_each(results, a), _one_run_each(results, b))
         except StudyError:
             continue
-        rows.append((a, b, kept[a], kept[b], cost[a] / cost[b], found.value, *found.interval(), above.n_a, above.n_b, *above[:3]))
+        found = difference(results, a, b)
+        if found is not None:
+            limits = (found.value, *found.interval(), above.n_a, above.n_b, *above[:3])
+            rows.append((a, b, kept[a], kept[b], cost[a] / cost[b], *limits))
     names = ["a", "b", "weights_a", "weights_b", "flops_ratio", "mean", "low", "high", "n_a", "n_b"]
     return pd.DataFrame(rows, columns=[*names, "p_above", "p_low", "p_high"])
+
+
+def difference(results: pd.DataFrame, a: str, b: str) -> Estimate | None:
+    """Return cell a minus cell b in test accuracy, means over networks with own seeds; None with too few runs."""
+    try:
+        return difference_of_own_seeds([(network_means(results, a), network_means(results, b))])
+    except StudyError:
+        return None
 
 
 def flops_per_image(design: Crossed, store: Store) -> pd.Series:

@@ -8,9 +8,12 @@ import pandas as pd
 from matplotlib.ticker import FixedLocator, NullLocator
 
 from randsparse.comparison import marks, plots
+from randsparse.comparison.inference.estimate import Estimate
 from randsparse.comparison.marks import GREY, RULE_COLOURS
 from randsparse.comparison.plots import MARKERS, PALETTE, Drawn, styled
+from randsparse.comparison.primary import claims_of
 from randsparse.questions.random_search.accuracies import DENSE, NODES, SEARCHED, SMALL, WEIGHTS
+from randsparse.questions.random_search.gain_charts import nothing_yet
 from randsparse.questions.random_search.gains import POOLED
 from randsparse.questions.random_search.wording import count, interval, listed, phase_text, points
 
@@ -34,7 +37,8 @@ def draw_accuracy(frame: pd.DataFrame, phase: float, size: int) -> Drawn:
         frame: as from `accuracies.levels`.
         phase, size: of the search, for the caption.
     """
-    plots.need(frame, "series", "cell", "weights_kept", "mean", "low", "high", "n")
+    if frame.empty:
+        return nothing_yet(frame)
     figure, (ax,) = plots.panels([TITLE], width=7.6, height=3.9)
     dense, sparse = frame[frame["series"] == DENSE], frame[frame["series"] != DENSE]
     for row in dense.itertuples():
@@ -69,21 +73,23 @@ def _accuracy_caption(frame: pd.DataFrame, phase: float, size: int) -> str:
 
 
 @styled
-def draw_difference(frame: pd.DataFrame, decisive: tuple[float, float], margin: float, phase: float, size: int) -> Drawn:
-    """Draw searched minus random in final test accuracy, cell by cell and over all cells, with the margin.
+def draw_difference(frame: pd.DataFrame, whole: Estimate | None, phase: float, size: int) -> Drawn:
+    """Draw searched minus random in final test accuracy, cell by cell and over all cells, with the claim's margin.
 
     Args:
         frame: one row per cell, then POOLED, as from `gains.estimates`.
-        decisive: the 90 % interval over all cells, which two one-sided tests at 5 % compare with the margin.
-        margin: the difference that matters, a fraction; shaded.
+        whole: the estimate over all cells, whose limits of the claim's level are drawn thick.
         phase, size: of the search.
     """
-    plots.need(frame, "cell", "mean", "low", "high", "n")
+    if whole is None or frame.empty:
+        return nothing_yet(frame)
+    (claim,) = claims_of("03")
+    margin, decisive = claim.margin / 100, whole.interval(2 * claim.level - 1)
     names = list(frame["cell"])
-    figure, (ax,) = plots.panels([f"After {phase_text(phase)} of training, among {size}"], width=7.6, height=1 + 0.28 * len(names))
-    edges = marks.edges_of(frame, -1.5 * margin, 1.5 * margin)
-    ax.set_xlim(*edges)
-    ax.axvspan(-margin, margin, color="#56B4E9", alpha=0.2, linewidth=0, label=f"within ±{100 * margin:g} points")
+    title = f"After {phase_text(phase)} of training, among {size}"
+    figure, (ax,) = plots.panels([title], width=7.6, height=1 + 0.28 * len(names))
+    ax.set_xlim(*marks.edges_of(frame, -1.5 * margin, 1.5 * margin))
+    ax.axvspan(-margin, margin, color="#56B4E9", alpha=0.2, linewidth=0, label=f"within ±{claim.margin:g} points")
     ax.axvline(0, color=GREY, linewidth=0.8)
     look = {"color": PALETTE["searched"], "marker": MARKERS["searched"], "label": "searched − random"}
     marks.interval_rows(ax, frame, range(len(names)), look)
@@ -92,10 +98,10 @@ def draw_difference(frame: pd.DataFrame, decisive: tuple[float, float], margin: 
     ax.axhline(names.index(POOLED) - 0.5, color=GREY, linewidth=0.6)
     ax.xaxis.set_major_formatter(plots.percent_text)
     plots.legend(figure)
-    whole = frame[frame["cell"] == POOLED].iloc[0]
     caption = (
-        f"The winner among {size} minus the mean of its subset, on average over all subsets of {size}: over all cells "
-        f"{points(whole['mean'])} points, 90 % interval {interval(*decisive)} (thick), 95 % {interval(whole['low'], whole['high'])} "
-        f"(n = {whole['n']} networks, {whole['runs']} runs). Cells have simultaneous 95 % intervals. Shaded: the margin of ±{100 * margin:g} points."
+        f"The winner among {size} minus the mean of its subset, on average over all subsets of {size}. Over all cells: "
+        f"{points(whole.value)} points, 90 % interval {interval(*decisive)} (thick), 95 % interval "
+        f"{interval(*whole.interval())} (n = {whole.n} networks, {whole.runs} runs). Cells have simultaneous 95 % "
+        f"intervals. Shaded: the margin of ±{claim.margin:g} points, inside which the 90 % interval has to lie."
     )
     return Drawn(figure, caption, frame)

@@ -19,6 +19,7 @@ from randsparse.comparison.inference.search_value import search_gain, share_of_o
 from randsparse.errors import StudyError
 from randsparse.questions.random_search import accuracies, gains
 from randsparse.questions.random_search.plan import candidates_of
+from randsparse.questions.random_search.wording import in_percent
 from randsparse.runs.store import Store
 
 
@@ -61,11 +62,6 @@ class Evidence:
         return gains.only(self.all_curves, self.parameters["candidates"])
 
     @cached_property
-    def looks(self) -> list[Early]:
-        """The candidates as the search of the primary claim sees them."""
-        return candidates.looks(self.curves, self.phase)
-
-    @cached_property
     def cells(self) -> pd.DataFrame:
         """One row per cell: runs that are finished, planned and diverged, learning rate, weights, accuracy.
 
@@ -91,6 +87,13 @@ class Evidence:
             )
         return pd.DataFrame(rows)
 
+    @property
+    def cell_table(self) -> pd.DataFrame:
+        """The cells as a table shows them, shares in percent, those of the parameters first and in their order."""
+        names = [*self.parameters["candidates"], *self.cells["cell"]]
+        rows = self.cells.set_index("cell").loc[list(dict.fromkeys(names))].reset_index()
+        return in_percent(rows, {"weights_kept": "weights left (%)", "test_accuracy": "test accuracy (%)"})
+
     @cached_property
     def images(self) -> int:
         """How many training images one epoch of the candidates shows, 0 without a run."""
@@ -104,11 +107,21 @@ class Evidence:
         """One row per cell that chooses a learning rate, and rate."""
         return candidates.rates(self.design, self.store)
 
-    @cached_property
-    def gain(self) -> Estimate | None:
-        """Winner minus mean in final test accuracy over all cells, None as long as there are too few runs."""
-        return _attempt(self.looks, partial(search_gain, size=self.size))
+    def gain_after(self, phase: float) -> Estimate | None:
+        """Return winner minus mean in final test accuracy over all cells, None as long as there are too few runs."""
+        return attempt(candidates.looks(self.curves, phase), partial(search_gain, size=self.size))
 
+    @cached_property
+    def regime(self) -> str:
+        """Network, dataset, training and dense accuracy in words."""
+        names = self.parameters["candidates"]
+        point = next(cell.point for cell in self.design.networks if cell.name in names)
+        dense = self.results[(self.results["sparsity"] == 0) & self.results["cell"].isin(names)]
+        reached = f"dense {100 * dense['test_accuracy'].mean():.1f} %" if len(dense) else "no dense run yet"
+        return (
+            f"{point.model.upper()} on {point.dataset}, {self.images:,} images, {point.epochs} epochs of "
+            f"{-(-self.images // point.batch_size):,} steps, {reached}"
+        )
 
     def _reliability(self, cell: str) -> float:
         try:
@@ -147,17 +160,22 @@ class SearchEvidence(Evidence):
 
     @cached_property
     def others(self) -> pd.DataFrame:
-        """Gains at the end and shares of the oracle's gain on other networks, which are not pooled with the first."""
-        curves = gains.only(self.all_curves, self.parameters["others"])
-        final = gains.gains(curves, self.parameters["phases"], self.size).query("measured == 'final'")
-        shares = gains.shares(curves, self.parameters["phases"], self.size).assign(measured="share of the best gain")
-        found = pd.concat([final.assign(measured="gain at the end"), shares], ignore_index=True)
-        return found[found["cell"] != gains.POOLED]
+        """Final gains in points, and shares of the oracle's gain, on other networks: not pooled with the first."""
+        curves, phases = gains.only(self.all_curves, self.parameters["others"]), self.parameters["phases"]
+        final = gains.gains(curves, phases, self.size).query("measured == 'final'").drop(columns="measured")
+        names = {"mean": "gain (points)", "low": "gain low", "high": "gain high"}
+        kept = gains.shares(curves, phases, self.size).rename(columns={"mean": "share"}).drop(columns=["n", "runs"])
+        both = in_percent(final, names).merge(kept, on=["phase", "cell"])
+        return both[both["cell"] != gains.POOLED]
 
-    @property
-    def share(self) -> Estimate | None:
-        """The share that is the primary claim's estimate, None as long as there are too few runs."""
-        return _attempt(self.looks, partial(share_of_oracle, size=self.size))
+    def share_after(self, phase: float) -> Estimate | None:
+        """Return the share of the oracle's gain over all cells, None as long as there are too few runs."""
+        return attempt(candidates.looks(self.curves, phase), partial(share_of_oracle, size=self.size))
+
+    def lead_after(self, phase: float) -> Estimate | None:
+        """Return the mean lead over the epochs after the choice, over all cells; None as long as runs are too few."""
+        looks = gains.looks_at_mean(self.curves, phase)
+        return attempt(looks, partial(search_gain, size=self.size))
 
     @cached_property
     def longer(self) -> Estimate | None:
@@ -180,7 +198,8 @@ class SearchEvidence(Evidence):
         cells = {cell.name: cell for cell in self.design.networks}
         searched = [cells[name] for name in self.parameters["candidates"]]
         names = {candidates_of(cells[name], searched).name for name in self.parameters["longer"]}
-        return _attempt([each for each in self.looks if each.cell in names], partial(search_gain, size=self.size))
+        looks = candidates.looks(self.curves, self.phase)
+        return attempt([each for each in looks if each.cell in names], partial(search_gain, size=self.size))
 
 
 class AccuracyEvidence(Evidence):
@@ -194,7 +213,18 @@ class AccuracyEvidence(Evidence):
     @cached_property
     def differences(self) -> pd.DataFrame:
         """Searched minus random, cell by cell and over all cells."""
-        return gains.estimates(self.looks, partial(search_gain, size=self.size))
+        return gains.estimates(candidates.looks(self.curves, self.phase), partial(search_gain, size=self.size))
+
+    @property
+    def control_table(self) -> pd.DataFrame:
+        """The pairs as a table shows them, in percent and points."""
+        names = {"weights_a": "weights left of a (%)", "weights_b": "of b (%)", "mean": "a − b (points)"}
+        return in_percent(self.controls, names | {"low": "low", "high": "high"})
+
+    def difference(self, a: str, b: str) -> Estimate | None:
+        """Return cell a minus cell b in test accuracy, None as long as there are too few runs."""
+        names = set(self.results["cell"])
+        return accuracies.difference(self.results, a, b) if {a, b} <= names else None
 
     @cached_property
     def controls(self) -> pd.DataFrame:
@@ -203,7 +233,8 @@ class AccuracyEvidence(Evidence):
         return accuracies.controls(self.results, self.parameters["pairs"], cost)
 
 
-def _attempt(looks: Iterable[Early], statistic: gains.Statistic) -> Estimate | None:
+def attempt(looks: Iterable[Early], statistic: gains.Statistic) -> Estimate | None:
+    """Return a statistic of cells, None as long as they have too few runs."""
     try:
         return statistic([(each.early, each.final) for each in looks])
     except StudyError:

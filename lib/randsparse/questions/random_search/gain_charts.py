@@ -12,11 +12,10 @@ from matplotlib.ticker import MaxNLocator
 from randsparse.comparison import marks, plots
 from randsparse.comparison.marks import GREY
 from randsparse.comparison.plots import MARKERS, PALETTE, Drawn, styled
+from randsparse.comparison.primary import claims_of
 from randsparse.questions.random_search.gains import BEST, EARLY, FINAL, POOLED
-from randsparse.questions.random_search.wording import count, interval, listed, phase_text, points, share_text
+from randsparse.questions.random_search.wording import count, interval, listed, phase_text, plural, points, share_text
 
-MOST = 0.5
-"""The share of the oracle's gain that the primary claim is about."""
 LOOKS: dict[str, dict[str, Any]] = {
     EARLY: {"color": GREY, "marker": "o", "markerfacecolor": "white", "label": "early, validation (biased upwards)"},
     FINAL: {"color": PALETTE["searched"], "marker": MARKERS["searched"], "label": "at the end, test"},
@@ -33,7 +32,8 @@ def draw_candidates(frame: pd.DataFrame, size: int) -> Drawn:
         frame: as from `gains.looked_at`.
         size: the candidates of one search.
     """
-    plots.need(frame, "phase", "epoch", "cell", "network", "order", "val_accuracy", "wins")
+    if frame.empty:
+        return nothing_yet(frame)
     cells = list(dict.fromkeys(frame["cell"]))
     orders = sorted(frame["order"].unique())
     figure, axes = _phases(frame, 3.0)
@@ -62,8 +62,8 @@ def _candidates_caption(frame: pd.DataFrame, size: int, orders: int) -> str:
     texts = [f"{points(spread, signed=False)} after {phase_text(phase)}" for phase, spread in spreads.items()]
     runs = frame.groupby("phase")["val_accuracy"].count()
     return (
-        f"Each point is one run: {count(runs)} runs of {frame['cell'].nunique()} cells, a column per order of batches "
-        f"({orders} columns beside each tick). The winner is the candidate with the highest validation accuracy among "
+        f"Each point is one run: {count(runs)} runs of {plural(frame['cell'].nunique(), 'cell')}, a column per order of batches "
+        f"({plural(orders, 'column')} beside each tick). The winner is the candidate with the highest validation accuracy among "
         f"{size} of one column, on average over all subsets of {size}. The standard deviation within a column is "
         f"{listed(texts)} of training, in points (mean over columns)."
     )
@@ -76,7 +76,8 @@ def draw_gains(frame: pd.DataFrame, size: int) -> Drawn:
     Args:
         frame: as from `gains.gains`.
     """
-    plots.need(frame, "phase", "measured", "cell", "mean", "low", "high", "n")
+    if frame.empty:
+        return nothing_yet(frame)
     names = list(dict.fromkeys(frame["cell"]))
     figure, axes = _phases(frame, 1.0 + 0.4 * len(names))
     edges = marks.edges_of(frame, 0.0)
@@ -115,14 +116,16 @@ def draw_shares(frame: pd.DataFrame, size: int) -> Drawn:
     Args:
         frame: as from `gains.shares`.
     """
-    plots.need(frame, "phase", "cell", "mean", "low", "high", "n")
+    if frame.empty:
+        return nothing_yet(frame)
+    most = claims_of("02")[0].margin
     names = list(dict.fromkeys(frame["cell"]))
     figure, axes = _phases(frame, 1.0 + 0.28 * len(names))
     edges = marks.edges_of(frame, 0.0, 1.0)
     look = {"color": PALETTE["searched"], "marker": MARKERS["searched"], "label": "share that the winner keeps"}
     for ax, (_, rows) in zip(axes, frame.groupby("phase"), strict=True):
         ax.set_xlim(*edges)
-        ax.axvspan(edges[0], MOST, color="#56B4E9", alpha=0.2, linewidth=0, label=f"below {MOST:g} (the claim)")
+        ax.axvspan(edges[0], most, color="#56B4E9", alpha=0.2, linewidth=0, label=f"below {most:g} (the claim)")
         for place, style, label in ((0, "-", "blind choice"), (1, ":", "always the best")):
             ax.axvline(place, color=GREY, linewidth=0.9, linestyle=style, label=label)
         marks.interval_rows(ax, rows, [names.index(cell) for cell in rows["cell"]], look)
@@ -136,8 +139,8 @@ def draw_shares(frame: pd.DataFrame, size: int) -> Drawn:
     caption = (
         f"The gain of the winner among {size} in final test accuracy, as a share of what the best of the subset gains: "
         f"over all cells {listed(texts)} of training. 0 is a blind choice, 1 one that always finds the best; the "
-        f"claim is that less than {MOST:g} is left after 10 %. Bars: Fieller's intervals, simultaneous 95 % for cells, "
-        f"95 % for all cells (n = {count(pooled['n'])} networks, {count(pooled['runs'])} runs).{_cut(frame, edges)}"
+        f"claim is that less than {most:g} is left after 10 %. Bars: simultaneous 95 % intervals for cells, a 95 % "
+        f"interval for all cells (n = {count(pooled['n'])} networks, {count(pooled['runs'])} runs).{_cut(frame, edges)}"
     )
     return Drawn(figure, caption, frame)
 
@@ -150,7 +153,8 @@ def draw_leads(frame: pd.DataFrame, means: pd.DataFrame, size: int) -> Drawn:
         frame: as from `gains.leads`.
         means: as from `gains.mean_leads`, for the caption.
     """
-    plots.need(frame, "phase", "epoch", "cell", "mean", "low", "high")
+    if frame.empty:
+        return nothing_yet(frame)
     figure, axes = _phases(frame, 2.6, sharey=True)
     for ax, (_, rows) in zip(axes, frame.groupby("phase"), strict=True):
         ax.axhline(0, color=GREY, linewidth=0.8)
@@ -181,6 +185,14 @@ def _leads_caption(frame: pd.DataFrame, means: pd.DataFrame, size: int) -> str:
         f"two curves per epoch: {listed(texts)} of training. Bands: 95 % intervals of one epoch over all cells (n = "
         f"{count(whole['n'])} networks)."
     )
+
+
+def nothing_yet(frame: pd.DataFrame) -> Drawn:
+    """Return the figure of no runs, which says so."""
+    figure, (ax,) = plots.panels([" "], height=0.7)
+    ax.axis("off")
+    ax.text(0.5, 0.5, "There are too few runs yet.", ha="center", va="center")
+    return Drawn(figure, "There are too few runs yet to draw this.", frame)
 
 
 def _phases(frame: pd.DataFrame, height: float, **shared: Any) -> tuple[Figure, list[Axes]]:

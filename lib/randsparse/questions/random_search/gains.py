@@ -59,7 +59,9 @@ def shares(curves: pd.DataFrame, phases: Iterable[float], size: int) -> pd.DataF
 
     Columns phase, then those of ESTIMATE; a limit is infinite where the oracle's gain could be 0.
     """
-    found = [estimates(looks(curves, phase), partial(share_of_oracle, size=size)).assign(phase=phase) for phase in phases]
+    found = [
+        estimates(looks(curves, phase), partial(share_of_oracle, size=size)).assign(phase=phase) for phase in phases
+    ]
     return _joined(found, ["phase"])
 
 
@@ -83,12 +85,17 @@ def mean_leads(curves: pd.DataFrame, phases: Iterable[float], size: int) -> pd.D
     """
     found = []
     for phase in phases:
-        after = curves[curves["epoch"] > _choices(curves, phase)]
-        mean = curves["key"].map(after.groupby("key")["val_accuracy"].mean())
-        rows = estimates(looks(curves.assign(mean=mean), phase, final="mean"), partial(search_gain, size=size))
-        epochs = after.groupby("cell")["epoch"].nunique()
-        found.append(rows.assign(phase=phase, epochs=int(epochs.max()) if len(epochs) else 0))
+        rows = estimates(looks_at_mean(curves, phase), partial(search_gain, size=size))
+        epochs = curves.loc[curves["epoch"] > _choices(curves, phase), "epoch"].nunique()
+        found.append(rows.assign(phase=phase, epochs=epochs))
     return _joined(found, ["phase", "epochs"])
+
+
+def looks_at_mean(curves: pd.DataFrame, phase: float) -> list[Early]:
+    """Return each cell as a search sees it, with the mean validation accuracy after the choice as final."""
+    after = curves[curves["epoch"] > _choices(curves, phase)]
+    mean = curves["key"].map(after.groupby("key")["val_accuracy"].mean())
+    return looks(curves.assign(mean=mean), phase, final="mean")
 
 
 def looked_at(curves: pd.DataFrame, phases: Iterable[float], size: int) -> pd.DataFrame:
@@ -141,4 +148,5 @@ def _from_choice(curves: pd.DataFrame, phase: float) -> Iterator[tuple[int, pd.D
 
 
 def _joined(found: list[pd.DataFrame], columns: list[str]) -> pd.DataFrame:
-    return pd.concat(found, ignore_index=True)[[*columns, *ESTIMATE]]
+    names = [*columns, *ESTIMATE]
+    return pd.concat(found, ignore_index=True)[names] if found else pd.DataFrame(columns=names)

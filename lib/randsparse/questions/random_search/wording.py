@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+
+import pandas as pd
 
 from randsparse.comparison.plots import count_text
 
@@ -41,6 +43,21 @@ def count(numbers: Iterable[int]) -> str:
 def listed(texts: Sequence[str]) -> str:
     """Return "a", "a and b", or "a, b and c"."""
     return " and ".join(filter(None, [", ".join(texts[:-1]), texts[-1]])) if texts else ""
+
+
+def named(cells: Sequence[str]) -> str:
+    """Return names of cells in italics, since they may have commas: "*a* and *b, c*"."""
+    return listed([f"*{cell}*" for cell in cells])
+
+
+def plural(number: int, noun: str) -> str:
+    """Return "1 cell", "5 cells"."""
+    return f"{number} {noun}{'' if number == 1 else 's'}"
+
+
+def in_percent(frame: pd.DataFrame, names: Mapping[str, str]) -> pd.DataFrame:
+    """Return a frame with some columns of fractions in percent (or points), renamed, and all others as they are."""
+    return frame.assign(**{name: 100 * frame[name].astype(float) for name in names}).rename(columns=dict(names))
 
 
 def _plain(value: float) -> str:
