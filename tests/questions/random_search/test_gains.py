@@ -101,7 +101,7 @@ def test_a_cell_without_runs_is_left_out_and_one_with_few_is_looked_at_but_not_s
     counts = found.cells.set_index("cell")["runs"]
     assert (counts["dense"], counts["nodes 40 %"], counts["nodes 60 %"]) == (8, 0, 16)
     nothing = SearchEvidence(design, Store(tmp_path / "empty"), SEARCH)
-    assert nothing.gains.empty and nothing.leads.empty and nothing.gain is None and nothing.longer is None
+    assert nothing.gains.empty and nothing.leads.empty and nothing.gain_after(0.1) is None and nothing.longer is None
 
 
 def test_longer_training_is_compared_with_the_means_of_the_same_networks(tmp_path):

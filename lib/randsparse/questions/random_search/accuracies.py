@@ -12,10 +12,8 @@ from randsparse.comparison.candidates import array, looks
 from randsparse.comparison.crossed import Crossed
 from randsparse.comparison.inference.dominance import dominance
 from randsparse.comparison.inference.estimate import Estimate
-from randsparse.comparison.inference.jackknife import jackknife
 from randsparse.comparison.inference.pooled import difference_of_own_seeds
-from randsparse.comparison.inference.search_value import by_cell, usable
-from randsparse.comparison.inference.subsets import win_probabilities
+from randsparse.comparison.inference.search_value import by_cell, search_gain
 from randsparse.errors import StudyError
 from randsparse.runs.store import Store
 
@@ -35,7 +33,8 @@ def levels(
         phase: the share of training after which it chooses.
         size: the candidates of one search.
 
-    Columns of LEVEL; series is one of the names above. Intervals are 95 % intervals over networks, n their number.
+    Columns of LEVEL; series is one of the names above. Intervals are 95 % intervals over networks, n their number. A
+    searched network stands at the mean of the random ones plus what it gains, with the interval of that gain.
     """
     rows = []
     for cell, own in results.groupby("cell", sort=False):
@@ -43,24 +42,16 @@ def levels(
         limits = stats.mean_interval(found[np.isfinite(found)])
         kept, counts = own["weights_kept"].mean(), (np.isfinite(found).sum(), own["test_accuracy"].count())
         rows.append((_series(own.iloc[0], cell in candidates), cell, kept, *limits, *counts))
-    kept = results.groupby("cell")["weights_kept"].mean()
-    sparse = [name for name in candidates if kept.get(name, 1.0) < 1]
-    pairs = [each for each in looks(curves[curves["cell"].isin(sparse)], phase)]
-    won = by_cell(_winners, [(each.early, each.final) for each in pairs], size)
-    for each, estimate in zip(pairs, won, strict=True):
-        if estimate is not None:
-            values = (estimate.value, *estimate.interval(), estimate.n, estimate.runs)
-            rows.append((SEARCHED, each.cell, kept[each.cell], *values))
+    means = {row[1]: row for row in rows}
+    sparse = [name for name in candidates if name in means and means[name][0] == NODES]
+    pairs = looks(curves[curves["cell"].isin(sparse)], phase)
+    won = by_cell(search_gain, [(each.early, each.final) for each in pairs], size)
+    for each, gain in zip(pairs, won, strict=True):
+        if gain is not None:
+            _, cell, kept, mean, *_ = means[each.cell]
+            values = [mean + value for value in (gain.value, *gain.interval())]
+            rows.append((SEARCHED, cell, kept, *values, gain.n, gain.runs))
     return pd.DataFrame(rows, columns=LEVEL)
-
-
-def _winners(cells: Sequence[Sequence[np.ndarray]], size: int) -> Estimate:
-    """Return the mean final value of the winners of one cell, over all subsets of `size` and orders of batches."""
-
-    def part(early: np.ndarray, final: np.ndarray) -> list[np.ndarray]:
-        return [np.nansum(win_probabilities(early, size) * final, axis=0).mean(axis=0)]
-
-    return jackknife(usable(cells, size + 1), part).estimate()
 
 
 def controls(results: pd.DataFrame, pairs: Iterable[Sequence[str]], flops: pd.Series) -> pd.DataFrame:

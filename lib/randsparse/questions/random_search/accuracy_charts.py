@@ -67,8 +67,9 @@ def _accuracy_caption(frame: pd.DataFrame, phase: float, size: int) -> str:
     return (
         f"Mean test accuracy and 95 % interval over networks (n = {count(frame['n'])} per point; band: dense). Random "
         f"nodes and dense: {listed(texts)}. *Searched*: the winner among {size} after {phase_text(phase)} of training, "
-        f"mean over all subsets of {size}. Random masks stand at their share of weights; so that none hides "
-        f"another, searched ones stand 4 % to the left of theirs and small dense ones 4 % to the right."
+        f"mean over all subsets of {size}; its bar is the interval of its difference to random nodes. Random masks "
+        f"stand at their share of weights; so that none hides another, searched ones stand 4 % to the left of theirs "
+        f"and small dense ones 4 % to the right."
     )
 
 

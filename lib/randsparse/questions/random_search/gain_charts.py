@@ -62,10 +62,10 @@ def _candidates_caption(frame: pd.DataFrame, size: int, orders: int) -> str:
     texts = [f"{points(spread, signed=False)} after {phase_text(phase)}" for phase, spread in spreads.items()]
     runs = frame.groupby("phase")["val_accuracy"].count()
     return (
-        f"Each point is one run: {count(runs)} runs of {plural(frame['cell'].nunique(), 'cell')}, a column per order of batches "
-        f"({plural(orders, 'column')} beside each tick). The winner is the candidate with the highest validation accuracy among "
-        f"{size} of one column, on average over all subsets of {size}. The standard deviation within a column is "
-        f"{listed(texts)} of training, in points (mean over columns)."
+        f"Each point is one run: {count(runs)} runs of {plural(frame['cell'].nunique(), 'cell')}, a column per order "
+        f"of batches ({plural(orders, 'column')} beside each tick). The winner is the candidate with the highest "
+        f"validation accuracy among {size} of one column, on average over all subsets of {size}. The standard "
+        f"deviation within a column is {listed(texts)} of training, in points (mean over columns)."
     )
 
 

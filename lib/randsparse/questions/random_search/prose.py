@@ -74,8 +74,8 @@ def _gain_sentence(found: SearchEvidence) -> str:
     return (
         f"It leads the mean of its subset by {points(first.loc[EARLY, 'mean'])} points of validation accuracy when it "
         f"is chosen and by {_points(gain)} points of test accuracy at the end, "
-        f"which is {share_text(share.value, *share.interval())} of what the best of the subset gains (n = {gain.n} networks, "
-        f"{gain.runs} runs, 95 % intervals)."
+        f"which is {share_text(share.value, *share.interval())} of what the best of the subset gains (n = {gain.n} "
+        f"networks, {gain.runs} runs, 95 % intervals)."
     )
 
 
