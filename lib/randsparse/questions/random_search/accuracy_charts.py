@@ -13,7 +13,7 @@ from randsparse.comparison.marks import GREY, RULE_COLOURS
 from randsparse.comparison.plots import MARKERS, PALETTE, Drawn, styled
 from randsparse.comparison.primary import claims_of
 from randsparse.questions.random_search.accuracies import DENSE, NODES, SEARCHED, SMALL, WEIGHTS
-from randsparse.questions.random_search.gain_charts import nothing_yet
+from randsparse.questions.random_search.gain_charts import arrows, nothing_yet
 from randsparse.questions.random_search.gains import POOLED
 from randsparse.questions.random_search.wording import count, interval, listed, phase_text, points
 
@@ -89,7 +89,8 @@ def draw_difference(frame: pd.DataFrame, whole: Estimate | None, phase: float, s
     names = list(frame["cell"])
     title = f"After {phase_text(phase)} of training, among {size}"
     figure, (ax,) = plots.panels([title], width=7.6, height=1 + 0.28 * len(names))
-    ax.set_xlim(*marks.edges_of(frame, -1.5 * margin, 1.5 * margin))
+    edges = marks.edges_of(frame, -1.5 * margin, 1.5 * margin)
+    ax.set_xlim(*edges)
     ax.axvspan(-margin, margin, color="#56B4E9", alpha=0.2, linewidth=0, label=f"within ±{claim.margin:g} points")
     ax.axvline(0, color=GREY, linewidth=0.8)
     look = {"color": PALETTE["searched"], "marker": MARKERS["searched"], "label": "searched − random"}
@@ -104,5 +105,6 @@ def draw_difference(frame: pd.DataFrame, whole: Estimate | None, phase: float, s
         f"{points(whole.value)} points, 90 % interval {interval(*decisive)} (thick), 95 % interval "
         f"{interval(*whole.interval())} (n = {whole.n} networks, {whole.runs} runs). Cells have simultaneous 95 % "
         f"intervals. Shaded: the margin of ±{claim.margin:g} points, inside which the 90 % interval has to lie."
+        f"{arrows(frame, edges)}"
     )
     return Drawn(figure, caption, frame)

@@ -105,7 +105,7 @@ def _gains_caption(frame: pd.DataFrame, size: int, edges: tuple[float, float]) -
         f"What the winner among {size} gains over the mean of its subset, mean over all subsets. Over all cells: "
         f"{listed(texts)} of training. The early gain is biased upwards, since the look that chose is the one that is "
         f"shown; the final gain is not. Bars: simultaneous 95 % intervals for cells, a 95 % interval for all cells "
-        f"(n = {count(pooled['n'])} networks, {count(pooled['runs'])} runs).{_cut(frame, edges)}"
+        f"(n = {count(pooled['n'])} networks, {count(pooled['runs'])} runs).{arrows(frame, edges)}"
     )
 
 
@@ -121,7 +121,7 @@ def draw_shares(frame: pd.DataFrame, size: int) -> Drawn:
     most = claims_of("02")[0].margin
     names = list(dict.fromkeys(frame["cell"]))
     figure, axes = _phases(frame, 1.0 + 0.28 * len(names))
-    edges = marks.edges_of(frame, 0.0, 1.0)
+    edges = marks.edges_of(frame, -1.0, 1.0)
     look = {"color": PALETTE["searched"], "marker": MARKERS["searched"], "label": "share that the winner keeps"}
     for ax, (_, rows) in zip(axes, frame.groupby("phase"), strict=True):
         ax.set_xlim(*edges)
@@ -140,7 +140,7 @@ def draw_shares(frame: pd.DataFrame, size: int) -> Drawn:
         f"The gain of the winner among {size} in final test accuracy, as a share of what the best of the subset gains: "
         f"over all cells {listed(texts)} of training. 0 is a blind choice, 1 one that always finds the best; the "
         f"claim is that less than {most:g} is left after 10 %. Bars: simultaneous 95 % intervals for cells, a 95 % "
-        f"interval for all cells (n = {count(pooled['n'])} networks, {count(pooled['runs'])} runs).{_cut(frame, edges)}"
+        f"interval for all cells (n = {count(pooled['n'])} networks, {count(pooled['runs'])} runs).{arrows(frame, edges)}"
     )
     return Drawn(figure, caption, frame)
 
@@ -208,7 +208,7 @@ def _rows_axis(ax: Axes, names: list[str], label: str) -> None:
         ax.axhline(names.index(POOLED) - 0.5, color=GREY, linewidth=0.6)
 
 
-def _cut(frame: pd.DataFrame, edges: tuple[float, float]) -> str:
-    """Return what arrows mean, where there are some."""
+def arrows(frame: pd.DataFrame, edges: tuple[float, float]) -> str:
+    """Return what the arrows of `marks.interval_rows` mean, where there are some."""
     cut = (frame["low"] < edges[0]) | (frame["high"] > edges[1])
     return " Arrows: the interval goes on beyond the panel." if cut.any() else ""
