@@ -82,7 +82,6 @@ MARKERS: dict[str, str] = {
     "str": ">",
     "edge-popup": "d",
 }
-STRUCTURES = {"weight": "Weights removed one by one", "node": "Whole nodes removed"}
 
 
 def use_style() -> None:
@@ -194,8 +193,7 @@ def _sign(figure: Figure, text: str) -> None:
     height = 0.17 / figure.get_figheight()
     if (layout := figure.get_layout_engine()) is not None and "rect" in layout.get():
         layout.set(rect=(0, height, 1, 1 - height))
-    small = {"fontsize": 5.5, "color": "#777777", "gid": "provenance"}
-    figure.text(0.995, 0.2 * height, text, ha="right", va="bottom", **small)
+    figure.text(0.995, 0.2 * height, text, ha="right", va="bottom", fontsize=5.5, color="#777777", gid="provenance")
 
 
 def caption(text: str) -> Markdown:
@@ -309,8 +307,8 @@ def legend(figure: Figure) -> None:
         for handle, label in zip(*ax.get_legend_handles_labels(), strict=True):
             entries.setdefault(label, handle)
     if entries:
-        labels = list(entries)
-        figure.legend(entries.values(), labels, loc="outside upper center", ncols=_columns(labels, figure))
+        names = list(entries)
+        figure.legend(entries.values(), names, loc="outside upper center", ncols=_columns(names, figure))
 
 
 def _columns(labels: list[str], figure: Figure) -> int:
