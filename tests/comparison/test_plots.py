@@ -14,72 +14,42 @@ import pytest
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from PIL import Image
 
-from randsparse.comparison import charts, design, marks, plots, saving, stats
+from randsparse.comparison import design, marks, plots, saving
 from randsparse.comparison.saving import Provenance
 from randsparse.errors import StudyError
-from randsparse.questions.random_search import charts as search_charts
 from randsparse.runs.config import RunConfig
 
 PROVENANCE = Provenance("tiny", "1a2b3c4d", "5e6f7a8b", 6, "0–2")
-SPARSITIES = (0.2, 0.8, 0.95)
-LABELS = ["structure", "sparsity", "arm", "replicate"]
-WEIGHT_RANDOM = "structure == 'weight' and arm == 'random'"
 
 
 def runs(seed: int = 0) -> pd.DataFrame:
-    """Return three replicates of each arm, structure and sparsity; dense ones stand in both structures."""
+    """Return three runs of two arms at each of four epochs."""
     noise = np.random.default_rng(seed)
     rows = [
-        (structure, sparsity, arm, replicate, 0.9 - 0.1 * sparsity + noise.normal(0, 0.005))
-        for structure in ("weight", "node")
-        for sparsity in (0.0, *SPARSITIES)
-        for arm in (("random", "searched") if sparsity else ("dense",))
-        for replicate in range(3)
+        (arm, epoch, 0.5 + 0.1 * epoch + noise.normal(0, 0.005))
+        for arm in ("random", "dense")
+        for epoch in range(1, 5)
+        for _ in range(3)
     ]
-    return pd.DataFrame(rows, columns=[*LABELS, "test_accuracy"])
+    return pd.DataFrame(rows, columns=["arm", "epoch", "val_accuracy"])
 
 
-def over_epochs(frame: pd.DataFrame) -> pd.DataFrame:
-    final = frame["test_accuracy"]
-    return pd.concat([frame.assign(epoch=epoch, val_accuracy=final * epoch / 4) for epoch in range(1, 5)])
+@plots.styled
+def draw(frame: pd.DataFrame):
+    """Draw a band per arm, with a legend above."""
+    figure, (ax,) = plots.panels(["Validation accuracy of each arm"])
+    marks.band(ax, frame, "epoch", "val_accuracy")
+    plots.percent(ax, "Validation accuracy")
+    plots.legend(figure)
+    return figure
 
 
-def candidates() -> pd.DataFrame:
-    frame = runs().query("arm == 'searched'")
-    final = frame["test_accuracy"]
-    return pd.concat(
-        [
-            frame.assign(early_epochs=epoch, early_val_accuracy=final * share, chosen=share == 0.7)
-            for epoch in (1, 2)
-            for share in (0.5, 0.6, 0.7)
-        ]
-    )
-
-
-def early() -> pd.DataFrame:
-    return runs().assign(early_val_accuracy=runs(1)["test_accuracy"])
-
-
-CHARTS = {
-    "accuracy": lambda: charts.accuracy_vs_sparsity(runs(), infeasible=[("node", 0.98, "searched")]),
-    "difference": lambda: charts.difference_vs_sparsity(stats.comparisons(runs())),
-    "curves": lambda: charts.learning_curves(over_epochs(runs()), early=1),
-    "candidates": lambda: search_charts.early_candidates(candidates(), over_epochs(runs())),
-    "early and final": lambda: search_charts.early_vs_final(early()),
-}
-
-
-def legend_texts(figure) -> list[str]:
-    return [text.get_text() for text in figure.legends[0].get_texts()]
-
-
-@pytest.mark.parametrize("chart", CHARTS)
-def test_the_same_data_give_the_same_bytes_in_any_style(chart, tmp_path):
-    saving.save(CHARTS[chart](), "a", tmp_path / "once", runs(), PROVENANCE)
+def test_the_same_data_give_the_same_bytes_in_any_style(tmp_path):
+    saving.save(draw(runs()), "a", tmp_path / "once", runs(), PROVENANCE)
     random.seed(1)
     np.random.seed(1)
     with plt.style.context("dark_background"):
-        saving.save(CHARTS[chart](), "a", tmp_path / "again", runs(), PROVENANCE)
+        saving.save(draw(runs()), "a", tmp_path / "again", runs(), PROVENANCE)
     for name in ("a.svg", "a.png", "a.csv"):
         assert (tmp_path / "once" / name).read_bytes() == (tmp_path / "again" / name).read_bytes()
     assert plt.get_fignums() == []
@@ -88,13 +58,12 @@ def test_the_same_data_give_the_same_bytes_in_any_style(chart, tmp_path):
 def test_rows_in_another_order_give_the_same_picture(tmp_path):
     shuffled = runs().sample(frac=1, random_state=0)
     for name, frame in (("a", runs()), ("b", shuffled)):
-        saving.save(charts.accuracy_vs_sparsity(frame), "f", tmp_path / name, runs(), PROVENANCE)
+        saving.save(draw(frame), "f", tmp_path / name, runs(), PROVENANCE)
     assert (tmp_path / "a" / "f.png").read_bytes() == (tmp_path / "b" / "f.png").read_bytes()
 
 
-@pytest.mark.parametrize("chart", CHARTS)
-def test_no_text_is_cut_off(chart, tmp_path):
-    figure = saving.save(CHARTS[chart](), "a", tmp_path, runs(), PROVENANCE)
+def test_no_text_is_cut_off(tmp_path):
+    figure = saving.save(draw(runs()), "a", tmp_path, runs(), PROVENANCE)
     FigureCanvasAgg(figure).draw()
     box = figure.get_tightbbox()
     width, height = figure.get_size_inches()
@@ -103,7 +72,7 @@ def test_no_text_is_cut_off(chart, tmp_path):
 
 
 def test_provenance_stands_in_the_margin_once_and_in_the_metadata(tmp_path):
-    figure = charts.accuracy_vs_sparsity(runs())
+    figure = draw(runs())
     for _ in range(2):
         saving.save(figure, "a", tmp_path, runs(), PROVENANCE)
     words = "tiny · parameters 1a2b3c4d · 6 runs 5e6f7a8b · seeds 0–2"
@@ -120,7 +89,7 @@ def test_provenance_stands_in_the_margin_once_and_in_the_metadata(tmp_path):
 
 def test_a_folder_that_cannot_be_made_is_one_clear_line(tmp_path):
     (tmp_path / "file").touch()
-    figure = charts.accuracy_vs_sparsity(runs())
+    figure = draw(runs())
     with pytest.raises(StudyError, match="file") as raised:
         saving.save(figure, "a", tmp_path / "file" / "figures", runs(), PROVENANCE)
     assert "\n" not in str(raised.value)
@@ -186,86 +155,13 @@ def test_band_draws_means_and_t_intervals_by_hand():
     assert drawn.loc[1, ["low", "high"]].isna().all()
 
 
-def test_accuracy_shows_means_runs_n_and_what_cannot_be_reached():
-    frame = runs()
-    lost = frame.query("arm == 'searched' and sparsity == 0.8 and structure == 'node'").index[0]
-    frame.loc[lost, "test_accuracy"] = np.nan
-    figure = charts.accuracy_vs_sparsity(frame, infeasible=[("node", 0.98, "searched")])
-    assert len(figure.axes) == 2
-    texts = ["dense (n = 3)", "random (n = 3)", "searched (n = 2–3)", "cannot be reached"]
-    assert legend_texts(figure) == texts
-    weight, node = figure.axes
-    means = frame.query(WEIGHT_RANDOM).groupby("sparsity")["test_accuracy"].mean()
-    line = next(each for each in weight.containers if each.get_label().startswith("random"))[0]
-    assert line.get_ydata() == pytest.approx(means.to_numpy())
-    crosses = [each for each in node.get_lines() if each.get_marker() == "x" and len(each.get_xdata())]
-    assert len(crosses) == 1 and crosses[0].get_xdata()[0] == pytest.approx(0.98, abs=0.002)
-    assert [text.get_text() for text in node.texts] == ["1 run without a result"]
-    assert [text.get_text() for text in weight.texts] == []
-
-
-def test_single_runs_have_no_interval():
-    figure = charts.accuracy_vs_sparsity(runs().query("replicate == 0"))
-    bars = [each for container in figure.axes[0].containers for each in container[2]]
-    assert len(bars) == 2 and not [segment for bar in bars for segment in bar.get_segments() if segment.size]
-
-
-def test_accuracy_by_another_sparsity_that_is_almost_one():
-    frame = runs().assign(removed=lambda frame: 1 - (1 - frame["sparsity"]) ** 2)
-    figure = charts.accuracy_vs_sparsity(frame, x="removed")
-    assert figure.axes[0].get_xlim()[1] < 0.999
-    assert "% of weights" in figure.axes[1].get_xlabel()
-    line = next(each for each in figure.axes[0].containers if each.get_label().startswith("random"))[0]
-    assert line.get_xdata() == pytest.approx([0.36, 0.96, 0.9975], abs=0.04)
-
-
-def test_differences_show_the_margin_the_verdict_and_n():
-    rows = stats.comparisons(runs())
-    rows["verdict"] = ["better", "worse", "equivalent", "inconclusive", "equivalent", "inconclusive"]
-    rows.loc[0, "n_baseline"] = 5
-    figure = charts.difference_vs_sparsity(rows, margin=0.02)
-    texts = ["within ±2 points", "better", "equivalent", "worse", "inconclusive"]
-    assert legend_texts(figure) == texts
-    assert [text.get_text() for text in figure.axes[0].texts] == ["n =", "3/5", "3", "3"]
-    hollow = next(each for each in figure.axes[1].containers if each.get_label() == "inconclusive")[0]
-    assert hollow.get_markerfacecolor() == "white"
-
-
-def test_differences_of_too_few_runs_keep_their_point():
-    rows = stats.comparisons(runs().query("replicate == 0"))
-    figure = charts.difference_vs_sparsity(rows)
-    assert legend_texts(figure) == ["within ±1 point", "inconclusive"]
-
-
-def test_learning_curves_have_dense_in_every_panel():
-    figure = charts.learning_curves(over_epochs(runs()), early=1)
-    assert len(figure.axes) == 6
-    for ax in figure.axes:
-        colours = {line.get_color() for line in ax.get_lines()}
-        assert {plots.PALETTE[arm] for arm in ("dense", "random", "searched")} <= colours
-    texts = ["dense (n = 3)", "random (n = 3)", "searched (n = 3)", "weeded out at epoch 1"]
-    assert legend_texts(figure) == texts
-
-
-def test_candidates_have_a_panel_a_phase_and_the_chosen_marked():
-    figure = search_charts.early_candidates(candidates(), over_epochs(runs()))
-    assert len(figure.axes) == 4
-    texts = ["candidate (3 populations of 3)", "chosen", "mean of random controls (n = 3)"]
-    assert legend_texts(figure) == texts
-    line = next(each for each in figure.axes[1].get_lines() if each.get_color() == plots.PALETTE["random"])
-    expected = runs().query(WEIGHT_RANDOM).groupby("sparsity")["test_accuracy"].mean() / 2
-    assert line.get_ydata() == pytest.approx(expected.to_numpy())
-
-
-@pytest.mark.parametrize("draw", [charts.accuracy_vs_sparsity, charts.learning_curves])
-def test_what_cannot_be_drawn_is_one_clear_line(draw):
-    frame = over_epochs(runs())
+def test_what_cannot_be_drawn_is_one_clear_line():
     with pytest.raises(StudyError, match="nothing to draw"):
-        draw(frame.iloc[:0])
+        plots.need(runs().iloc[:0], "arm")
     with pytest.raises(StudyError, match="unknown arm 'pruned': choose one of dense"):
-        draw(frame.assign(arm="pruned"))
+        plots.need(runs().assign(arm="pruned"), "arm")
     with pytest.raises(StudyError, match="unknown column 'structure'"):
-        draw(frame.drop(columns="structure"))
+        plots.need(runs(), "arm", "structure")
 
 
 def test_a_caption_is_markdown():

@@ -126,11 +126,6 @@ class Comparison:
         """Return all arms, with the network that each finished search chose as arm "searched"."""
         return [*self.singles(store), *(found(each, store) for each in self.searches)]
 
-    def after(self, early_epochs: int) -> Comparison:
-        """Return the comparison with those searches only that chose after `early_epochs` epochs."""
-        searches = tuple(each for each in self.searches if each.early_epochs == early_epochs)
-        return replace(self, searches=searches)
-
     def _unsearched(self, store: Store) -> list[RunConfig]:
         return [config for each in self.tunings for config in each.trials] + [arm.config for arm in self.singles(store)]
 

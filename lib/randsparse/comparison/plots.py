@@ -73,8 +73,6 @@ MARKERS: dict[str, str] = {
     "str": ">",
     "edge-popup": "d",
 }
-STRUCTURES = {"weight": "Weights removed one by one", "node": "Whole nodes removed"}
-REMOVED = {"weight": "weights", "node": "nodes in each layer"}
 
 
 def use_style() -> None:
@@ -214,8 +212,8 @@ def legend(figure: Figure) -> None:
         for handle, label in zip(*ax.get_legend_handles_labels(), strict=True):
             entries.setdefault(label, handle)
     if entries:
-        labels = list(entries)
-        figure.legend(entries.values(), labels, loc="outside upper center", ncols=_columns(labels, figure))
+        names = list(entries)
+        figure.legend(entries.values(), names, loc="outside upper center", ncols=_columns(names, figure))
 
 
 def _columns(labels: list[str], figure: Figure) -> int:

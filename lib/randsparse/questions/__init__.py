@@ -39,8 +39,8 @@ ROOMS = {
 }
 """The room of each notebook, a folder beside this file; a notebook that is not here asks no question of its own."""
 COMPARISONS = {
-    "02_random_search": "early_phases",
-    "03_sparsity_vs_accuracy": "comparison",
+    "02_random_search": "search",
+    "03_sparsity_vs_accuracy": "sparsities",
     "04_size": "sizes",
     "05_layerwise_density": "layers",
     "06_beyond_accuracy": "comparison",

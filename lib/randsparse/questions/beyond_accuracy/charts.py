@@ -17,7 +17,7 @@ from matplotlib.figure import Figure
 
 from randsparse.comparison import plots, stats
 from randsparse.comparison.marks import VERDICT_MARKERS, errors
-from randsparse.comparison.plots import MARKERS, PALETTE, STRUCTURES, styled
+from randsparse.comparison.plots import MARKERS, PALETTE, styled
 from randsparse.questions.beyond_accuracy.ood import SCORES
 from randsparse.questions.beyond_accuracy.verdicts import MEASURES
 
@@ -33,7 +33,7 @@ def points_of(frame: pd.DataFrame) -> list[Point]:
     """Return the structures and sparsities of the arms that are not dense; of the dense one if there is no other."""
     sparse = frame[frame["arm"] != "dense"]
     found = (sparse if len(sparse) else frame)[["structure", "sparsity"]].drop_duplicates()
-    order = list(STRUCTURES)
+    order = ("weight", "node")
     return sorted(found.itertuples(index=False, name=None), key=lambda point: (order.index(point[0]), point[1]))
 
 

@@ -1,78 +1,61 @@
-"""The runs of notebooks 02 and 03: random search beside its controls (Farahani 2024)."""
+"""The runs of notebooks 02 and 03: crossed candidates of a search, and what stands beside them (Farahani 2024)."""
 
 from __future__ import annotations
 
-from randsparse.comparison import search
-from randsparse.comparison.design import (
-    CONTROLS,
-    SEARCHED,
-    Comparison,
-    Infeasible,
-    Parameters,
-    Search,
-    base_config,
-    compare,
-    control_points,
-    join,
-    masked_points,
-)
-from randsparse.data import catalogue
-from randsparse.errors import unknown
-from randsparse.runs import feasibility
-from randsparse.runs.config import RunConfig
+from randsparse.comparison.campaign import Networks
+from randsparse.comparison.crossed import Crossed, cells_of, epoch_of
+from randsparse.comparison.design import Parameters
+from randsparse.errors import StudyError, require, unknown
 
-ARMS = (*CONTROLS, SEARCHED)
+SMALLEST = 2
+"""The fewest candidates among which a search can choose."""
 
 
-def comparison(parameters: Parameters) -> Comparison:
-    """Return the comparison of random search with its controls (Farahani 2024) at every structure and sparsity.
+def search(parameters: Parameters) -> Crossed:
+    """Return the cells of notebook 02: `candidates`, those of `others` (other networks), and `longer` training.
 
-    Arms: the dense parent; random networks, drawn outside the populations; small dense networks with as many weights
-    (structure "weight") or nodes per layer (structure "node"), with the parent's init scale and with their own;
-    networks that were searched. Raises StudyError for an arm that is none of ARMS.
+    Raises StudyError for an unknown cell, an early phase that is no part of the training, a search of fewer than two
+    candidates or of more than an order of batches has, and for longer training of no candidates.
     """
-    for name in parameters["arms"]:
-        if name not in ARMS:
-            raise unknown("arm", name, ARMS)
-    parts = []
-    for structure, sparsity, point in masked_points(parameters):
-        points = control_points(structure, sparsity, point, parameters["arms"])
-        parts.append(compare(points, parameters["seeds"]))
-        if SEARCHED in parameters["arms"]:
-            parts.append(_searches(structure, sparsity, point, parameters))
-    return join(parts)
+    design = cells_of(parameters, [*parameters["candidates"], *parameters["others"], *parameters["longer"]])
+    cells = {cell.name: cell for cell in design.networks}
+    searched = [cells[name] for name in (*parameters["candidates"], *parameters["others"])]
+    require(len(parameters["phases"]) > 0, "phases", parameters["phases"], "a list of shares of training")
+    for cell in searched:
+        for phase in parameters["phases"]:
+            epoch_of(phase, cell.point.epochs)
+        _check_size(parameters["size"], cell)
+    for name in parameters["longer"]:
+        candidates_of(cells[name], searched)
+    return design
 
 
-def early_phases(parameters: Parameters) -> Comparison:
-    """Return the searches of one set of populations with each early phase, beside random controls.
+def sparsities(parameters: Parameters) -> Crossed:
+    """Return the cells of notebook 03: `candidates`, and `controls`, whose networks have an order of batches each.
 
-    `early_phases` are fractions of training; the same candidates are looked at after each.
+    Raises StudyError as `search`, and for a pair in `pairs` that names no cell of these.
     """
-    epochs = base_config(parameters).epochs
-    parts = [
-        comparison({**parameters, "early_epochs": max(1, round(phase * epochs)), "keep": 1})
-        for phase in parameters["early_phases"]
-    ]
-    searches = tuple(each for part in parts for each in part.searches)
-    return Comparison(parts[0].arms, searches, parts[0].infeasible)
+    design = cells_of(parameters, [*parameters["candidates"], *parameters["controls"]])
+    cells = {cell.name: cell for cell in design.networks}
+    for name in parameters["candidates"]:
+        epoch_of(parameters["phase"], cells[name].point.epochs)
+        _check_size(parameters["size"], cells[name])
+    for pair in parameters["pairs"]:
+        require(len(pair) == 2, "pair", pair, "two cells")
+        for name in pair:
+            if name not in cells:
+                raise unknown("cell", name, cells)
+    return design
 
 
-def _searches(structure: str, sparsity: float, point: RunConfig, parameters: Parameters) -> Comparison:
-    """Return the searches of all populations at a point."""
-    if reason := feasibility.infeasible(point, *catalogue.shape(point.dataset)):
-        return Comparison((), (), (Infeasible(SEARCHED, structure, sparsity, reason, point.model),))
-    found = [_search(point, structure, sparsity, index, parameters) for index in range(parameters["populations"])]
-    return Comparison((), tuple(found), ())
+def candidates_of(longer: Networks, cells: list[Networks]) -> Networks:
+    """Return the cell of the same networks trained for fewer epochs; raises StudyError where there is none."""
+    for cell in cells:
+        if cell.point.epochs < longer.point.epochs and cell.point == longer.point.replace(epochs=cell.point.epochs):
+            return cell
+    raise StudyError(f"{longer.name}: no cell of candidates has the same networks with fewer epochs")
 
 
-def _search(point: RunConfig, structure: str, sparsity: float, index: int, parameters: Parameters) -> Search:
-    """Return the search of population `index`; it shares the data order of random control `index`."""
-    size, epochs = parameters["population_size"], point.epochs
-    if rate := parameters.get("halving_rate", 0):
-        rounds = search.halving(parameters["early_epochs"], size, rate)
-    else:
-        rounds = search.one_round(parameters["early_epochs"], parameters["keep"])
-    search.check_rounds(rounds, size, epochs)
-    base = point.replace(data_seed=index, init_seed=index)
-    candidates = search.population(base, index, size, parameters["vary"])
-    return Search(structure, sparsity, index, tuple(candidates), rounds)
+def _check_size(size: int, cell: Networks) -> None:
+    most = cell.networks - 1
+    require(SMALLEST <= size <= most, "size", size, f"from {SMALLEST} to {most} of the {cell.networks} networks")

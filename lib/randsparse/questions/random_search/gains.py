@@ -1,0 +1,152 @@
+"""What a search gains, early and late: frames of notebook 02, from the curves of crossed candidates.
+
+A search picks the best of `size` candidates that share their order of batches, by validation accuracy after an early
+phase. Every subset of that size counts once. Gains are differences of accuracy, as fractions.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from functools import partial
+
+import numpy as np
+import pandas as pd
+
+from randsparse.comparison.candidates import Early, looks
+from randsparse.comparison.crossed import epoch_of
+from randsparse.comparison.inference.estimate import Estimate
+from randsparse.comparison.inference.search_value import best_gain, by_cell, search_gain, share_of_oracle
+from randsparse.comparison.inference.simultaneous import simultaneous_intervals
+from randsparse.comparison.inference.subsets import win_probabilities
+
+POOLED = "all cells"
+EARLY, FINAL, BEST = "early", "final", "best"
+ESTIMATE = ["cell", "mean", "low", "high", "n", "runs"]
+
+Statistic = Callable[[Sequence[Sequence[np.ndarray]]], Estimate]
+
+
+def only(frame: pd.DataFrame, cells: Iterable[str]) -> pd.DataFrame:
+    """Return the rows of some cells, cell by cell in the order that is given."""
+    return pd.concat([frame[:0], *(frame[frame["cell"] == cell] for cell in cells)])
+
+
+def gains(curves: pd.DataFrame, phases: Iterable[float], size: int) -> pd.DataFrame:
+    """Return what the winners gain over the mean of their subsets, by early phase and cell, and over all cells.
+
+    Args:
+        curves: as from `candidates.curves`, of the candidates alone.
+        phases: shares of training.
+
+    Columns phase, measured, then those of ESTIMATE: `early` is validation accuracy after the phase (biased upwards:
+    that look chose), `final` is test accuracy, and `best` what the best of the subset gains in it. Intervals of cells
+    are simultaneous 95 % intervals, that of POOLED is a 95 % interval.
+    """
+    found = []
+    for phase in phases:
+        cells = looks(curves, phase)
+        own = {
+            EARLY: estimates([each._replace(final=each.early) for each in cells], partial(search_gain, size=size)),
+            FINAL: estimates(cells, partial(search_gain, size=size)),
+            BEST: estimates(cells, partial(best_gain, size=size)),
+        }
+        found += [rows.assign(phase=phase, measured=measured) for measured, rows in own.items()]
+    return _joined(found, ["phase", "measured"])
+
+
+def shares(curves: pd.DataFrame, phases: Iterable[float], size: int) -> pd.DataFrame:
+    """Return the share of the oracle's gain that the winners keep, by early phase and cell, and over all cells.
+
+    Columns phase, then those of ESTIMATE; a limit is infinite where the oracle's gain could be 0.
+    """
+    found = [
+        estimates(looks(curves, phase), partial(share_of_oracle, size=size)).assign(phase=phase) for phase in phases
+    ]
+    return _joined(found, ["phase"])
+
+
+def leads(curves: pd.DataFrame, phases: Iterable[float], size: int) -> pd.DataFrame:
+    """Return how far winners lie above the mean of their subsets in validation accuracy, epoch by epoch.
+
+    Columns phase, chosen (the epoch of the choice), epoch (from there on), then those of ESTIMATE.
+    """
+    found = []
+    for phase in phases:
+        for epoch, then in _from_choice(curves, phase):
+            rows = estimates(looks(then, phase, final="then"), partial(search_gain, size=size))
+            found.append(rows.assign(phase=phase, epoch=epoch))
+    return _joined(found, ["phase", "epoch"])
+
+
+def mean_leads(curves: pd.DataFrame, phases: Iterable[float], size: int) -> pd.DataFrame:
+    """Return the mean lead over the epochs after the choice: the area between the two curves per epoch.
+
+    Columns phase, epochs (how many there are), then those of ESTIMATE.
+    """
+    found = []
+    for phase in phases:
+        rows = estimates(looks_at_mean(curves, phase), partial(search_gain, size=size))
+        epochs = curves.loc[curves["epoch"] > _choices(curves, phase), "epoch"].nunique()
+        found.append(rows.assign(phase=phase, epochs=epochs))
+    return _joined(found, ["phase", "epochs"])
+
+
+def looks_at_mean(curves: pd.DataFrame, phase: float) -> list[Early]:
+    """Return each cell as a search sees it, with the mean validation accuracy after the choice as final."""
+    after = curves[curves["epoch"] > _choices(curves, phase)]
+    mean = curves["key"].map(after.groupby("key")["val_accuracy"].mean())
+    return looks(curves.assign(mean=mean), phase, final="mean")
+
+
+def looked_at(curves: pd.DataFrame, phases: Iterable[float], size: int) -> pd.DataFrame:
+    """Return one row per candidate and early phase: its validation accuracy then, and how often it is the winner.
+
+    Columns phase, epoch, cell, network, order, val_accuracy, wins (the share of the subsets of `size` that it wins; nan
+    in an order of batches with fewer candidates).
+    """
+    rows = []
+    for phase in phases:
+        for cell in looks(curves, phase):
+            enough = np.isfinite(cell.early).sum(axis=0) >= size
+            wins = np.full_like(cell.early, np.nan)
+            if enough.any():
+                wins[:, enough] = win_probabilities(cell.early[:, enough], size)
+            epoch = epoch_of(phase, int(curves.loc[curves["cell"] == cell.cell, "epoch"].max()))
+            rows += [
+                (phase, epoch, cell.cell, network, order, cell.early[network, order], wins[network, order])
+                for network, order in zip(*np.nonzero(np.isfinite(cell.early)), strict=True)
+            ]
+    return pd.DataFrame(rows, columns=["phase", "epoch", "cell", "network", "order", "val_accuracy", "wins"])
+
+
+def estimates(cells: Sequence[Early], statistic: Statistic) -> pd.DataFrame:
+    """Return a statistic of each cell with simultaneous 95 % intervals, then over all cells with a 95 % interval.
+
+    A cell with too few runs has no row, and without any cell there is none.
+    """
+    pairs = [(each.early, each.final) for each in cells]
+    own = [(cell.cell, found) for cell, found in zip(cells, by_cell(statistic, pairs), strict=True) if found]
+    if not own:
+        return pd.DataFrame(columns=ESTIMATE)
+    limits = simultaneous_intervals([found for _, found in own])
+    whole = statistic(pairs)
+    rows = [(name, found.value, *ends, found.n, found.runs) for (name, found), ends in zip(own, limits, strict=True)]
+    return pd.DataFrame([*rows, (POOLED, whole.value, *whole.interval(), whole.n, whole.runs)], columns=ESTIMATE)
+
+
+def _choices(curves: pd.DataFrame, phase: float) -> pd.Series:
+    """Return for each row the epoch after which its cell is looked at."""
+    return curves.groupby("cell")["epoch"].transform("max").map(lambda last: epoch_of(phase, int(last)))
+
+
+def _from_choice(curves: pd.DataFrame, phase: float) -> Iterator[tuple[int, pd.DataFrame]]:
+    """Yield each epoch from the choice on, with the curves and a column `then`: validation accuracy at that epoch."""
+    epochs = curves.loc[curves["epoch"] >= _choices(curves, phase), "epoch"]
+    for epoch in sorted(epochs.unique()):
+        at = curves[curves["epoch"] == epoch].set_index("key")["val_accuracy"]
+        yield int(epoch), curves.assign(then=curves["key"].map(at))
+
+
+def _joined(found: list[pd.DataFrame], columns: list[str]) -> pd.DataFrame:
+    names = [*columns, *ESTIMATE]
+    return pd.concat(found, ignore_index=True)[names] if found else pd.DataFrame(columns=names)

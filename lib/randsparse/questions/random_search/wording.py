@@ -1,0 +1,65 @@
+"""Numbers in the words of notebooks 02 and 03: points, intervals, shares, counts, lists."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Mapping, Sequence
+
+import pandas as pd
+
+from randsparse.comparison.plots import count_text
+
+
+def points(fraction: float, signed: bool = True) -> str:
+    """Return a fraction in percentage points: .0031 is "+0.31"; what rounds to 0 has no sign."""
+    text = f"{abs(100 * fraction):.2f}"
+    if not signed or float(text) == 0:
+        return text
+    return ("−" if fraction < 0 else "+") + text
+
+
+def interval(low: float, high: float) -> str:
+    """Return limits in percentage points: "[−0.10, +0.45]"."""
+    return f"[{points(low)}, {points(high)}]"
+
+
+def share_text(value: float, low: float, high: float) -> str:
+    """Return a share with its limits: "0.12 [−0.20, 0.43]"; unbounded limits are said in words."""
+    if not (math.isfinite(low) and math.isfinite(high)):
+        return f"{_plain(value)} [no limits]"
+    return f"{_plain(value)} [{_plain(low)}, {_plain(high)}]"
+
+
+def phase_text(share: float) -> str:
+    """Return a share of training in percent: "10 %"."""
+    return f"{100 * share:g} %"
+
+
+def count(numbers: Iterable[int]) -> str:
+    """Return "40", or "38–40" where numbers differ."""
+    return count_text(map(int, numbers)).removeprefix("n = ")
+
+
+def listed(texts: Sequence[str]) -> str:
+    """Return "a", "a and b", or "a, b and c"."""
+    return " and ".join(filter(None, [", ".join(texts[:-1]), texts[-1]])) if texts else ""
+
+
+def named(cells: Sequence[str]) -> str:
+    """Return names of cells in italics, since they may have commas: "*a* and *b, c*"."""
+    return listed([f"*{cell}*" for cell in cells])
+
+
+def plural(number: int, noun: str) -> str:
+    """Return "1 cell", "5 cells"."""
+    return f"{number} {noun}{'' if number == 1 else 's'}"
+
+
+def in_percent(frame: pd.DataFrame, names: Mapping[str, str]) -> pd.DataFrame:
+    """Return a frame with some columns of fractions in percent (or points), renamed, and all others as they are."""
+    return frame.assign(**{name: 100 * frame[name].astype(float) for name in names}).rename(columns=dict(names))
+
+
+def _plain(value: float) -> str:
+    text = f"{value:.2f}"
+    return ("0.00" if float(text) == 0 else text).replace("-", "−")
