@@ -1,0 +1,1 @@
+"""Inference for crossed candidates: gains of search, correlations, variance components, pooled differences, power."""

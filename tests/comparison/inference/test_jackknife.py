@@ -1,0 +1,106 @@
+"""The jackknife and the intervals of estimates, against textbook formulas."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pytest
+from scipy import stats
+
+from randsparse.comparison.inference.estimate import Estimate, Ratio, Transformed
+from randsparse.comparison.inference.jackknife import jackknife, present
+from randsparse.errors import StudyError
+
+
+def mean_of(array):
+    return [np.nanmean(array, axis=(0, 1))]
+
+
+def test_the_jackknife_of_a_mean_is_its_standard_error():
+    values = np.random.default_rng(0).normal(size=(8, 2))
+    estimate = jackknife([(values,)], mean_of).estimate()
+    of_networks = values.mean(axis=1)  # the two orders of a network are not independent
+    assert estimate.value == pytest.approx(values.mean())
+    assert estimate.error == pytest.approx(stats.sem(of_networks))
+    assert (estimate.df, estimate.n, estimate.runs) == (pytest.approx(7), 8, 16)
+    assert estimate.interval(0.9) == pytest.approx(stats.t.interval(0.9, 7, of_networks.mean(), stats.sem(of_networks)))
+
+
+def test_cells_add_their_variances_and_satterthwaite_counts_their_df():
+    generator = np.random.default_rng(1)
+    a, b = generator.normal(size=(8, 1)), generator.normal(0, 5, size=(5, 1))
+    estimate = jackknife([(a,), (b,)], mean_of).estimate()
+    variances = a.var(ddof=1) / 8, b.var(ddof=1) / 5
+    assert estimate.value == pytest.approx((a.mean() + b.mean()) / 2)
+    assert estimate.error == pytest.approx(math.sqrt(sum(variances)) / 2)
+    assert estimate.df == pytest.approx(sum(variances) ** 2 / (variances[0] ** 2 / 7 + variances[1] ** 2 / 4))
+    assert estimate.df == pytest.approx(stats.ttest_ind(a[:, 0], b[:, 0], equal_var=False).df)
+
+
+def test_the_covariance_of_several_numbers():
+    x, y = np.random.default_rng(2).normal(size=(2, 6, 1))
+    found = jackknife([(x, y)], lambda x, y: [x.mean((0, 1)), y.mean((0, 1))])
+    assert found.covariance == pytest.approx(np.cov(x[:, 0], y[:, 0]) / 6)
+    assert found.estimate((1, -1)).error == pytest.approx(stats.sem(x - y)[0])
+
+
+def test_fieller_by_hand():
+    # a ratio of 2 / 4 with independent errors of 1 and t(df) of about 2: (8 +- sqrt(64 - 12 * 0)) / 12 for t = 2
+    ratio = Ratio(0.5, 0.28, math.inf, 9, 9, 2.0, 4.0, np.eye(2))
+    level = 2 * stats.norm.cdf(2) - 1
+    assert ratio.interval(level) == pytest.approx((0, 8 / 6))
+    assert ratio.bounded
+    low, high = ratio.interval(0.8)
+    t = stats.norm.ppf(0.9)
+    for limit in (low, high):  # at each limit, numerator - limit * denominator lies t standard errors from 0
+        assert abs(2 - limit * 4) == pytest.approx(t * math.sqrt(1 + limit**2))
+
+
+def test_a_ratio_whose_denominator_may_be_zero_has_no_limits():
+    ratio = Ratio(2.0, 1.0, 10, 9, 9, 2.0, 1.0, np.eye(2))
+    assert ratio.interval() == (-math.inf, math.inf)
+    assert not ratio.bounded
+
+
+def test_the_ratio_of_a_jackknife():
+    x = np.random.default_rng(3).normal(10, 1, size=(9, 1))
+    ratio = jackknife([(x, 4 * x)], lambda x, y: [x.mean((0, 1)), y.mean((0, 1))]).ratio()
+    assert ratio.value == pytest.approx(0.25)
+    assert not ratio.varies
+    assert (ratio.low, ratio.high) == pytest.approx((0.25, 0.25))
+
+
+def test_one_sided_limits_and_those_on_another_scale():
+    estimate = Estimate(1.0, 0.5, 7, 8, 16)
+    assert (estimate.lower(), estimate.upper()) == pytest.approx(estimate.interval(0.9))
+    assert estimate.upper() == pytest.approx(1 + 0.5 * 1.894579)
+    assert (estimate.low, estimate.high) == pytest.approx((1 - 0.5 * 2.364624, 1 + 0.5 * 2.364624))
+    on_z = Transformed(math.tanh(1), 0.2, 7, 8, 16, 1.0, 0.5, np.tanh)
+    assert (on_z.low, on_z.high) == pytest.approx((math.tanh(estimate.low), math.tanh(estimate.high)))
+    assert on_z.high < 1
+
+
+def test_missing_runs_and_networks_do_not_count():
+    x, y = np.random.default_rng(4).normal(size=(2, 6, 2))
+    x[0, 0] = y[0, 1] = np.nan  # network 0 has no run that both have
+    x[1, 1] = np.nan
+    seen_x, seen_y = present((x, y))
+    assert seen_x.shape == (5, 2)
+    assert np.isnan([seen_x[0, 1], seen_y[0, 1]]).all()
+    estimate = jackknife([(x, y)], lambda x, y: mean_of(y)).estimate()
+    assert (estimate.n, estimate.runs) == (5, 9)
+    assert estimate.value == pytest.approx((y[1:].sum() - y[1, 1]) / 9)
+
+
+def test_a_short_column_is_left_out():
+    x = np.arange(12.0).reshape(6, 2)
+    x[3:, 1] = np.nan
+    assert present((x,), fewest=4)[0].tolist() == [[0], [2], [4], [6], [8], [10]]
+
+
+def test_two_networks_are_refused():
+    with pytest.raises(StudyError, match=r"cells of \[8, 2\] networks: each must have at least 3"):
+        jackknife([(np.ones((8, 2)),), (np.ones((2, 2)),)], mean_of)
+    with pytest.raises(StudyError, match="one shape"):
+        present((np.ones((8, 2)), np.ones((8, 1))))

@@ -1,0 +1,81 @@
+"""The share of the oracle's gain and the gain of search, on planted cells."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pytest
+
+from randsparse.comparison.inference.search_value import best_gain, by_cell, search_gain, share_of_oracle
+from randsparse.comparison.inference.subsets import oracle_gain, winner_gain
+from randsparse.errors import StudyError
+
+
+def planted(r, spread=1.0, networks=40, orders=2, seed=0):
+    """Return a cell whose early and final values correlate by r within each order."""
+    generator = np.random.default_rng(seed)
+    early, noise = generator.normal(size=(2, networks, orders))
+    of_order = 10 * generator.normal(size=(2, orders))
+    return 5 * early + of_order[0], spread * (r * early + math.sqrt(1 - r**2) * noise) + of_order[1]
+
+
+@pytest.mark.parametrize("r", [-0.5, 0.0, 0.5, 0.9])
+def test_the_share_is_the_correlation_for_normal_values(r):
+    share = share_of_oracle([planted(r, spread, seed=seed) for seed, spread in enumerate((0.3, 1, 2))], 4)
+    assert share.value == pytest.approx(r, abs=0.15)
+    assert share.low < r < share.high
+    assert (share.n, share.runs) == (120, 240)
+
+
+def test_an_early_value_that_orders_perfectly_has_all_of_the_gain():
+    _, final = planted(0)
+    assert share_of_oracle([(final, final)], 4).value == pytest.approx(1)
+    assert share_of_oracle([(-final, final)], 4).value < -0.8
+    assert search_gain([(final, final)], 4) == best_gain([(np.zeros_like(final), final)], 4)
+
+
+def test_the_share_sums_over_cells_and_columns_and_the_gain_averages():
+    cells = [planted(0.5, 1, networks=8), planted(0.5, 3, networks=8, orders=1, seed=1)]
+    won = [winner_gain(early, final, 3) for early, final in cells]
+    best = [oracle_gain(final, 3) for _, final in cells]
+    assert share_of_oracle(cells, 3).value == pytest.approx(sum(map(np.sum, won)) / sum(map(np.sum, best)))
+    assert search_gain(cells, 3).value == pytest.approx((won[0].mean() + won[1].mean()) / 2)
+    assert best_gain(cells, 3).value == pytest.approx((best[0].mean() + best[1].mean()) / 2)
+
+
+def test_the_unit_is_that_of_final_and_an_order_has_no_effect():
+    early, final = planted(0.7)
+    gain, share = search_gain([(early, final)], 4), share_of_oracle([(early, final)], 4)
+    hundredfold = (early, 100 * final + [5, -5])
+    assert search_gain([hundredfold], 4).value == pytest.approx(100 * gain.value)
+    assert search_gain([hundredfold], 4).error == pytest.approx(100 * gain.error)
+    assert share_of_oracle([hundredfold], 4).interval() == pytest.approx(share.interval())
+
+
+def test_an_incomplete_cell_counts_with_the_columns_that_are_long_enough():
+    early, final = planted(0.5, networks=8)
+    final[4:, 1] = np.nan
+    gain = search_gain([(early, final)], 4)
+    assert gain == search_gain([(early[:, :1], final[:, :1])], 4)
+    assert (gain.n, gain.runs) == (8, 8)
+    empty = np.full((8, 2), np.nan)
+    assert search_gain([(early, final), (empty, empty)], 4) == gain
+    assert by_cell(search_gain, [(early, final), (empty, empty)], 4) == [gain, None]
+
+
+def test_no_column_that_is_long_enough_is_refused():
+    early, final = planted(0.5, networks=4)
+    with pytest.raises(StudyError, match="no order of batches has 5 networks"):
+        share_of_oracle([(early, final)], 4)
+
+
+def test_equal_final_values_have_no_share_and_no_spread():
+    early, final = planted(0.5, networks=8)
+    share = share_of_oracle([(early, 0 * final + 0.7)], 4)
+    assert math.isnan(share.value)
+    assert share.interval() == (-math.inf, math.inf)
+    assert not share.varies
+    gain = search_gain([(early, 0 * final + 0.7)], 4)
+    assert gain.value == 0
+    assert not gain.varies
