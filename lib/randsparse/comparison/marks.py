@@ -209,3 +209,43 @@ def rho_text(found: stats.Correlation) -> str:
         return f"ρ undefined, n = {found.n}"
     interval = f" [{found.low:.2f}, {found.high:.2f}]" if np.isfinite(found.low) else ""
     return f"ρ = {found.rho:.2f}{interval}, n = {found.n}".replace("-", "−")
+
+
+def edges_of(rows: pd.DataFrame, *always: float) -> tuple[float, float]:
+    """Return the limits of an axis that shows all means, `always`, and intervals unless they are very wide.
+
+    Intervals may take the range of means and `always` once more on each side; `interval_rows` cuts the others.
+    """
+    values = [*rows["mean"].dropna(), *always]
+    room = max(values) - min(values) or 1.0
+    ends = rows[["low", "high"]].replace([np.inf, -np.inf], np.nan)
+    low = np.nanmax([np.nanmin([ends["low"].min(), *values]), min(values) - room])
+    high = np.nanmin([np.nanmax([ends["high"].max(), *values]), max(values) + room])
+    return float(low - 0.04 * (high - low)), float(high + 0.04 * (high - low))
+
+
+def interval_rows(ax: Axes, rows: pd.DataFrame, places: Sequence[float], look: Mapping[str, Any]) -> None:
+    """Draw means with their intervals across, one below the other; an interval that leaves the axis ends in an arrow.
+
+    Args:
+        ax: with its limits set, see `edges_of`.
+        rows: mean, low and high; without limits there is no interval.
+        places: where each row stands on the y axis.
+        look: colour, marker and label, as errorbar takes them.
+    """
+    left, right = ax.get_xlim()
+    low, high = rows["low"].clip(lower=left), rows["high"].clip(upper=right)
+    bars = np.stack([rows["mean"] - low, high - rows["mean"]])
+    ax.errorbar(rows["mean"], places, xerr=bars, linestyle="none", **{"elinewidth": 1.2, "capsize": 0} | look)
+    for edge, marker, cut in ((left, "<", rows["low"] < left), (right, ">", rows["high"] > right)):
+        if cut.any():  # an empty line that is not clipped has no place, which upsets the layout
+            at = np.asarray(places)[cut.to_numpy()]
+            ax.plot([edge] * len(at), at, marker, color=look["color"], markersize=4, clip_on=False)
+
+
+def forest_axis(ax: Axes, names: Sequence[str], label: str) -> None:
+    """Name the rows of a forest, the first one on top, in the first panel of a row of panels alone."""
+    ax.set_yticks(range(len(names)), names if ax.get_subplotspec().is_first_col() else [""] * len(names))
+    ax.set_ylim(len(names) - 0.4, -0.6)
+    ax.set_xlabel(label)
+    ax.grid(axis="y", visible=False)
