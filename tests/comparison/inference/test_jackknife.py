@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from randsparse.comparison.inference.estimate import Estimate, Ratio, Transformed
+from randsparse.comparison.inference.estimate import Estimate, Transformed
 from randsparse.comparison.inference.jackknife import jackknife, present
 from randsparse.errors import StudyError
 
@@ -43,32 +43,6 @@ def test_the_covariance_of_several_numbers():
     found = jackknife([(x, y)], lambda x, y: [x.mean((0, 1)), y.mean((0, 1))])
     assert found.covariance == pytest.approx(np.cov(x[:, 0], y[:, 0]) / 6)
     assert found.estimate((1, -1)).error == pytest.approx(stats.sem(x - y)[0])
-
-
-def test_fieller_by_hand():
-    # a ratio of 2 / 4 with independent errors of 1 and t(df) of about 2: (8 +- sqrt(64 - 12 * 0)) / 12 for t = 2
-    ratio = Ratio(0.5, 0.28, math.inf, 9, 9, 2.0, 4.0, np.eye(2))
-    level = 2 * stats.norm.cdf(2) - 1
-    assert ratio.interval(level) == pytest.approx((0, 8 / 6))
-    assert ratio.bounded
-    low, high = ratio.interval(0.8)
-    t = stats.norm.ppf(0.9)
-    for limit in (low, high):  # at each limit, numerator - limit * denominator lies t standard errors from 0
-        assert abs(2 - limit * 4) == pytest.approx(t * math.sqrt(1 + limit**2))
-
-
-def test_a_ratio_whose_denominator_may_be_zero_has_no_limits():
-    ratio = Ratio(2.0, 1.0, 10, 9, 9, 2.0, 1.0, np.eye(2))
-    assert ratio.interval() == (-math.inf, math.inf)
-    assert not ratio.bounded
-
-
-def test_the_ratio_of_a_jackknife():
-    x = np.random.default_rng(3).normal(10, 1, size=(9, 1))
-    ratio = jackknife([(x, 4 * x)], lambda x, y: [x.mean((0, 1)), y.mean((0, 1))]).ratio()
-    assert ratio.value == pytest.approx(0.25)
-    assert not ratio.varies
-    assert (ratio.low, ratio.high) == pytest.approx((0.25, 0.25))
 
 
 def test_one_sided_limits_and_those_on_another_scale():

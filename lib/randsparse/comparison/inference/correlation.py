@@ -10,15 +10,13 @@ from collections.abc import Callable, Sequence
 import numpy as np
 from numpy.typing import ArrayLike
 
-from randsparse.comparison.inference.estimate import Estimate, Transformed
+from randsparse.comparison.inference.estimate import ALMOST_ONE, Estimate, Transformed
 from randsparse.comparison.inference.jackknife import jackknife
 from randsparse.comparison.inference.search_value import usable
 from randsparse.comparison.inference.subsets import centred, counts
 from randsparse.errors import unknown
 
 FEWEST = 4
-ALMOST_ONE = 1 - 1e-9
-"""The largest correlation that Fisher's z is taken of."""
 
 
 def _ranks(values: np.ndarray) -> np.ndarray:

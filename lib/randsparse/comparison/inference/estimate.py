@@ -6,10 +6,12 @@ import math
 from collections.abc import Callable
 from dataclasses import dataclass
 
-import numpy as np
 from scipy.stats import t as student
 
 from randsparse.errors import require
+
+ALMOST_ONE = 1 - 1e-9
+"""The largest correlation that Fisher's z is taken of."""
 
 
 @dataclass(frozen=True)
@@ -75,31 +77,3 @@ class Transformed(Estimate):
     def interval(self, level: float = 0.95) -> tuple[float, float]:
         half = self.quantile(level) * self.scaled_error
         return float(self.back(self.scaled - half)), float(self.back(self.scaled + half))
-
-
-@dataclass(frozen=True)
-class Ratio(Estimate):
-    """A ratio of two sums with Fieller's interval, whose limits are infinite where the lower sum could be 0.
-
-    Source: Fieller, "Some problems in interval estimation" (1954): all ratios q for which numerator - q denominator
-    does not differ from 0. Where this set is no interval, the limits are -inf and inf.
-    """
-
-    numerator: float
-    denominator: float
-    covariance: np.ndarray
-
-    def interval(self, level: float = 0.95) -> tuple[float, float]:
-        square = self.quantile(level) ** 2
-        a = self.denominator**2 - square * self.covariance[1, 1]
-        b = self.numerator * self.denominator - square * self.covariance[0, 1]
-        c = self.numerator**2 - square * self.covariance[0, 0]
-        if not a > 0 or math.isnan(b):
-            return -math.inf, math.inf
-        half = math.sqrt(max(b * b - a * c, 0.0))
-        return (b - half) / a, (b + half) / a
-
-    @property
-    def bounded(self) -> bool:
-        """Return whether the 95 % interval has finite limits."""
-        return math.isfinite(self.low) and math.isfinite(self.high)

@@ -13,7 +13,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike
 
-from randsparse.comparison.inference.estimate import Estimate, Ratio
+from randsparse.comparison.inference.estimate import Estimate
 from randsparse.errors import StudyError
 
 FEWEST = 3
@@ -25,10 +25,11 @@ Combine = Callable[[np.ndarray], np.ndarray]
 
 
 class Jackknifed(NamedTuple):
-    """A statistic of k numbers: its value (k), and per cell its covariance (cells, k, k) and networks (cells)."""
+    """A statistic of k numbers: its value (k); per cell its covariance (cells, k, k), degrees of freedom and networks."""
 
     value: np.ndarray
     covariances: np.ndarray
+    dfs: np.ndarray
     networks: np.ndarray
     runs: int
 
@@ -40,14 +41,14 @@ class Jackknifed(NamedTuple):
     def df(self, weights: ArrayLike) -> float:
         """Return Satterthwaite's degrees of freedom of a weighted sum of the k numbers.
 
-        A cell counts with its networks - 1. Their plain sum would be right only where all cells have the same spread:
-        one noisy cell then makes intervals too short. Without any variance the sum is returned.
+        The plain sum over cells would be right only where all have the same spread: one noisy cell then makes intervals
+        too short. Without any variance the sum is returned.
         """
         weights = np.asarray(weights, dtype=np.float64)
         variances = np.einsum("i,cij,j->c", weights, self.covariances, weights)
         if not variances.sum() > 0:
-            return float((self.networks - 1).sum())
-        return float(variances.sum() ** 2 / (variances**2 / (self.networks - 1)).sum())
+            return float(self.dfs.sum())
+        return float(variances.sum() ** 2 / (variances**2 / self.dfs).sum())
 
     def estimate(self, weights: ArrayLike = (1.0,)) -> Estimate:
         """Return the weighted sum of the k numbers as an estimate."""
@@ -55,15 +56,6 @@ class Jackknifed(NamedTuple):
         error = np.sqrt(max(weights @ self.covariance @ weights, 0.0))
         networks = int(self.networks.sum())
         return Estimate(float(weights @ self.value), float(error), self.df(weights), networks, self.runs)
-
-    def ratio(self) -> Ratio:
-        """Return the first of two numbers over the second; nan with infinite limits where the second is 0."""
-        numerator, denominator = map(float, self.value)
-        value = numerator / denominator if denominator else np.nan
-        weights = np.array([1.0, -value if denominator else 0.0])
-        error = np.sqrt(max(weights @ self.covariance @ weights, 0.0)) / abs(denominator) if denominator else np.nan
-        found = (value, float(error), self.df(weights), int(self.networks.sum()), self.runs)
-        return Ratio(*found, numerator, denominator, self.covariance)
 
 
 def jackknife(cells: Sequence[Sequence[ArrayLike]], part: Part, combine: Combine | None = None) -> Jackknifed:
@@ -97,7 +89,7 @@ def jackknife(cells: Sequence[Sequence[ArrayLike]], part: Part, combine: Combine
         deviations = values - values.mean(axis=1, keepdims=True)
         covariances.append((n - 1) / n * deviations @ deviations.T)
     runs = sum(int(np.isfinite(cell[0]).sum()) for cell in cells)
-    return Jackknifed(combine(whole)[:, 0], np.array(covariances), networks, runs)
+    return Jackknifed(combine(whole)[:, 0], np.array(covariances), networks - 1.0, networks, runs)
 
 
 def present(cell: Sequence[ArrayLike], fewest: int = 1) -> Cell:

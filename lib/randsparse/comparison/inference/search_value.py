@@ -7,35 +7,47 @@ neither does a cell without a column.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 
 import numpy as np
 from numpy.typing import ArrayLike
 
-from randsparse.comparison.inference.estimate import Estimate, Ratio
-from randsparse.comparison.inference.jackknife import Cell, jackknife, present
+from randsparse.comparison.inference.estimate import ALMOST_ONE, Estimate, Transformed
+from randsparse.comparison.inference.jackknife import Cell, Jackknifed, jackknife, present
 from randsparse.comparison.inference.subsets import oracle_gain, winner_gain
 from randsparse.errors import StudyError
 
 
-def share_of_oracle(cells: Sequence[Sequence[ArrayLike]], size: int) -> Ratio:
-    """Return the share of the oracle's gain that winners by early keep, with Fieller's interval.
+def share_of_oracle(cells: Sequence[Sequence[ArrayLike]], size: int) -> Transformed:
+    """Return the share of the oracle's gain that winners by early keep.
 
     The share is the sum of the winners' gains over the sum of the oracle's gains, over all cells and columns: 0 for a
-    search that picks blindly, 1 for one that always picks the best; it can be negative.
+    search that picks blindly, 1 for one that always picks the best; it can be negative. For normal values it is the
+    correlation of early and final, so its interval is Student's t on Fisher's z, with the standard error of a ratio.
+    Fieller's interval is not needed, since the oracle's gain is far from 0, and is worse: at a claim's boundary, it
+    contradicts in up to .08 of simulated single cells, where .05 are meant.
 
     Args:
         cells: pairs (early, final) of shape (networks, orders), nan for a run that is missing.
         size: K, the candidates of one search.
 
-    Returns: a ratio, nan with infinite limits where the final values do not differ. Raises StudyError where no cell
-    has a column with more than `size` runs.
+    Returns: an estimate, nan where the final values do not differ. Raises StudyError where no cell has a column with
+    more than `size` runs.
     """
 
     def gains(early: np.ndarray, final: np.ndarray) -> list[np.ndarray]:
         return [winner_gain(early, final, size).sum(axis=0), oracle_gain(final, size).sum(axis=0)]
 
-    return jackknife(usable(cells, size + 1), gains, lambda parts: parts.sum(axis=0)).ratio()
+    found = _of_subsets(jackknife(usable(cells, size + 1), gains, lambda parts: parts.sum(axis=0)), size)
+    won, best = map(float, found.value)
+    if not best > 0:
+        empty = (math.nan, math.nan)
+        return Transformed(*empty, found.df((1, 0)), int(found.networks.sum()), found.runs, *empty, np.tanh)
+    ratio = found.estimate((1 / best, -won / best**2))
+    share = max(-ALMOST_ONE, min(won / best, ALMOST_ONE))
+    z_error = ratio.error / (1 - share**2)
+    return Transformed(won / best, ratio.error, ratio.df, ratio.n, ratio.runs, math.atanh(share), z_error, np.tanh)
 
 
 def search_gain(cells: Sequence[Sequence[ArrayLike]], size: int) -> Estimate:
@@ -43,12 +55,26 @@ def search_gain(cells: Sequence[Sequence[ArrayLike]], size: int) -> Estimate:
 
     Arguments and errors are those of `share_of_oracle`; the unit is that of final.
     """
-    return jackknife(usable(cells, size + 1), lambda early, final: [winner_gain(early, final, size).mean(0)]).estimate()
+    found = jackknife(usable(cells, size + 1), lambda early, final: [winner_gain(early, final, size).mean(axis=0)])
+    return _of_subsets(found, size).estimate()
 
 
 def best_gain(cells: Sequence[Sequence[ArrayLike]], size: int) -> Estimate:
     """Return how far the best candidates lie above the mean in final: what `search_gain` could be at most."""
-    return jackknife(usable(cells, size + 1), lambda early, final: [oracle_gain(final, size).mean(0)]).estimate()
+    return search_gain([(final, final) for _, final in (present(cell) for cell in cells)], size)
+
+
+def _of_subsets(found: Jackknifed, size: int) -> Jackknifed:
+    """Return the jackknife of an average over subsets, with the variance and the degrees of freedom that it has.
+
+    Without one network, fewer subsets are left by far: the jackknife's variance is then too large, by a factor of 1.3
+    to 1.6 for 4 of 8 candidates (its bias is that of all averages over subsets: Efron and Stein, 1981). Multiplied
+    by sqrt((n - K) / (n - 1)) it is .98 to 1.23 of the variance found by simulation, and close to 1 for many networks.
+    Gains depend most on few networks, so that this variance itself scatters like one of half the degrees of freedom.
+    """
+    n = found.networks
+    factors = np.sqrt((n - size) / (n - 1))
+    return found._replace(covariances=found.covariances * factors[:, None, None], dfs=found.dfs / 2)
 
 
 def by_cell(
