@@ -11,17 +11,18 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
 
 from randsparse.comparison.inference.correlation import correlation
-from randsparse.comparison.inference.estimate import Estimate, Ratio
+from randsparse.comparison.inference.estimate import Estimate
 from randsparse.comparison.inference.jackknife import Jackknifed, jackknife
 from randsparse.comparison.inference.order_statistics import expected_normal_maximum
 from randsparse.comparison.inference.search_value import usable
 from randsparse.comparison.inference.subsets import centred
-from randsparse.errors import require
+from randsparse.errors import StudyError, require
 from randsparse.questions.search_cost import gains
 from randsparse.questions.search_cost.halving import Rounds
 from randsparse.questions.search_cost.measured import SIZE, Measured
@@ -67,11 +68,11 @@ def map_of(groups: Sequence[Measured], sizes: Sequence[int] = SIZES) -> pd.DataF
     return pd.DataFrame(rows, columns=columns)
 
 
-def correlation_needed(group: Measured, anew: bool = True, size: int = SIZE) -> Ratio | None:
+def correlation_needed(group: Measured, anew: bool = True, size: int = SIZE) -> Estimate | None:
     """Return the r at which the search of the primary claim gains as much as its epochs do as longer training.
 
-    It is the gain of longer training over sigma_F E[max_K], with Fieller's interval; both have the candidates in
-    common, so that their errors come from one jackknife. None with too few runs, or where the ends do not differ.
+    It is the gain of longer training over sigma_F E[max_K]; both have the candidates in common, so that their errors
+    come from one jackknife. None with too few runs, or where the ends do not differ.
 
     Args:
         anew: whether the winner is trained anew, as in the primary claim, or goes on from its checkpoint.
@@ -114,14 +115,19 @@ def _balance(group: Measured, size: int, look: int) -> Estimate:
     return _together(own, longer, np.array([-share])).estimate()
 
 
-def _needed(group: Measured, anew: bool, size: int) -> Ratio:
+def _needed(group: Measured, anew: bool, size: int) -> Estimate:
     share, longer = _share(group, size, group.phase(), anew), gains.mean_of_runs(group.longer)
 
     def part(final: np.ndarray) -> list[np.ndarray]:
         return [-share * np.nanmean(final, axis=0).mean(axis=0), expected_normal_maximum(size) * _spread(final)]
 
     own = jackknife(usable([(group.final,)], SIZE + 1), part)
-    return _together(own, longer, np.array([share, 0.0])).ratio()
+    found = _together(own, longer, np.array([share, 0.0]))
+    gain, maximum = found.value
+    if not maximum > 0:
+        raise StudyError(f"all runs of {group.cell!r} end alike")
+    value = found.estimate((1 / maximum, -gain / maximum**2))
+    return replace(value, value=float(gain / maximum))
 
 
 def _share(group: Measured, size: int, look: int, anew: bool) -> float:
@@ -132,8 +138,8 @@ def _share(group: Measured, size: int, look: int, anew: bool) -> float:
 def _together(own: Jackknifed, longer: Jackknifed, weights: np.ndarray) -> Jackknifed:
     """Return numbers of the candidates plus the mean of longer training times `weights`; the two are independent."""
     covariances = np.concatenate([own.covariances, longer.covariances * np.outer(weights, weights)])
-    networks = np.concatenate([own.networks, longer.networks])
-    return Jackknifed(own.value + weights * longer.value, covariances, networks, own.runs + longer.runs)
+    dfs, networks = (np.concatenate([getattr(own, name), getattr(longer, name)]) for name in ("dfs", "networks"))
+    return Jackknifed(own.value + weights * longer.value, covariances, dfs, networks, own.runs + longer.runs)
 
 
 def _freedom(values: np.ndarray) -> np.ndarray:

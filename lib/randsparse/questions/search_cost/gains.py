@@ -46,8 +46,8 @@ def search_minus_longer(groups: Sequence[Measured], size: int = SIZE) -> Estimat
     """Return the mean over groups of: winners of a search minus runs trained for the epochs that it costs.
 
     It is the gain of search minus the gain of longer training, since both are counted from the same candidates, which
-    cancel. Winners have the jackknife error over networks, controls that of independent runs; degrees of freedom are
-    Satterthwaite's over all cells. None unless every group has enough runs: a pooled estimate is of all or of none.
+    cancel. Winners have the jackknife error over networks, controls that of independent runs (Welch); degrees of
+    freedom are Satterthwaite's over all cells. None unless every group has enough runs: a pooled estimate is of all or of none.
     """
     return attempt(
         lambda: _difference([(_mean_of_winners(group, size), mean_of_runs(group.longer)) for group in groups])
@@ -78,8 +78,8 @@ def _difference(pairs: Sequence[tuple[Jackknifed, Jackknifed]]) -> Estimate:
     each = [found for pair in pairs for found in pair]
     value = np.mean([a.value - b.value for a, b in pairs], axis=0)
     covariances = np.concatenate([found.covariances for found in each]) / len(pairs) ** 2
-    networks = np.concatenate([found.networks for found in each])
-    return Jackknifed(value, covariances, networks, sum(found.runs for found in each)).estimate()
+    dfs, networks = (np.concatenate([getattr(found, name) for found in each]) for name in ("dfs", "networks"))
+    return Jackknifed(value, covariances, dfs, networks, sum(found.runs for found in each)).estimate()
 
 
 def _wins(group: Measured, size: int) -> float:
@@ -91,10 +91,18 @@ def _wins(group: Measured, size: int) -> float:
 
 
 def _mean_of_winners(group: Measured, size: int) -> Jackknifed:
+    """Return the mean accuracy of winners, over subsets and orders of batches.
+
+    It depends most on few networks, so that its variance scatters like one of half the degrees of freedom. With them,
+    two cells of this study decide falsely that search gains less in at most .065 of simulated cases where it gains as
+    much (.05 are meant), for correlations of early with final accuracy up to .5; in up to .095 for .9.
+    """
+
     def accuracy(early: np.ndarray, final: np.ndarray) -> list[np.ndarray]:
         return [(np.nanmean(final, axis=0) + winner_gain(early, final, size)).mean(axis=0)]
 
-    return jackknife([_cell(group, size)], accuracy)
+    found = jackknife([_cell(group, size)], accuracy)
+    return found._replace(dfs=found.dfs / 2)
 
 
 def mean_of_candidates(group: Measured) -> Jackknifed:

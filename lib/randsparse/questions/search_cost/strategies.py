@@ -9,7 +9,7 @@ import pandas as pd
 
 from randsparse.comparison.inference.estimate import Estimate
 from randsparse.comparison.inference.jackknife import jackknife
-from randsparse.comparison.inference.search_value import usable
+from randsparse.comparison.inference.search_value import correct_for_subsets, usable
 from randsparse.errors import StudyError
 from randsparse.questions.search_cost import gains
 from randsparse.questions.search_cost.halving import Rounds, halving_gain
@@ -75,7 +75,8 @@ def gain_of_rounds(group: Measured, rounds: Rounds) -> Estimate:
         return [halving_gain(looks, final, rounds.sizes).reshape(arrays[0].shape[1:]).mean(axis=0)]
 
     try:
-        return jackknife(usable([cell], rounds.sizes[0] + 1), part).estimate()
+        found = jackknife(usable([cell], rounds.sizes[0] + 1), part)
+        return correct_for_subsets(found, rounds.sizes[0]).estimate()
     except StudyError:
         whole = usable([cell], rounds.sizes[0])[0]
         runs = int(np.isfinite(whole[0]).sum())
