@@ -40,6 +40,8 @@ if TYPE_CHECKING:
     from randsparse.runs.store import Store
 
 VERDICT_COLUMNS = ("claim", "verdict")
+NUMBERS = ("estimate", "low", "high", "unit")
+"""Columns of a verdict that its evidence says in words: they are saved, and not shown."""
 WIDTH = 820
 """How wide figures are shown, in pixels of the page."""
 
@@ -223,14 +225,25 @@ class Notebook:
         with writing(path.parent):
             frame.to_csv(path.with_suffix(".tmp"), index=False, lineterminator="\n")
             os.replace(path.with_suffix(".tmp"), path)
-        return HTML(frame.to_html(index=False, border=0, na_rep="", float_format="{:.4g}".format))
+        return HTML(_html(frame))
 
     def verdicts(self, frame: pandas.DataFrame) -> HTML:
-        """Save and return the verdicts, one row a claim: columns claim, verdict, and what tells why."""
+        """Save and return the verdicts, one row a claim: columns claim, verdict, and what tells why.
+
+        Rows whose column kind is "check" are checks of the study itself: they are shown folded, below the others, and
+        what evidence says in words is not shown again as NUMBERS.
+        """
+        from IPython.display import HTML
+
         missing = [column for column in VERDICT_COLUMNS if column not in frame.columns]
         if missing:
             raise StudyError(f"the verdicts of {self.name} have no column {', '.join(missing)}")
-        return self.table(frame, "verdicts")
+        whole = self.table(frame, "verdicts")
+        if "kind" not in frame:
+            return whole
+        checks, shown = frame["kind"] == "check", frame.drop(columns=NUMBERS, errors="ignore")
+        folded = f"<details><summary>Checks ({checks.sum()})</summary>{_html(shown[checks])}</details>"
+        return HTML(_html(shown[~checks]) + (folded if checks.any() else ""))
 
     def saved_figure(self, notebook: str, name: str) -> Image | Markdown:
         """Return a figure that another notebook of this profile has saved, or a line that says it is not made yet."""
@@ -244,6 +257,10 @@ class Notebook:
     def all_verdicts(self) -> pandas.DataFrame:
         """Return the verdicts that the notebooks of this profile have saved, with a first column notebook."""
         return read_verdicts(self.results / self.profile)
+
+
+def _html(frame: pandas.DataFrame) -> str:
+    return frame.to_html(index=False, border=0, na_rep="", float_format="{:.4g}".format)
 
 
 def read_verdicts(folder: Path) -> pandas.DataFrame:

@@ -48,7 +48,7 @@ def correlation(cells: Sequence[Sequence[ArrayLike]], kind: str = "pearson") -> 
         return np.arctanh(np.clip(_mean(parts, 0), -ALMOST_ONE, ALMOST_ONE))
 
     found = jackknife(usable(cells, FEWEST), lambda early, final: _parts(final, early, transform=transform), pooled)
-    z = found.estimate()
+    z = found.with_half_df().estimate()
     value = float(np.tanh(z.value))
     return Transformed(value, (1 - value**2) * z.error, z.df, z.n, z.runs, z.value, z.error, np.tanh)
 
@@ -67,7 +67,8 @@ def correlation_gain(cells: Sequence[Sequence[ArrayLike]], kind: str = "pearson"
     def part(earlier: np.ndarray, later: np.ndarray, final: np.ndarray) -> list[np.ndarray]:
         return _parts(final, earlier, later, transform=transform)
 
-    return jackknife(usable(cells, FEWEST), part, lambda parts: _mean(parts, 1) - _mean(parts, 0)).estimate()
+    found = jackknife(usable(cells, FEWEST), part, lambda parts: _mean(parts, 1) - _mean(parts, 0))
+    return found.with_half_df().estimate()
 
 
 def _parts(final: np.ndarray, *earlies: np.ndarray, transform: Callable[[np.ndarray], np.ndarray]) -> list[np.ndarray]:
