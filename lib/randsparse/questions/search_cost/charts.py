@@ -87,27 +87,25 @@ def _way(ax: Axes, rows: pd.DataFrame, way: str) -> None:
             ax.plot([row.going_on, row.trainings], [row.mean, row.mean], color=colour, linewidth=0.9, linestyle=":")
             ax.plot(row.trainings, row.mean, marker, color=colour, markersize=2.5)
         text = {ways.ONE_LOOK: f"epoch {row.looks}", ways.HALVING: f"of {row.candidates}"}.get(way, "")
-        place = (row.trainings, row.mean)
-        ax.annotate(text, place, (3, 0), textcoords="offset points", fontsize=7, color=colour, va="center")
+        aside = {"xytext": (-4, 0), "textcoords": "offset points", "ha": "right", "va": "center"}
+        ax.annotate(text, (row.going_on, row.mean), **aside, fontsize=7, color=colour)
 
 
 def _caption_of_gains(table: pd.DataFrame, groups: Sequence[Measured]) -> str:
-    counts = listed([f"{group.cell} {_counts(group)}" for group in groups])
     known = table[table["mean"].notna() & ~table["strategy"].isin([ways.RANDOM, ways.SMALL])]
-    best = [
-        f"At {cell} the largest gain is {points(row['mean'])} points, of {row['strategy']} "
-        f"({row['epochs_going_on'] / group.epochs:.3g} trainings)."
-        for group in groups
-        for cell, own in known[known["cell"] == group.cell].groupby("cell")
-        for _, row in own.nlargest(1, "mean").iterrows()
-    ]
+    best = []
+    for group in groups:
+        for row in known[known["cell"] == group.cell].nlargest(1, "mean").itertuples():
+            cost = row.epochs_going_on / group.epochs
+            gain = f"{points(row.mean)} points for {cost:.3g} trainings"
+            best.append(f"At {group.cell} {row.strategy} gains most: {gain}.")
     return (
-        "Final test accuracy less the mean of one training, against all epochs charged. Searches: the mean winner over all "
-        f"subsets of {SIZE} candidates after one look, of halving {SIZE} or 8 candidates, and the better of two finished "
-        "runs, all chosen on validation. The marker stands at the epochs of a search whose winner goes on from its "
-        "checkpoint; the dotted line ends where the winner is trained anew. Longer training: one length was run; before it "
-        "the gain is drawn as growing with the logarithm of epochs, and after it (dotted) as staying. Bars and band: 95 % "
-        f"intervals over networks (hollow: none, as every search draws all networks). Runs: {counts}. {' '.join(best)}"
+        "Final test accuracy less the mean of one training, against all epochs charged. Markers: the mean winner over "
+        "all subsets of candidates, chosen on validation, if it goes on from its checkpoint; the dotted line ends "
+        "where it is trained anew. Longer training was run at one length: before, its gain is drawn as growing with the "
+        "logarithm of epochs; after (dotted), as staying. Bars and band: 95 % intervals over networks (hollow: none, "
+        f"since every search draws all). Runs: {listed([f'{group.cell} {_counts(group)}' for group in groups])}. "
+        f"{' '.join(best)}"
     ).strip()
 
 
@@ -128,21 +126,21 @@ def differences(rows: pd.DataFrame) -> Drawn:
     for measure, (colour, marker) in MEASURES.items():
         own = known[known["measure"] == measure]
         marks.interval_rows(ax, own, list(own.index), {"color": colour, "marker": marker})
-    marks.forest_axis(ax, names, "Points of test accuracy over one training (black: search over longer training)")
+    marks.forest_axis(ax, names, "Points of test accuracy")
     ax.xaxis.set_major_formatter(plots.percent_text)
     return Drawn(figure, _caption_of_differences(known), rows)
 
 
 def _caption_of_differences(known: pd.DataFrame) -> str:
     texts = [
-        f"{row.cell}: {points(row.mean)} [{points(row.low)}, {points(row.high)}], and a winner is above a run that is "
-        f"trained longer in {100 * row.above:.0f} % of all pairs"
+        f"{row.cell}: {points(row.mean)} [{points(row.low)}, {points(row.high)}], and winners are above "
+        f"{100 * row.above:.0f} % of the runs that are trained longer"
         for row in known[known["measure"] == DIFFERENCE].itertuples()
     ]
     return (
-        f"What a search of {SIZE} candidates gains over one training if it looks after 10 % of it, what longer training "
-        "gains for as many epochs, and the difference, with 95 % intervals (jackknife over the networks of the search, "
-        "Welch for independent runs; an arrow: the interval goes on). Search − longer training in points: "
+        f"What a search of {SIZE} candidates gains over one training if it looks after 10 % of it, what longer "
+        "training gains for as many epochs, and the difference, with 95 % intervals (jackknife over the networks of "
+        "the search, Welch for independent runs; an arrow: the interval goes on). Search − longer training, in points: "
         f"{'; '.join(texts) or TOO_FEW}."
     )
 
@@ -181,26 +179,24 @@ def break_even(rows: pd.DataFrame, groups: Sequence[Measured]) -> Drawn:
 
 
 def _caption_of_break_even(rows: pd.DataFrame, groups: Sequence[Measured]) -> str:
-    texts = []
-    for group in groups:
-        own = rows[rows["cell"] == group.cell]
-        if own.empty:
-            texts.append(f"{group.cell}: {TOO_FEW}.")
-            continue
-        best = own.loc[own["mean"].idxmax()]
-        texts.append(
-            f"{group.cell}: above zero in {(own['mean'] > 0).sum()} of {len(own)} places, with an interval that excludes "
-            f"zero above in {(own['low'] > 0).sum()} and below in {(own['high'] < 0).sum()}; highest for {best['candidates']} "
-            f"candidates after {phase_text(best['phase'])}, {points(best['mean'])} [{points(best['low'])}, "
-            f"{points(best['high'])}]."
-        )
+    texts = [_balance_text(rows[rows["cell"] == group.cell], group.cell) for group in groups]
     return (
-        "Where a search pays: r σ E[max of K], with r the correlation of validation accuracy after the early phase with "
-        "final test accuracy and σ the standard deviation of the latter, less what the same epochs gain as longer "
-        "training. Above zero the search is worth its epochs. Points: so long a training was run, or a longer one. Dotted: "
-        "longer training counts as no better than the longest that was run, so the line is rather too high. Band: 95 % "
-        f"interval for {SIZE} candidates. "
-        f"{' '.join(texts)}"
+        "Where a search pays: r σ E[max of K] less what the same epochs gain as longer training; above zero the search "
+        "is worth its epochs. Points: so long a training was run, or a longer one. Dotted: longer training counts as "
+        "no better than the longest that was run, so the line is rather too high. Band: 95 % interval for "
+        f"{SIZE} candidates. {' '.join(texts)}"
+    )
+
+
+def _balance_text(rows: pd.DataFrame, cell: str) -> str:
+    if rows.empty:
+        return f"{cell}: {TOO_FEW}."
+    best = rows.loc[rows["mean"].idxmax()]
+    above, below = (rows["low"] > 0).sum(), (rows["high"] < 0).sum()
+    return (
+        f"{cell}: above zero in {(rows['mean'] > 0).sum()} of {len(rows)} places (the whole interval in {above}; below "
+        f"zero in {below}), highest for {best['candidates']} candidates after {phase_text(best['phase'])}: "
+        f"{points(best['mean'])} [{points(best['low'])}, {points(best['high'])}]."
     )
 
 

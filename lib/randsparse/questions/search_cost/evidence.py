@@ -43,6 +43,28 @@ class Evidence:
         return strategies.compare(self.groups)
 
     @cached_property
+    def regime(self) -> str:
+        """Networks, dataset, training and dense accuracy in words: for what a verdict holds."""
+        cells = {cell.name: cell for cell in self.design.networks}
+        cell = cells[self.groups[0].cell]
+        costs = [record["cost"] for record in self.store.load(cell.wanted(self.store)).values()]
+        images = max((cost["images"] // cost["epochs"] for cost in costs), default=0)
+        steps = f"{images:,} images, {cell.point.epochs} epochs of {-(-images // cell.point.batch_size):,} steps"
+        own = self.cells[self.cells["cell"].isin(self.parameters["dense"])]
+        reached = own["test_accuracy"].mean()
+        dense = f"dense {100 * reached:.1f} %" if np.isfinite(reached) else "no dense run yet"
+        return f"{cell.point.model.upper()} on {cell.point.dataset}, {steps if images else 'no run yet'}, {dense}"
+
+    @property
+    def charges(self) -> pd.DataFrame:
+        """`strategies` as a reader wants it: accuracy in percent, gains in points, without its indices."""
+        table = self.strategies.assign(accuracy=100 * self.strategies["accuracy"])
+        table[["mean", "low", "high"]] *= 100
+        names = {"epochs": "epochs, winner trained anew", "epochs_going_on": "epochs, winner goes on"}
+        names |= {"accuracy": "test accuracy (%)", "mean": "gain (points)", "n": "networks"}
+        return table.drop(columns=["trainings"]).rename(columns=names)
+
+    @cached_property
     def difference(self) -> Estimate | None:
         """The estimate of the primary claim over all cells, None unless each of them has enough runs."""
         return gains.search_minus_longer(self.groups)

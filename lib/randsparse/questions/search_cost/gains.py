@@ -47,7 +47,7 @@ def search_minus_longer(groups: Sequence[Measured], size: int = SIZE) -> Estimat
 
     It is the gain of search minus the gain of longer training, since both are counted from the same candidates, which
     cancel. Winners have the jackknife error over networks, controls that of independent runs (Welch); degrees of
-    freedom are Satterthwaite's over all cells. None unless every group has enough runs: a pooled estimate is of all or of none.
+    freedom are Satterthwaite's over all cells. None unless every group has enough runs: what is pooled is all or none.
     """
     return attempt(
         lambda: _difference([(_mean_of_winners(group, size), mean_of_runs(group.longer)) for group in groups])
@@ -60,7 +60,8 @@ def probability_of_search(groups: Sequence[Measured], size: int = SIZE) -> float
     A candidate counts as often as it wins, all pairs count, and the result is the mean over groups; nan where one of
     them has too few runs.
     """
-    return float(np.mean([attempt(lambda: _wins(group, size)) or np.nan for group in groups]))  # noqa: B023
+    found = [attempt(_wins, group, size) for group in groups]
+    return float(np.mean([np.nan if each is None else each for each in found]))
 
 
 def attempt(statistic: Callable[..., Any], *arguments: object) -> Any:

@@ -25,11 +25,12 @@ def search_cost(parameters: Parameters) -> Crossed:
     """Return the cells that the notebook shows.
 
     Args:
-        parameters: `campaign`, `train_missing`, and the names of cells: `candidates`, `trained_longer`, `small_dense`.
+        parameters: `campaign`, `train_missing`, and the names of cells: `candidates`, `trained_longer`, `small_dense`,
+            and `dense`, whose accuracy says what the others are compared with.
 
     Raises StudyError as `groups`.
     """
-    named = [parameters[role] for role in ("candidates", "trained_longer", "small_dense")]
+    named = [parameters[role] for role in ("candidates", "trained_longer", "small_dense", "dense")]
     design = cells_of(parameters, [name for names in named for name in names])
     groups(design, parameters)
     return design

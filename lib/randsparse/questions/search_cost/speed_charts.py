@@ -66,7 +66,7 @@ def _caption(rows: pd.DataFrame) -> str:
             continue
         low, high = (own.loc[getattr(own["times_as_fast"], end)()] for end in ("idxmin", "idxmax"))
         texts.append(
-            f"{way}: {number(low['times_as_fast'])} to {number(high['times_as_fast'])} times as fast for "
+            f"{way}: {number(low['times_as_fast'])} to {number(high['times_as_fast'])} times as fast with "
             f"{number(low['less_work'], 1)} and {number(high['less_work'], 1)} times less work"
         )
     return (
