@@ -32,7 +32,7 @@ SIZES = (2, 4, 8)
 
 
 def share_of_longer(charged: float, total: int, longer: int) -> float:
-    """Return what a training of `charged` epochs gains over one of `total`, as a share of what `longer` epochs gain.
+    """Return the gain of a training of `charged` epochs over one of `total`, as a share of that of `longer` epochs.
 
     It is log(charged / total) / log(longer / total), and 1 beyond `longer`.
     """
@@ -104,7 +104,8 @@ def table(groups: Sequence[Measured]) -> pd.DataFrame:
 
 
 def _balance(group: Measured, size: int, look: int) -> Estimate:
-    share, longer = _share(group, size, look, anew=True), gains.mean_of_runs(group.longer)
+    longer = gains.mean_of_runs(group.longer)
+    share = _share(group, size, look, anew=True)
 
     def part(early: np.ndarray, final: np.ndarray) -> list[np.ndarray]:
         slope = (centred(early) * centred(final) / _spread(early)).sum(axis=(0, 1), where=np.isfinite(final))
@@ -116,7 +117,8 @@ def _balance(group: Measured, size: int, look: int) -> Estimate:
 
 
 def _needed(group: Measured, anew: bool, size: int) -> Estimate:
-    share, longer = _share(group, size, group.phase(), anew), gains.mean_of_runs(group.longer)
+    longer = gains.mean_of_runs(group.longer)
+    share = _share(group, size, group.phase(), anew)
 
     def part(final: np.ndarray) -> list[np.ndarray]:
         return [-share * np.nanmean(final, axis=0).mean(axis=0), expected_normal_maximum(size) * _spread(final)]

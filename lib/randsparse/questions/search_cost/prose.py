@@ -21,7 +21,7 @@ SPEND = {
     "supported": "So the epochs of a search are better spent on training one random network longer, in this regime.",
     "contradicted": "So a search is worth its epochs in this regime: one random network, trained longer, gains less.",
     "undecided": "That does not decide which of the two is the better way to spend the epochs.",
-    "not tested": "There are too few runs yet to say which of the two is the better way to spend the epochs.",
+    "not tested": "There are too few runs yet, or they do not differ: which way to spend the epochs is better is open.",
 }
 
 
