@@ -8,7 +8,7 @@ import os
 import pytest
 import torch
 
-from randsparse.bench import candidates, reference, report, steps, throughput, timing
+from randsparse.bench import candidates, kernels, reference, report, steps, throughput, timing
 from randsparse.runs.config import RunConfig
 from randsparse.training.network import create
 from randsparse.training.train import prepare
@@ -97,6 +97,7 @@ def test_candidates_are_swept_in_every_way(monkeypatch):
 def test_the_report_is_written_and_printed(tmp_path, monkeypatch, capsys):
     monkeypatch.setattr(report, "SETTINGS", (("wrn-10-1", 8, 16),))
     monkeypatch.setattr(report, "COMPACTED", ("wrn-10-1", 8, 16))
+    monkeypatch.setattr(kernels, "SHAPES", ((8, 18, 20),))
     spread = {"reference": [1.0, 1.0, 1.0]}
     monkeypatch.setattr(throughput.Way, "rate", lambda way, processes, seconds: 1e3)
     monkeypatch.setattr(
@@ -106,7 +107,49 @@ def test_the_report_is_written_and_printed(tmp_path, monkeypatch, capsys):
     )
     report.main(["--steps", "2", "--rounds", "1"], tmp_path)
     written = json.loads((tmp_path / "bench" / "cpu.json").read_text())
-    assert set(written) == {"environment", "masking", "compaction", "candidates", "throughput"}
+    assert set(written) == {"environment", "masking", "compaction", "kernels", "candidates", "throughput"}
     assert [row["sparsity"] for row in written["compaction"]] == list(steps.NODE_SPARSITIES)
+    assert [row["sparsity"] for row in written["kernels"]] == list(kernels.SPARSITIES)
     shown = capsys.readouterr().out
     assert "wrn-10-1 8x8, batch 16" in shown and "cpu.json" in shown and "matrix products" in shown
+    assert "8x18 weights" in shown
+
+
+@pytest.mark.parametrize("sparsity", [0.5, 0.9])
+def test_sparse_products_are_the_dense_ones(sparsity):
+    """The gradient of the weights only where the mask keeps them, all else everywhere."""
+    layer = kernels.Products(8, 27, 30, sparsity)
+    for name in ("forward", "inputs"):
+        assert torch.allclose(layer.sparse[name](), layer.dense[name](), atol=1e-4)
+    gradient = layer.sparse["weights"]().to_dense()
+    assert torch.allclose(gradient[layer.kept], layer.dense["weights"]()[layer.kept], atol=1e-4)
+    assert not gradient[~layer.kept].any() and layer.kept.float().mean().item() == pytest.approx(1 - sparsity, abs=0.07)
+
+
+def test_sparse_kernels_are_measured_against_dense_ones(monkeypatch):
+    """By a clock: a dense product takes 3 seconds, a sparse forward product 1, another sparse one 2."""
+    taken = {"dense": {"forward": 3.0, "inputs": 3.0, "weights": 3.0}}
+    taken["sparse"] = {"forward": 1.0, "inputs": 2.0, "weights": 2.0}
+
+    def clock(call):
+        return call()
+
+    monkeypatch.setattr(kernels, "seconds", clock)
+    monkeypatch.setattr(
+        kernels.Products,
+        "__init__",
+        lambda self, *_: self.__dict__.update(
+            kept=torch.tensor([[True, False, False, False]]),
+            **{kind: {name: lambda t=t: t for name, t in own.items()} for kind, own in taken.items()},
+        ),
+    )
+    row = kernels.products(1, 4, 1, 0.75, steps=3)
+    assert row["forward"] == [3, 3, 3] and row["training"] == [1.8, 1.8, 1.8] and row["flops"] == 4
+    assert (row["dense_ms"], row["sparse_ms"]) == (9000, 5000)
+
+
+def test_a_quick_bench_writes_nothing(tmp_path, monkeypatch):
+    asked = []
+    monkeypatch.setattr(report, "_measured", lambda options: asked.append(options) or [])
+    report.main(["--quick"], tmp_path)
+    assert asked[0].seconds < 1 and asked[0].steps == 2 and not list(tmp_path.iterdir())

@@ -27,7 +27,7 @@ def imported(path):
 def test_every_notebook_but_the_overview_has_a_room_and_every_room_a_notebook():
     assert list(questions.ROOMS) == [name for name in NOTEBOOKS if name != "00_overview"]
     assert {path.name for path in FOLDER.iterdir() if (path / "__init__.py").is_file()} == set(questions.ROOMS.values())
-    assert questions.COMPARISONS.keys() | questions.PLANS.keys() <= questions.ROOMS.keys()
+    assert questions.COMPARISONS.keys() | questions.PLANS.keys() | questions.FILES.keys() <= questions.ROOMS.keys()
 
 
 @pytest.mark.parametrize("room", sorted(set(questions.ROOMS.values())))
@@ -45,7 +45,7 @@ def test_a_notebook_without_runs_or_evaluations_needs_none(tmp_path):
         assert questions.wanted(name, {}) == questions.paths(name, {}, Store(tmp_path)) == []
 
 
-@pytest.mark.parametrize("functions", [questions.COMPARISONS, questions.PLANS])
+@pytest.mark.parametrize("functions", [questions.COMPARISONS, questions.PLANS, questions.FILES])
 def test_every_plan_is_a_function_of_its_room(functions):
     assert all(callable(questions._planner(name, functions)) for name in functions)
 
@@ -55,7 +55,7 @@ def test_no_plan_needs_torch_or_pandas():
     shown = """
         import sys
         from randsparse import questions
-        for functions in (questions.COMPARISONS, questions.PLANS):
+        for functions in (questions.COMPARISONS, questions.PLANS, questions.FILES):
             for name in functions:
                 questions._planner(name, functions)
         assert sys.modules.keys().isdisjoint({"torch", "pandas", "matplotlib"})

@@ -11,7 +11,7 @@ from typing import Any
 
 import torch
 
-from randsparse.bench import candidates, steps, throughput
+from randsparse.bench import candidates, kernels, steps, throughput
 from randsparse.files import write
 from randsparse.training.environment import environment
 
@@ -21,17 +21,25 @@ COMPACTED = ("wrn-16-2", 32, 128)
 
 
 def main(arguments: Sequence[str], results: Path) -> None:
-    """Measure this machine, print a report and write bench/<device>.json into the folder of results."""
+    """Measure this machine, print a report and write bench/<device>.json into the folder of results.
+
+    With --quick it measures each thing for a moment and writes nothing.
+    """
     parser = argparse.ArgumentParser(prog="randsparse bench", description=main.__doc__)
     parser.add_argument("--seconds", type=float, default=2.0, help="of each measurement of a rate (%(default)s)")
     parser.add_argument("--rounds", type=int, default=3, help="how often all are measured in turn (%(default)s)")
     parser.add_argument("--steps", type=int, default=10, help="timed steps of each kind (%(default)s)")
     parser.add_argument("--results", type=Path, default=results, help="folder of results")
     parser.add_argument("--device", choices=("cpu", "cuda"), default="cpu", help="what to measure (%(default)s)")
+    parser.add_argument("--quick", action="store_true", help="try it in a few minutes, and write nothing")
     options = parser.parse_args(arguments)
+    if options.quick:
+        options.seconds, options.rounds, options.steps = 0.2, 2, 2
     torch.set_num_threads(1)
     report = {"environment": environment(torch.device(options.device))} | dict(_measured(options))
     device = re.sub(r"\W+", "-", report["environment"]["hardware"].lower()) if options.device == "cuda" else "cpu"
+    if options.quick:
+        return
     path = options.results / "bench" / f"{device}.json"
     path.parent.mkdir(parents=True, exist_ok=True)
     write(path, (json.dumps(report, sort_keys=True, indent=1) + "\n").encode())
@@ -47,6 +55,8 @@ def _measured(options: argparse.Namespace) -> Iterator[tuple[str, list[dict[str,
     yield "masking", [_printed(steps.masking(*setting, steps=options.steps), _masking) for setting in SETTINGS]
     sparsities = steps.NODE_SPARSITIES
     yield "compaction", [_printed(steps.compaction(*COMPACTED, s, options.steps), _compaction) for s in sparsities]
+    layers = [(*shape, sparsity) for shape in kernels.SHAPES for sparsity in kernels.SPARSITIES]
+    yield "kernels", [_printed(kernels.products(*layer, options.steps), _kernels) for layer in layers]
     yield "candidates", _printed(candidates.batched(rounds=options.rounds), _candidates)
     yield "throughput", [_printed(throughput.on_cpu(*setting, **rates), _throughput) for setting in SETTINGS]
 
@@ -77,6 +87,14 @@ def _compaction(row: dict[str, Any]) -> str:
     return (
         f"{_setting(row)}, node sparsity {row['sparsity']:.0%}: masked and compacted steps take {times}, "
         f"ratio {_spread(row['speedup'])}; of FLOPs {row['flops']:.1f}"
+    )
+
+
+def _kernels(row: dict[str, Any]) -> str:
+    layer = f"{row['outputs']}x{row['inputs']} weights, {row['positions']} positions, sparsity {row['sparsity']:.0%}"
+    return (
+        f"{layer}: dense over {row['kernel']} products {_spread(row['forward'])} in a forward pass, "
+        f"{_spread(row['training'])} in a step of training; of FLOPs {row['flops']:.1f}"
     )
 
 

@@ -35,6 +35,7 @@ ROOMS = {
     "08_sparse_to_sparse": "sparse_to_sparse",
     "09_strong_tickets": "strong_tickets",
     "10_early_and_late": "early_and_late",
+    "11_search_cost": "search_cost",
     "12_beyond_images": "beyond_images",
 }
 """The room of each notebook, a folder beside this file; a notebook that is not here asks no question of its own."""
@@ -48,9 +49,12 @@ COMPARISONS = {
     "08_sparse_to_sparse": "sparse_to_sparse",
     "09_strong_tickets": "strong_tickets",
     "10_early_and_late": "cells",
+    "11_search_cost": "search_cost",
     "12_beyond_images": "comparison",
 }
 """The function in the plan of its room that makes the comparison of a notebook; others need no runs."""
+FILES = {"11_search_cost": "bench_files"}
+"""The function in the plan of its room that lists other files of results which a notebook reads; most read none."""
 PLANS = {"06_beyond_accuracy": "evaluations"}
 """The function in the plan of its room that lists the evaluations which a notebook needs; others need none."""
 
@@ -98,7 +102,8 @@ def missing(name: str, parameters: Parameters, store: Store) -> list[evaluations
 
 
 def paths(name: str, parameters: Parameters, store: Store) -> list[Path]:
-    """Return the files of the evaluations that notebook `name` shows, as far as they are there."""
+    """Return the files of results, other than records, that notebook `name` shows, as far as they are there."""
     plan = wanted(name, parameters)
     own = [evaluations.path_of(run, each, store) for run in runs(name, parameters, store) for each in plan]
+    own += _planner(name, FILES)(store) if name in FILES else []
     return [path for path in own if path.is_file()]

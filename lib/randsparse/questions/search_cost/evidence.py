@@ -1,0 +1,120 @@
+"""All that notebook 11 knows, computed once, so that figures, tables and sentences agree."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+import pandas as pd
+
+from randsparse.comparison import candidates
+from randsparse.comparison.crossed import Crossed
+from randsparse.comparison.design import Parameters
+from randsparse.comparison.inference.estimate import Estimate
+from randsparse.questions.search_cost import break_even, gains, strategies
+from randsparse.questions.search_cost.charts import DIFFERENCE, LONGER, POOLED, SEARCH
+from randsparse.questions.search_cost.measured import Measured, measure
+from randsparse.questions.search_cost.speed import speeds
+from randsparse.runs.store import Store
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """What the finished runs of a notebook's cells say, and the files of `make bench` beside them.
+
+    Attributes:
+        design: the cells of the notebook.
+        parameters: those of the notebook, which name the roles of cells.
+    """
+
+    design: Crossed
+    parameters: Parameters
+    store: Store
+
+    @cached_property
+    def groups(self) -> list[Measured]:
+        """The cells of candidates, each with its controls."""
+        return measure(self.design, self.parameters, self.store)
+
+    @cached_property
+    def strategies(self) -> pd.DataFrame:
+        """One row per cell and way to spend epochs, as `strategies.compare`."""
+        return strategies.compare(self.groups)
+
+    @cached_property
+    def regime(self) -> str:
+        """Networks, dataset, training and dense accuracy in words: for what a verdict holds."""
+        cells = {cell.name: cell for cell in self.design.networks}
+        cell = cells[self.groups[0].cell]
+        costs = [record["cost"] for record in self.store.load(cell.wanted(self.store)).values()]
+        images = max((cost["images"] // cost["epochs"] for cost in costs), default=0)
+        steps = f"{images:,} images, {cell.point.epochs} epochs of {-(-images // cell.point.batch_size):,} steps"
+        own = self.cells[self.cells["cell"].isin(self.parameters["dense"])]
+        reached = own["test_accuracy"].mean()
+        dense = f"dense {100 * reached:.1f} %" if np.isfinite(reached) else "no dense run yet"
+        return f"{cell.point.model.upper()} on {cell.point.dataset}, {steps if images else 'no run yet'}, {dense}"
+
+    @property
+    def charges(self) -> pd.DataFrame:
+        """`strategies` as a reader wants it: accuracy in percent, gains in points, without its indices."""
+        table = self.strategies.assign(accuracy=100 * self.strategies["accuracy"])
+        table[["mean", "low", "high"]] *= 100
+        names = {"epochs": "epochs, winner trained anew", "epochs_going_on": "epochs, winner goes on"}
+        names |= {"accuracy": "test accuracy (%)", "mean": "gain (points)", "n": "networks"}
+        return table.drop(columns=["trainings"]).rename(columns=names)
+
+    @cached_property
+    def difference(self) -> Estimate | None:
+        """The estimate of the primary claim over all cells, None unless each of them has enough runs."""
+        return gains.search_minus_longer(self.groups)
+
+    @cached_property
+    def differences(self) -> pd.DataFrame:
+        """One row per cell and measure: mean, low, high, n networks, runs, above (P(searched > longer)).
+
+        Measures: gain of search, gain of longer training, and the difference, which is pooled over cells too.
+        """
+        rows = []
+        for group in self.groups:
+            rows.append(_row(group.cell, SEARCH, gains.gain_of_search(group)))
+            rows.append(_row(group.cell, LONGER, gains.gain_of_longer(group)))
+            above = gains.probability_of_search([group])
+            rows.append(_row(group.cell, DIFFERENCE, gains.search_minus_longer([group])) | {"above": above})
+        above = gains.probability_of_search(self.groups)
+        rows.append(_row(POOLED, DIFFERENCE, self.difference) | {"above": above})
+        return pd.DataFrame(rows, columns=["cell", "measure", "mean", "low", "high", "n", "runs", "above"])
+
+    @cached_property
+    def map(self) -> pd.DataFrame:
+        """What a search gains less what its epochs gain, as `break_even.map_of`."""
+        return break_even.map_of(self.groups)
+
+    @cached_property
+    def needed(self) -> pd.DataFrame:
+        """The correlations that there are and those that would be needed, as `break_even.table`."""
+        return break_even.table(self.groups)
+
+    @cached_property
+    def speeds(self) -> pd.DataFrame:
+        """How fast each sort of sparsity is, from `make bench`."""
+        return speeds(self.store.root / "bench")
+
+    @cached_property
+    def cells(self) -> pd.DataFrame:
+        """One row per cell of the notebook: epochs, runs that are there and planned, learning rate, accuracy."""
+        results = candidates.results(self.design, self.store)
+        rows = []
+        for cell in self.design.networks:
+            own = results[results["cell"] == cell.name]
+            row = {"cell": cell.name, "epochs": cell.point.epochs, "runs": len(own)}
+            row |= {"planned": len(cell.planned(self.store)), "diverged": int(own["test_accuracy"].isna().sum())}
+            row |= {"lr": own["lr"].iloc[0] if len(own) else np.nan, "weights_kept": own["weights_kept"].mean()}
+            rows.append(row | {"test_accuracy": own["test_accuracy"].mean()})
+        return pd.DataFrame(rows)
+
+
+def _row(cell: str, measure: str, found: Estimate | None) -> dict[str, object]:
+    values = (found.value, found.low, found.high, found.n, found.runs) if found else (np.nan,) * 3 + (0, 0)
+    row = dict(zip(("mean", "low", "high", "n", "runs"), values, strict=True))
+    return {"cell": cell, "measure": measure} | row | {"above": np.nan}
