@@ -39,6 +39,32 @@ def write(path: Path, content: bytes) -> None:
             os.close(descriptor)
 
 
+def read_yaml(path: Path, name: str) -> Any:
+    """Return the content of a YAML file in UTF-8, None of an empty one.
+
+    Args:
+        name: what a message calls the file.
+
+    Raises StudyError, in one line, for a file that cannot be read, is not YAML, or has a name twice in one mapping.
+    """
+    import yaml
+
+    class Loader(yaml.SafeLoader):
+        def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict:
+            names = [self.construct_object(key, deep=True) for key, _ in node.value]
+            for each in names:
+                if names.count(each) > 1:
+                    raise StudyError(f"{name} is not YAML that can be used: it has {each!r} twice")
+            return super().construct_mapping(node, deep)
+
+    try:
+        return yaml.load(path.read_text(encoding="utf-8"), Loader)
+    except OSError as error:
+        raise StudyError(f"{name} cannot be read: {error.strerror}") from error
+    except (yaml.YAMLError, ValueError, RecursionError, TypeError, AttributeError) as error:
+        raise StudyError(f"{name} is not YAML: {' '.join(str(error).split())[:300]}") from None
+
+
 def plain(value: Any) -> Any:
     """Return `value` as strict JSON has it: Python's own numbers, no NaN or infinity, lists for tuples."""
     if isinstance(value, dict):

@@ -69,7 +69,7 @@ def test_keys_tell_evaluations_apart_and_equal_ones_not():
 
 @pytest.mark.parametrize("value", ["1", None, True, float("nan"), float("inf")])
 def test_a_value_of_a_wrong_type_is_an_error(value):
-    with pytest.raises(StudyError, match=r"value=.* is a \w+: it must be float"):
+    with pytest.raises(StudyError, match=r"value=.* is a \w+: it must be a finite number"):
         Constant(value)
 
 

@@ -198,7 +198,7 @@ def folder(name: str) -> Folder | None:
     It is one of FOLDERS, or says all itself: folder-flowers-102-224 is the folder flowers, with 102 classes, seen at
     224x224. No file is looked at. Raises StudyError for the long form of one of FOLDERS: it has one name.
     """
-    match = re.fullmatch(r"folder-([A-Za-z0-9_.-]*[A-Za-z0-9_])-([1-9]\d*)-([1-9]\d*)", name)
+    match = re.fullmatch(r"folder-([A-Za-z0-9_.-]*[A-Za-z0-9_])-([1-9][0-9]*)-([1-9][0-9]*)", name)
     if match is None:
         return FOLDERS.get(name)
     found = Folder(match[1], int(match[2]), int(match[3]))

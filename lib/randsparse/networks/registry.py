@@ -9,7 +9,7 @@ from functools import lru_cache, partial
 from typing import TYPE_CHECKING
 
 from randsparse.data import extensions
-from randsparse.errors import StudyError, unknown
+from randsparse.errors import StudyError, require, unknown
 from randsparse.networks import bottleneck_layers, linear, residual_layers
 from randsparse.networks.architecture import Architecture, Family, Layers, Shapes, Widths, check_widths
 
@@ -104,6 +104,10 @@ needs another name, by which records are found again.
 """
 
 
+DEEPEST, WIDEST = 5_000, 100_000
+"""Beyond these, a depth or width that a name tells is a mistake."""
+
+
 def architecture(name: str) -> Architecture:
     """Return the network of that name; its field `name` is the one name that it has ("resnet-20" for "resnet-20-16").
 
@@ -127,6 +131,8 @@ def _of_family(name: str) -> Architecture:
         others = ", ".join((*BOTTLENECKS, *_residual_forms()))
         raise StudyError(f"model {name!r}: that name is of a network for ImageNet; choose one of {others}")
     try:
+        require(depth <= DEEPEST, "depth", depth, f"at most {DEEPEST}")
+        require(width <= WIDEST, "width", width, f"at most {WIDEST}")
         widths = family.widths(depth, width)
     except StudyError as error:
         raise StudyError(f"model {name!r}: {error}") from error

@@ -32,6 +32,11 @@ CHOICES: dict[str, tuple[str, ...]] = {
     **methods.CHOICES,
 }
 
+MOST = {"epochs": 10**5, "batch_size": 10**6, "train_samples": 10**9, "update_interval": 10**9, "levels": 1000} | {
+    name: 1e6 for name in ("lr", "weight_decay", "gamma", "threshold_decay")
+}
+"""The largest value of a field: beyond it, a value is a mistake."""
+
 
 @dataclass(frozen=True)
 class RunConfig:
@@ -126,6 +131,8 @@ class RunConfig:
         require(0 <= self.sparsity < 1, "sparsity", self.sparsity, "in [0, 1): 1 would leave no weight")
         for name in ("epochs", "batch_size"):
             require(getattr(self, name) >= 1, name, getattr(self, name), "at least 1")
+        for name, most in MOST.items():
+            require((getattr(self, name) or 0) <= most, name, getattr(self, name), f"at most {most:g}")
         require(
             self.norm_group is None or (self.norm_group >= 2 and self.batch_size % self.norm_group == 0),
             "norm_group",

@@ -87,7 +87,7 @@ class Evaluation(ABC):
         for field in fields(self):
             if field.default is MISSING:
                 raise TypeError(f"the field {field.name} of an evaluation has no default")
-            value = typed(field.name, getattr(self, field.name), field.default, finite=True)
+            value = typed(field.name, getattr(self, field.name), field.default)
             object.__setattr__(self, field.name, value)
         for name, allowed in self.choices.items():
             if getattr(self, name) not in allowed:

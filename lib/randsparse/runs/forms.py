@@ -2,21 +2,22 @@
 
 from __future__ import annotations
 
-import math
 from typing import Any
 
 from randsparse.errors import StudyError, require
 
+LARGEST = 1e300
+"""Beyond this a number is no setting of anything; seeds are whole numbers of any size below it."""
 
-def typed(name: str, value: Any, default: Any, finite: bool = False) -> Any:
+
+def typed(name: str, value: Any, default: Any) -> Any:
     """Return the value of a field in its one form: 1 becomes 1.0, a list a tuple.
 
     Args:
         default: of the field, which has its type; None for a whole number or None.
-        finite: whether NaN and infinity are of another type.
 
     Raises:
-        StudyError: the value is of another type.
+        StudyError: the value is of another type, NaN or infinite.
     """
     if name == "layer_densities":
         return pairs(name, value)
@@ -24,25 +25,30 @@ def typed(name: str, value: Any, default: Any, finite: bool = False) -> Any:
     if value is None and optional:
         return None
     wanted = int if optional else type(default)
-    number = isinstance(value, int | float) and not isinstance(value, bool)
-    number = number and not (finite and not math.isfinite(value))
+    number = _is_number(value)
     if wanted is float and number:
         return float(value)
     if wanted is int and number and value == int(value):
         return int(value)
-    if wanted is tuple and isinstance(value, list | tuple):
+    if wanted is tuple and isinstance(value, list | tuple) and all(map(_is_number, value)):
         return tuple(float(item) for item in value)
     if wanted in (bool, str) and isinstance(value, wanted):
         return value
-    allowed = f"{wanted.__name__} or None" if optional else wanted.__name__
-    raise StudyError(f"{name}={value!r} is a {type(value).__name__}: it must be {allowed}")
+    allowed = {tuple: "a list of numbers", int: "a whole number", float: "a finite number"}.get(wanted, wanted.__name__)
+    shown, kind = f"{value!r:.80}", type(value).__name__
+    raise StudyError(f"{name}={shown} is a {kind}: it must be {allowed}{' or None' if optional else ''}")
+
+
+def _is_number(value: Any) -> bool:
+    number = isinstance(value, int | float) and not isinstance(value, bool)
+    return number and abs(value) <= LARGEST  # NaN and infinity are not
 
 
 def pairs(name: str, value: Any) -> tuple[tuple[str, float], ...]:
     """Return densities by layer, a mapping or pairs, as pairs in the order of their names; raises StudyError."""
     try:
         densities = dict(value)
-        numbers = all(isinstance(p, int | float) and not isinstance(p, bool) for p in densities.values())
+        numbers = all(map(_is_number, densities.values()))
         if not numbers or not all(isinstance(layer, str) for layer in densities):
             raise TypeError
     except (TypeError, ValueError):

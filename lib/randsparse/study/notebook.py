@@ -18,6 +18,7 @@ from __future__ import annotations
 
 import functools
 import os
+import re
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -61,8 +62,8 @@ def data_folder(root: Path) -> Path:
 def worker_count() -> int | None:
     """Return how many runs train side by side: RANDSPARSE_WORKERS, or None for one for each core."""
     count = os.environ.get("RANDSPARSE_WORKERS") or None
-    if count is not None and not (count.isdigit() and int(count) > 0):
-        raise StudyError(f"workers {count!r}: give a whole number from 1 up")
+    if count is not None and not re.fullmatch("[1-9][0-9]{0,3}", count):
+        raise StudyError(f"workers {count!r:.40}: give a whole number from 1 to 9999")
     return int(count) if count else None
 
 

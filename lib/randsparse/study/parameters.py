@@ -5,16 +5,20 @@ from __future__ import annotations
 import ast
 import io
 import json
+import math
 import tokenize
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from randsparse.errors import StudyError, unknown
+from randsparse.errors import StudyError, require, unknown
+from randsparse.files import read_yaml
 
 DEFAULT_PROFILE = "digits"
 CAMPAIGN = "campaign.yaml"
 """The file that makes a profile a campaign."""
+FACTOR = 1000
+"""How many times its default a whole number may be."""
 _SCALARS = {"bool": (bool,), "int": (int,), "float": (int, float), "str": (str,)}
 
 
@@ -117,8 +121,53 @@ def check(parameters: Mapping[str, Parameter], values: Mapping[str, object]) -> 
         hint = parameters[name].type
         if not fits(value, hint):
             how = f'; use papermill -y "{name}: ...", as -p passes a string' if isinstance(value, str) else ""
-            raise StudyError(f"parameter {name} is {value!r} ({type(value).__name__}), not {hint}{how}")
+            raise StudyError(f"parameter {name} is {value!r:.200} ({type(value).__name__}), not {hint}{how}")
+        _check_range(parameters[name], value)
     return {name: values.get(name, parameter.value) for name, parameter in parameters.items()}
+
+
+def _check_range(parameter: Parameter, value: object) -> None:
+    """Raise StudyError for a value that no plan can have been made for, by what the default and the name are.
+
+    Numbers are finite. What has something in it by default is not empty. Numbers are not negative if no default is;
+    whole ones are at least 1 where all defaults are, and at most FACTOR times the largest default. A sparsity is in
+    [0, 1), a density in (0, 1], a margin above 0.
+    """
+    name, usual = parameter.name, list(_numbers(parameter.value))
+    require(bool(value) or not parameter.value or not isinstance(value, list | tuple | dict), name, value, "not empty")
+    require(all(_parts(value)), name, value, "without empty lists")
+    for number in _numbers(value):
+        require(math.isfinite(number), name, value, "finite")
+        whole = isinstance(number, int)
+        if usual and min(usual) >= 0 and not name.endswith("seed"):
+            least = 1 if whole and min(usual) >= 1 else 0
+            require(number >= least, name, value, f"at least {least}")
+        if whole and not name.endswith("seed"):
+            most = FACTOR * max(*usual, 10) if usual else 10**9
+            require(0 <= number <= most, name, value, f"from 0 to {most:g}")
+        elif name.endswith(("sparsity", "sparsities")):
+            require(0 <= number < 1, name, value, "in [0, 1)")
+        elif name.endswith(("_density", "_densities")):
+            require(0 < number <= 1, name, value, "in (0, 1]")
+        elif "margin" in name or name in ("gap", "failure", "resolution", "scale"):
+            require(number > 0, name, value, "above 0")
+
+
+def _numbers(value: object) -> Iterator[float]:
+    if isinstance(value, int | float) and not isinstance(value, bool):
+        yield value
+    for each in _items(value):
+        yield from _numbers(each)
+
+
+def _parts(value: object) -> Iterator[object]:
+    return (each for each in _items(value) if isinstance(each, list | tuple | dict))
+
+
+def _items(value: object) -> list[object]:
+    if isinstance(value, dict):
+        return list(value.values())
+    return list(value) if isinstance(value, list | tuple) else []
 
 
 def profiles(root: Path | None = None) -> list[str]:
@@ -142,7 +191,8 @@ def campaign_content(profile: str, root: Path) -> object:
     """Return what the file of a campaign holds; raises StudyError for a campaign that there is none of, or no YAML."""
     if not is_campaign(profile, root):
         raise unknown("campaign", profile, [name for name in profiles(root) if is_campaign(name, root)])
-    return _read_yaml(campaign_path(profile, root), root)
+    path = campaign_path(profile, root)
+    return read_yaml(path, str(path.relative_to(root)))
 
 
 def overrides(name: str, profile: str, root: Path | None = None) -> dict[str, object]:
@@ -151,23 +201,15 @@ def overrides(name: str, profile: str, root: Path | None = None) -> dict[str, ob
     if profile not in profiles(root):
         raise unknown("profile", profile, profiles(root))
     path = root / "notebooks" / "profiles" / profile / f"{name}.yaml"
-    changes = _read_yaml(path, root) if path.is_file() else None
+    changes = read_yaml(path, str(path.relative_to(root))) if path.is_file() else None
     if not isinstance(changes or {}, dict):
         raise StudyError(f"{path.relative_to(root)} must hold lines of `name: value`")
     try:
         check(read(name, root), changes or {})
+        require("profile" not in (changes or {}), "profile", profile, "left out: the folder says it")
     except StudyError as error:
         raise StudyError(f"{path.relative_to(root)}: {error}") from None
     return {"profile": profile, **(changes or {})}
-
-
-def _read_yaml(path: Path, root: Path) -> object:
-    import yaml
-
-    try:
-        return yaml.safe_load(path.read_text(encoding="utf-8"))
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise StudyError(f"{path.relative_to(root)} is not YAML: {' '.join(str(error).split())}") from None
 
 
 def profile_parameters(name: str, profile: str, root: Path | None = None) -> dict[str, object]:

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from randsparse import questions
+from randsparse.errors import StudyError
 from randsparse.runs.records import WITHOUT_WEIGHTS
 from randsparse.study import freshness, parameters
 from randsparse.training import weights
@@ -88,8 +89,14 @@ class Study:
         return list(dict.fromkeys(wanted))
 
     def checked(self, name: str) -> dict[str, object]:
-        """Return the parameters of a notebook; raises StudyError for those with which nothing can be evaluated."""
-        questions.wanted(name, self.parameters[name])
+        """Return the parameters of a notebook; raises StudyError, which names the file, for impossible ones."""
+        try:
+            questions.wanted(name, self.parameters[name])
+            questions.compared(name, self.parameters[name])
+        except StudyError as error:
+            path = Path("notebooks") / "profiles" / self.profile / f"{name}.yaml"
+            where = path if (self.root / path).is_file() else f"notebook {name}, profile {self.profile}"
+            raise StudyError(f"{where}: {error}") from None
         return self.parameters[name]
 
     def shown(self, name: str) -> list[RunConfig]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import contextlib
 import itertools
+import math
 import os
 from collections.abc import Sequence
 from pathlib import Path
@@ -12,7 +13,7 @@ from typing import Any
 
 from randsparse import files
 from randsparse.data import catalogue
-from randsparse.errors import StudyError, unknown
+from randsparse.errors import StudyError, require, unknown
 from randsparse.runs import feasibility
 from randsparse.runs.config import RunConfig
 from randsparse.runs.store import Record, Store
@@ -24,6 +25,8 @@ from randsparse.training.train import train as train_run
 
 SEEDS = ("mask_seed", "init_seed", "data_seed")
 DEVICES = ("cpu", "cuda")
+MOST = 10_000
+"""How many runs one block of a recipe can stand for."""
 ERROR = 2
 """The exit status of an error that the user can mend."""
 
@@ -36,14 +39,7 @@ def read(path: str | Path) -> list[RunConfig]:
 
     Raises StudyError for a file that is not that, for an impossible run, and for one of a dataset that is no folder.
     """
-    import yaml
-
-    try:
-        content = yaml.safe_load(Path(path).read_text(encoding="utf-8"))
-    except OSError as error:
-        raise StudyError(f"recipe {path} cannot be read: {error.strerror}") from error
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise StudyError(f"recipe {path} is no YAML: {' '.join(str(error).split())}") from None
+    content = files.read_yaml(Path(path), f"recipe {path}")
     content = content if isinstance(content, dict) else {}
     blocks, shared = content.get("runs"), content.get("recipe") or {}
     listed = isinstance(blocks, list) and blocks
@@ -63,6 +59,10 @@ def read(path: str | Path) -> list[RunConfig]:
 def _each(block: dict[str, Any]) -> list[dict[str, Any]]:
     """Return every combination of the values of a block."""
     choices = [value if isinstance(value, list) and name != "milestones" else [value] for name, value in block.items()]
+    for name, values in zip(block, choices, strict=True):
+        require(bool(values), str(name), values, "not empty")
+    count = math.prod(map(len, choices))
+    require(count <= MOST, "runs", count, f"at most {MOST}: one for each combination of the lists of a block")
     return [dict(zip(block, values, strict=True)) for values in itertools.product(*choices)]
 
 

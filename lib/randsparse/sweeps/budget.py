@@ -177,7 +177,7 @@ def _places(unit: Unit) -> int:
 
 def parse_duration(text: str) -> float:
     """Return the seconds of a duration such as 90s, 25m or 1.5h; raises StudyError for anything else."""
-    match = re.fullmatch(r"(\d+(?:\.\d+)?)([smh])", text.strip())
+    match = re.fullmatch(r"([0-9]+(?:\.[0-9]+)?)([smh])", text.strip())
     if match is None or not float(match[1]):
         raise StudyError(f"budget {text!r}: give a number above 0 and its unit, s, m or h, such as 25m")
     return float(match[1]) * UNITS[match[2]]

@@ -16,7 +16,7 @@ def test_impossible_attacks():
         Adversarial(steps=0)
     with pytest.raises(StudyError, match=r"unknown attack 'cw': choose one of fgsm, pgd, noise"):
         Adversarial("cw")
-    with pytest.raises(StudyError, match=r"epsilon='8' is a str: it must be float"):
+    with pytest.raises(StudyError, match=r"epsilon='8' is a str: it must be a finite number"):
         Adversarial(epsilon="8")
     assert Adversarial("fgsm", 8, steps=3, restarts=4, seed=5) == Adversarial("fgsm", 8)
 
