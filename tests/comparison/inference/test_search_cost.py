@@ -42,7 +42,15 @@ def test_a_search_of_one_is_a_comparison_of_means():
     assert found.value == pytest.approx(of_networks.mean() - sample.mean())
     assert found.error == pytest.approx(math.hypot(stats.sem(of_networks), stats.sem(sample)))
     variances = stats.sem(of_networks) ** 2, stats.sem(sample) ** 2
-    assert found.df == pytest.approx(sum(variances) ** 2 / (variances[0] ** 2 / 3.5 + variances[1] ** 2 / 7))
+    assert found.df == pytest.approx(sum(variances) ** 2 / (variances[0] ** 2 / 1.75 + variances[1] ** 2 / 7))
+
+
+def test_errors_of_cells_and_controls_add():
+    searched, longer = cells(), controls()
+    alone = [search_against_controls([cell], [sample], 4) for cell, sample in zip(searched, longer, strict=True)]
+    assert search_against_controls(searched, longer, 4).error == pytest.approx(
+        math.hypot(*(e.error for e in alone)) / 2
+    )
 
 
 def test_what_is_refused():

@@ -9,7 +9,6 @@ from numpy.typing import ArrayLike
 
 from randsparse.comparison.inference.estimate import Estimate
 from randsparse.comparison.inference.jackknife import FEWEST, jackknife, present
-from randsparse.comparison.inference.search_value import variance_factors
 from randsparse.comparison.inference.subsets import winner_gain
 from randsparse.errors import StudyError, require
 
@@ -19,7 +18,10 @@ def search_against_controls(cells: Sequence[Sequence[ArrayLike]], controls: Sequ
 
     With controls that were trained as long as a search takes, this is the gain of search less the gain of longer
     training, since what random networks reach without either cancels. The variances of cells (jackknife) and of
-    controls (own seeds, own spread) add, with Satterthwaite's degrees of freedom.
+    controls (own seeds, own spread) add, with Satterthwaite's degrees of freedom. A cell has a quarter of its
+    networks - 1: its variance scatters like one of 2 to 3 degrees of freedom, and is smallest where its winners are
+    worst. With half of them, a single cell of 8 networks beside quiet controls supports a claim at its boundary in .08
+    of all simulated cases.
 
     Orders of batches are taken as given: an effect that orders had on the final values of all networks alike would be
     missing in the error (see `crossed` for its share).
@@ -39,13 +41,11 @@ def search_against_controls(cells: Sequence[Sequence[ArrayLike]], controls: Sequ
     if min(map(len, samples)) < FEWEST:
         raise StudyError(f"controls of {[len(sample) for sample in samples]} runs: each must have at least {FEWEST}")
 
-    def part(early: np.ndarray, final: np.ndarray) -> list[np.ndarray]:
-        return [winner_gain(early, final, size).mean(axis=0), np.nanmean(final, axis=0).mean(axis=0)]
+    def winners(early: np.ndarray, final: np.ndarray) -> list[np.ndarray]:
+        return [(winner_gain(early, final, size) + np.nanmean(final, axis=0)).mean(axis=0)]
 
-    found = jackknife([present(cell, size + 1) for cell in cells], part)
-    factors = np.stack([np.sqrt(variance_factors(found.networks, size)), np.ones(len(cells))], axis=1)
-    found = found._replace(covariances=found.covariances * factors[:, :, None] * factors[:, None, :]).with_half_df()
-    searched = found.estimate((1, 1))
+    found = jackknife([present(cell, size + 1) for cell in cells], winners)
+    searched = found._replace(dfs=found.dfs / 4).estimate()  # see the docstring
 
     variances = np.array([(sample - sample[0]).var(ddof=1) / len(sample) for sample in samples]) / len(samples) ** 2
     error = np.sqrt(searched.error**2 + variances.sum())
