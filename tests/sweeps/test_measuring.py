@@ -239,8 +239,10 @@ def test_an_evaluation_can_need_the_network_of_another_run(store, trainings):
     assert trainings == [other.key]
     both = [next(final_weights.network(run, store).parameters()).sum().item() for run in (RUN, other)]
     assert record["values"]["sum"] == pytest.approx(sum(both)) and both[0] != both[1]
+    evaluations.path_of(RUN, Beside(), store).unlink()
+    assert evaluations.missing([RUN], [Beside()], store) == [evaluations.Unit(RUN, (Beside(),))]
     store.put(store.get(other) | {"status": "diverged", "test": None})
-    assert evaluations.missing([RUN, other], [Beside()], store) == []
+    assert evaluations.missing([RUN], [Beside()], store) == []
 
 
 def test_processes_and_order_do_not_matter(store, trainings):
