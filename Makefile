@@ -33,7 +33,7 @@ flag = $${$(2):+--$(1)}
 ASKED = --profile "$$PROFILE" $(call setting,cluster,CLUSTER) $(call setting,device,DEVICE) $(call setting,budget,BUDGET) \
     $(call setting,out,OUT) $(call setting,part,PART) $(call setting,from,FROM) $(call flag,why,WHY) $(call flag,retry,RETRY)
 
-.PHONY: all env runs merge notebooks status lab bench test test-core lint strip lock clean help
+.PHONY: all env runs merge notebooks status lab bench test soak test-core lint strip lock clean help
 .DEFAULT_GOAL := all
 
 all: $(STAMP)  ## environment, runs that are missing, notebooks, figures, tables and an HTML index
@@ -61,6 +61,9 @@ bench: $(STAMP)  ## what masking costs, and how fast training is
 
 test: lint  ## lint, unit tests, and the notebooks at a tiny size
 	$(BIN)/python -m pytest
+
+soak: $(STAMP)  ## tests that take an hour: the whole study killed again and again (RANDSPARSE_KILLS=60)
+	$(BIN)/python -m pytest -n 0 -m soak tests/soak
 
 test-core: $(STAMP)  ## the core in an environment of its own, with no more than it needs
 	@rm -rf build/core && $(BIN)/uv venv --quiet --python $(BIN)/python build/core

@@ -40,7 +40,7 @@ def test_a_question_imports_no_other_question_nor_the_registry(room):
 
 
 def test_a_notebook_without_runs_or_evaluations_needs_none(tmp_path):
-    for name in ("00_overview", "01_masks_and_densities", "of_mine"):
+    for name in ("00_overview", "of_mine"):
         assert questions.plan(name, {}, Store(tmp_path)) == questions.used(name, {}, Store(tmp_path)) == []
         assert questions.wanted(name, {}) == questions.paths(name, {}, Store(tmp_path)) == []
 

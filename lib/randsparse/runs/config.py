@@ -33,7 +33,7 @@ CHOICES: dict[str, tuple[str, ...]] = {
 }
 
 MOST = {"epochs": 10**5, "batch_size": 10**6, "train_samples": 10**9, "update_interval": 10**9, "levels": 1000} | {
-    name: 1e6 for name in ("lr", "weight_decay", "gamma", "threshold_decay")
+    name: 1e6 for name in ("weight_decay", "gamma", "threshold_decay")
 }
 """The largest value of a field: beyond it, a value is a mistake."""
 
