@@ -80,6 +80,11 @@ def test_two_cells_have_half_the_error_of_two_equal_ones():
     assert two.error == pytest.approx(one.error / np.sqrt(2)) and two.df == pytest.approx(2 * one.df)
 
 
+def test_winners_have_half_the_degrees_of_freedom():
+    cell = random_group(r=0.5, spread=1e-6)  # the controls add nothing to the variance
+    assert gains.search_minus_longer([cell]).df == pytest.approx(7 / 2)
+
+
 def test_all_pairs_of_winners_and_controls_are_counted():
     cell = group([[4.0], [3.0], [2.0], [1.0], [0.0]], [[1.0], [0.0], [0.0], [0.0], [0.0]], [0.0, 0.5, 2.0])
     first = (1 + 1 + 0) / 3  # candidate 0 wins in 4 of 5 subsets, candidate 1 in the fifth
