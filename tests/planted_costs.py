@@ -63,11 +63,11 @@ def plant(
         gain = longer if "longer" in cell.name else small if "small" in cell.name else 0.0
         level = LEVELS.get(cell.point.sparsity, 0.9) + gain
         for config in cell.placed(store).values():
-            score, noise = generator.normal(size=2)
+            score = generator.normal()
             record = record_of(config)
             for point in record["curve"]:
                 last = point["epoch"] == config.epochs
-                early = score if last else r * score + np.sqrt(1 - r**2) * noise
+                early = score if last else r * score + np.sqrt(1 - r**2) * generator.normal()
                 point["val_accuracy"] = float(level + 0.03 * early)
             record["test"] |= {"accuracy": float(level + spread * score)}
             record["cost"] |= {"images": 100 * config.epochs, "epochs": config.epochs}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from itertools import combinations
 
 import numpy as np
 import pytest
@@ -131,8 +132,22 @@ def test_strategies_are_charged_and_gain_what_was_planted(tmp_path):
     assert look["accuracy"] == pytest.approx(gain_base(found, 0) + look["mean"])
     halved = one.loc[(strategies.HALVING, "1, 2, 5")]
     assert halved["epochs"] == 8 + 4 + 6 + 10 and np.isnan(halved["low"]) and np.isfinite(halved["mean"])
+    first, second, final = (found.groups[0].scores[1], found.groups[0].scores[2], found.groups[0].final)
+    assert one.loc[(strategies.HALVING, "1, 2")]["mean"] == pytest.approx(
+        survivors(first, second, final) - final.mean()
+    )
     points = found.charges.set_index(["cell", "strategy", "looks"])
     assert points.loc[("nodes 80 %", strategies.LONGER, ""), "gain (points)"] == pytest.approx(100 * longer["mean"])
+
+
+def survivors(first, second, final):
+    """The mean end of halving four candidates twice, one subset after another."""
+    ends = []
+    for order in range(final.shape[1]):
+        for subset in combinations(range(len(final)), 4):
+            half = sorted(subset, key=lambda each: first[each, order])[-2:]
+            ends.append(final[max(half, key=lambda each: second[each, order]), order])
+    return np.mean(ends)
 
 
 def gain_base(found, index):

@@ -112,7 +112,7 @@ def _balance(group: Measured, size: int, look: int) -> Estimate:
         gain = expected_normal_maximum(size) * slope / _freedom(final)
         return [gain + share * np.nanmean(final, axis=0).mean(axis=0)]
 
-    own = jackknife(usable([(group.scores[look], group.final)], SIZE + 1), part)
+    own = jackknife(usable([(group.scores[look], group.final)], SIZE + 1), part).with_half_df()
     return _together(own, longer, np.array([-share])).estimate()
 
 

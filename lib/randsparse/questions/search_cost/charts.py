@@ -102,8 +102,9 @@ def _caption_of_gains(table: pd.DataFrame, groups: Sequence[Measured]) -> str:
     return (
         "Final test accuracy less the mean of one training, against all epochs charged. Markers: the mean winner over "
         "all subsets of candidates, chosen on validation, if it goes on from its checkpoint; the dotted line ends "
-        "where it is trained anew. Longer training was run at one length: before, its gain is drawn as growing with "
-        "the logarithm of epochs; after (dotted), as staying. Bars and band: 95 % intervals over networks (hollow: "
+        "where it is trained anew (labels: epoch of the look; candidates that are halved). Longer "
+        "training was run at one length: before, its gain is drawn as growing with the logarithm of epochs; after "
+        "(dotted), as staying. Bars and band: 95 % intervals over networks (hollow: "
         f"none, since every search draws all). Runs: {listed([f'{group.cell} {_counts(group)}' for group in groups])}. "
         f"{' '.join(best)}"
     ).strip()

@@ -9,8 +9,9 @@ import numpy as np
 
 from randsparse.comparison.inference.estimate import Estimate
 from randsparse.comparison.inference.jackknife import Cell, Jackknifed, jackknife
+from randsparse.comparison.inference.search_cost import search_against_controls
 from randsparse.comparison.inference.search_value import search_gain, usable
-from randsparse.comparison.inference.subsets import win_probabilities, winner_gain
+from randsparse.comparison.inference.subsets import win_probabilities
 from randsparse.errors import StudyError
 from randsparse.questions.search_cost.measured import SIZE, Measured
 
@@ -34,24 +35,22 @@ def gain_of_search(group: Measured, size: int = SIZE, epoch: int | None = None) 
 
 def gain_of_longer(group: Measured) -> Estimate | None:
     """Return the mean of the runs that are trained longer minus that of all candidates; None with too few runs."""
-    return attempt(lambda: _difference([(mean_of_runs(group.longer), mean_of_candidates(group))]))
+    return attempt(lambda: _difference(mean_of_runs(group.longer), mean_of_candidates(group)))
 
 
 def gain_of_small_dense(group: Measured) -> Estimate | None:
     """Return the mean of small dense networks minus that of all candidates; None with too few runs."""
-    return attempt(lambda: _difference([(mean_of_runs(group.small_dense), mean_of_candidates(group))]))
+    return attempt(lambda: _difference(mean_of_runs(group.small_dense), mean_of_candidates(group)))
 
 
 def search_minus_longer(groups: Sequence[Measured], size: int = SIZE) -> Estimate | None:
     """Return the mean over groups of: winners of a search minus runs trained for the epochs that it costs.
 
     It is the gain of search minus the gain of longer training, since both are counted from the same candidates, which
-    cancel. Winners have the jackknife error over networks, controls that of independent runs (Welch); degrees of
-    freedom are Satterthwaite's over all cells. None unless every group has enough runs: what is pooled is all or none.
+    cancel. None unless every group has enough runs: what is pooled is all or none.
     """
-    return attempt(
-        lambda: _difference([(_mean_of_winners(group, size), mean_of_runs(group.longer)) for group in groups])
-    )
+    cells = [(group.scores[group.phase()], group.final) for group in groups]
+    return attempt(search_against_controls, cells, [group.longer for group in groups], size)
 
 
 def probability_of_search(groups: Sequence[Measured], size: int = SIZE) -> float:
@@ -72,15 +71,11 @@ def attempt(statistic: Callable[..., Any], *arguments: object) -> Any:
         return None
 
 
-def _difference(pairs: Sequence[tuple[Jackknifed, Jackknifed]]) -> Estimate:
-    """Return the mean over pairs of independent numbers of the first minus the second."""
-    if not pairs:
-        raise StudyError("there is no group of cells: name candidates")
-    each = [found for pair in pairs for found in pair]
-    value = np.mean([a.value - b.value for a, b in pairs], axis=0)
-    covariances = np.concatenate([found.covariances for found in each]) / len(pairs) ** 2
-    dfs, networks = (np.concatenate([getattr(found, name) for found in each]) for name in ("dfs", "networks"))
-    return Jackknifed(value, covariances, dfs, networks, sum(found.runs for found in each)).estimate()
+def _difference(a: Jackknifed, b: Jackknifed) -> Estimate:
+    """Return the difference of two independent numbers, with Satterthwaite's degrees of freedom (Welch)."""
+    parts = ("covariances", "dfs", "networks")
+    covariances, dfs, networks = (np.concatenate([getattr(a, part), getattr(b, part)]) for part in parts)
+    return Jackknifed(a.value - b.value, covariances, dfs, networks, a.runs + b.runs).estimate()
 
 
 def _wins(group: Measured, size: int) -> float:
@@ -91,22 +86,8 @@ def _wins(group: Measured, size: int) -> float:
     return float(np.nansum(win_probabilities(early, size) * above, axis=0).mean())
 
 
-def _mean_of_winners(group: Measured, size: int) -> Jackknifed:
-    """Return the mean accuracy of winners, over subsets and orders of batches.
-
-    Its variance is the jackknife's with half the degrees of freedom. With it, two cells of this study decide falsely
-    that search gains less in at most .065 of simulated cases where it gains as much (.05 are meant), for correlations
-    of early with final accuracy up to .5, and in up to .095 for .9; that it gains more in at most .045.
-    """
-
-    def accuracy(early: np.ndarray, final: np.ndarray) -> list[np.ndarray]:
-        return [(np.nanmean(final, axis=0) + winner_gain(early, final, size)).mean(axis=0)]
-
-    return jackknife([_cell(group, size)], accuracy).with_half_df()
-
-
 def mean_of_candidates(group: Measured) -> Jackknifed:
-    """Return the mean of the orders of batches that a search of four can be made in: those of `_mean_of_winners`."""
+    """Return the mean of the orders of batches that a search of four can be made in: those of `search_minus_longer`."""
     return jackknife([_cell(group, SIZE)[1:]], lambda final: [np.nanmean(final, axis=0).mean(axis=0)])
 
 

@@ -74,7 +74,7 @@ def _estimates(found: Evidence) -> str:
     return (
         f"It takes {charged} epochs where one training takes {first.epochs}, and its winners are "
         f"{with_interval(found.difference)} points above random networks that are trained for {first.longer_epochs} "
-        f"epochs (n = {found.difference.n} networks, {found.difference.runs} runs, {len(found.groups)} "
+        f"epochs (n = {found.difference.n}, {found.difference.runs} runs, {len(found.groups)} "
         f"cell{'s' if len(found.groups) > 1 else ''}, 95 % interval)."
     )
 

@@ -9,7 +9,7 @@ import pandas as pd
 
 from randsparse.comparison.inference.estimate import Estimate
 from randsparse.comparison.inference.jackknife import jackknife
-from randsparse.comparison.inference.search_value import correct_for_subsets, usable
+from randsparse.comparison.inference.search_value import usable, variance_factors
 from randsparse.errors import StudyError
 from randsparse.questions.search_cost import gains
 from randsparse.questions.search_cost.halving import Rounds, halving_gain
@@ -76,7 +76,8 @@ def gain_of_rounds(group: Measured, rounds: Rounds) -> Estimate:
 
     try:
         found = jackknife(usable([cell], rounds.sizes[0] + 1), part)
-        return correct_for_subsets(found, rounds.sizes[0]).estimate()
+        factors = variance_factors(found.networks, rounds.sizes[0])[:, None, None]
+        return found._replace(covariances=factors * found.covariances).with_half_df().estimate()
     except StudyError:
         whole = usable([cell], rounds.sizes[0])[0]
         runs = int(np.isfinite(whole[0]).sum())
