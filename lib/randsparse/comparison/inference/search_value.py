@@ -39,7 +39,7 @@ def share_of_oracle(cells: Sequence[Sequence[ArrayLike]], size: int) -> Transfor
     def gains(early: np.ndarray, final: np.ndarray) -> list[np.ndarray]:
         return [winner_gain(early, final, size).sum(axis=0), oracle_gain(final, size).sum(axis=0)]
 
-    found = _of_subsets(jackknife(usable(cells, size + 1), gains, lambda parts: parts.sum(axis=0)), size)
+    found = correct_for_subsets(jackknife(usable(cells, size + 1), gains, lambda parts: parts.sum(axis=0)), size)
     won, best = map(float, found.value)
     if not best > 0:
         empty = (math.nan, math.nan)
@@ -56,7 +56,7 @@ def search_gain(cells: Sequence[Sequence[ArrayLike]], size: int) -> Estimate:
     Arguments and errors are those of `share_of_oracle`; the unit is that of final.
     """
     found = jackknife(usable(cells, size + 1), lambda early, final: [winner_gain(early, final, size).mean(axis=0)])
-    return _of_subsets(found, size).estimate()
+    return correct_for_subsets(found, size).estimate()
 
 
 def best_gain(cells: Sequence[Sequence[ArrayLike]], size: int) -> Estimate:
