@@ -140,9 +140,9 @@ def draw_shares(frame: pd.DataFrame, size: int) -> Drawn:
         f"The gain of the winner among {size} in final test accuracy, as a share of what the best of the subset gains: "
         f"over all cells {listed(texts)} of training. 0 is a blind choice, 1 one that always finds the best; the "
         f"claim is that less than {most:g} is left after 10 %. Bars: simultaneous 95 % intervals for cells, a 95 % "
-        f"interval for all cells (n = {count(pooled['n'])} networks, {count(pooled['runs'])} runs).{arrows(frame, edges)}"
+        f"interval for all cells (n = {count(pooled['n'])} networks, {count(pooled['runs'])} runs)."
     )
-    return Drawn(figure, caption, frame)
+    return Drawn(figure, caption + arrows(frame, edges), frame)
 
 
 @styled
