@@ -112,14 +112,15 @@ class Evidence:
         """Return network, dataset, training and dense accuracy of some cells in words."""
         cells = [cell for cell in self.design.networks if cell.name in names]
         point = cells[0].point
+        model = point.model.upper().replace("RESNET", "ResNet")
         costs = [record["cost"] for cell in cells for record in self.store.load(cell.wanted(self.store)).values()]
         if not costs:
-            return f"{point.model.upper()} on {point.dataset}, {point.epochs} epochs, no run yet"
+            return f"{model} on {point.dataset}, {point.epochs} epochs, no run yet"
         images = round(max(cost["images"] / cost["epochs"] for cost in costs))
         dense = self.results[(self.results["sparsity"] == 0) & self.results["cell"].isin(names)]
         reached = f"dense {100 * dense['test_accuracy'].mean():.1f} %" if len(dense) else "no dense run yet"
         return (
-            f"{point.model.upper()} on {point.dataset}, {images:,} images, {point.epochs} epochs of "
+            f"{model} on {point.dataset}, {images:,} images, {point.epochs} epochs of "
             f"{-(-images // point.batch_size):,} steps, {reached}"
         )
 

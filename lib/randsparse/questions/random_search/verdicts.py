@@ -25,7 +25,9 @@ def of_search(found: SearchEvidence) -> pd.DataFrame:
     (claim,) = claims_of("02")
     rows = [_primary(claim, found, found.share_after(found.phase))]
     for phase in found.parameters["phases"][1:]:
-        sentence = claim.claim.replace(phase_text(FIXED[0]), phase_text(phase)).replace("four", str(found.size))
+        sentence = claim.claim.replace(phase_text(FIXED[0]), phase_text(phase))
+        if found.size != FIXED[1]:
+            sentence = sentence.replace("four", str(found.size))
         rows.append(_finding(replace(claim, claim=sentence), found, found.share_after(phase)))
     for phase in found.parameters["phases"]:
         sentence = f"The winner after {phase_text(phase)} of training is ahead of its subset afterwards, on average."
