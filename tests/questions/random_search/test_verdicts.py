@@ -107,6 +107,20 @@ def test_a_lead_that_lasts_or_does_not_flips_the_finding_on_speed(tmp_path):
         assert (own["verdict"], own["kind"], own["power"]) == (verdict, "finding", "not planned")
 
 
+def test_another_network_is_judged_apart_with_its_own_regime(tmp_path):
+    searched = {"candidates": ["dense", "nodes 40 %"], "others": ["nodes 80 %", "nodes 90 %"], "longer": []}
+
+    def curve(cell, network, order):
+        return planted.correlated(0.0 if cell in searched["candidates"] else 0.95)(cell, network, order)
+
+    found, rows = search_rows(tmp_path, curve, **searched)
+    other = rows[rows["claim"].str.startswith("On another network, too: the winner after 10 %")].iloc[0]
+    assert (rows.loc[0, "n"], other["n"], other["kind"], other["verdict"]) == (16, 16, "finding", "contradicted")
+    assert rows.loc[0, "estimate"] < 0.5 < other["estimate"]
+    assert "no dense run yet" in other["regime"] and "dense 9" in rows.loc[0, "regime"]
+    assert set(found.others["cell"]) == {"nodes 80 %", "nodes 90 %"} and len(found.others) == 2 * 3
+
+
 @pytest.mark.parametrize(("shift", "verdict"), [(0.16, "supported"), (0.0, "contradicted")])
 def test_a_pair_is_judged_by_which_of_the_two_is_more_accurate(shift, verdict, tmp_path):
     _, rows = accuracy_rows(tmp_path, planted.correlated(0.0, shift={"ERK 80 %": shift}))

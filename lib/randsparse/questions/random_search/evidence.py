@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property, partial
 
@@ -95,14 +95,6 @@ class Evidence:
         return in_percent(rows, {"weights_kept": "weights left (%)", "test_accuracy": "test accuracy (%)"})
 
     @cached_property
-    def images(self) -> int:
-        """How many training images one epoch of the candidates shows, 0 without a run."""
-        names = self.parameters["candidates"]
-        runs = [run for cell in self.design.networks if cell.name in names for run in cell.wanted(self.store)]
-        costs = [record["cost"] for record in self.store.load(runs).values()]
-        return int(max((cost["images"] / cost["epochs"] for cost in costs), default=0))
-
-    @cached_property
     def rates(self) -> pd.DataFrame:
         """One row per cell that chooses a learning rate, and rate."""
         return candidates.rates(self.design, self.store)
@@ -111,16 +103,25 @@ class Evidence:
         """Return winner minus mean in final test accuracy over all cells, None as long as there are too few runs."""
         return attempt(candidates.looks(self.curves, phase), partial(search_gain, size=self.size))
 
-    @cached_property
+    @property
     def regime(self) -> str:
-        """Network, dataset, training and dense accuracy in words."""
-        names = self.parameters["candidates"]
-        point = next(cell.point for cell in self.design.networks if cell.name in names)
+        """Network, dataset, training and dense accuracy of the candidates in words."""
+        return self.regime_of(self.parameters["candidates"])
+
+    def regime_of(self, names: Sequence[str]) -> str:
+        """Return network, dataset, training and dense accuracy of some cells in words."""
+        cells = [cell for cell in self.design.networks if cell.name in names]
+        point = cells[0].point
+        model = point.model.upper().replace("RESNET", "ResNet")
+        costs = [record["cost"] for cell in cells for record in self.store.load(cell.wanted(self.store)).values()]
+        if not costs:
+            return f"{model} on {point.dataset}, {point.epochs} epochs, no run yet"
+        images = round(max(cost["images"] / cost["epochs"] for cost in costs))
         dense = self.results[(self.results["sparsity"] == 0) & self.results["cell"].isin(names)]
         reached = f"dense {100 * dense['test_accuracy'].mean():.1f} %" if len(dense) else "no dense run yet"
         return (
-            f"{point.model.upper()} on {point.dataset}, {self.images:,} images, {point.epochs} epochs of "
-            f"{-(-self.images // point.batch_size):,} steps, {reached}"
+            f"{model} on {point.dataset}, {images:,} images, {point.epochs} epochs of "
+            f"{-(-images // point.batch_size):,} steps, {reached}"
         )
 
     def _reliability(self, cell: str) -> float:
@@ -168,9 +169,14 @@ class SearchEvidence(Evidence):
         both = in_percent(final, names).merge(kept, on=["phase", "cell"])
         return both[both["cell"] != gains.POOLED]
 
-    def share_after(self, phase: float) -> Estimate | None:
-        """Return the share of the oracle's gain over all cells, None as long as there are too few runs."""
-        return attempt(candidates.looks(self.curves, phase), partial(share_of_oracle, size=self.size))
+    def share_after(self, phase: float, cells: str = "candidates") -> Estimate | None:
+        """Return the share of the oracle's gain over all cells, None as long as there are too few runs.
+
+        Args:
+            cells: the parameter that names them, "candidates" or "others".
+        """
+        curves = gains.only(self.all_curves, self.parameters[cells])
+        return attempt(candidates.looks(curves, phase), partial(share_of_oracle, size=self.size))
 
     def lead_after(self, phase: float) -> Estimate | None:
         """Return the mean lead over the epochs after the choice, over all cells; None as long as runs are too few."""

@@ -105,8 +105,7 @@ def _gains_caption(frame: pd.DataFrame, size: int, edges: tuple[float, float]) -
         f"What the winner among {size} gains over the mean of its subset, mean over all subsets. Over all cells: "
         f"{listed(texts)} of training. The early gain is biased upwards, since the look that chose is the one that is "
         f"shown; the final gain is not. Bars: simultaneous 95 % intervals for cells, a 95 % interval for all cells "
-        f"(n = {count(pooled['n'])} networks, {count(pooled['runs'])} runs)."
-        f"{arrows(frame, edges)}"
+        f"(n = {count(pooled['n'])} networks, {count(pooled['runs'])} runs).{arrows(frame, edges)}"
     )
 
 
@@ -142,9 +141,8 @@ def draw_shares(frame: pd.DataFrame, size: int) -> Drawn:
         f"over all cells {listed(texts)} of training. 0 is a blind choice, 1 one that always finds the best; the "
         f"claim is that less than {most:g} is left after 10 %. Bars: simultaneous 95 % intervals for cells, a 95 % "
         f"interval for all cells (n = {count(pooled['n'])} networks, {count(pooled['runs'])} runs)."
-        f"{arrows(frame, edges)}"
     )
-    return Drawn(figure, caption, frame)
+    return Drawn(figure, caption + arrows(frame, edges), frame)
 
 
 @styled

@@ -60,7 +60,7 @@ def accuracy_abstract(found: AccuracyEvidence, verdict: str) -> Markdown:
     left = f"{100 * high:.3g}" if low == high else f"{100 * high:.3g} to {100 * low:.3g}"
     estimate = (
         f"With {left} % of the weights left, the winner among {found.size} after "
-        f"{phase_text(found.phase)} of training is {_points(gain)} points above random networks in final test "
+        f"{phase_text(found.phase)} of training differs from random networks by {_points(gain)} points of final test "
         f"accuracy (n = {gain.n} networks, {gain.runs} runs, 95 % interval)."
     )
     return _abstract(question, estimate, SAME[verdict])
@@ -72,10 +72,10 @@ def _gain_sentence(found: SearchEvidence) -> str:
         return "No cell has enough runs for a search."
     first = found.gains[(found.gains["cell"] == POOLED) & (found.gains["phase"] == found.phase)].set_index("measured")
     return (
-        f"It leads the mean of its subset by {points(first.loc[EARLY, 'mean'])} points of validation accuracy when it "
-        f"is chosen and by {_points(gain)} points of test accuracy at the end, "
-        f"which is {share_text(share.value, *share.interval())} of what the best of the subset gains (n = {gain.n} "
-        f"networks, {gain.runs} runs, 95 % intervals)."
+        f"It differs from the mean of its subset by {points(first.loc[EARLY, 'mean'])} points of validation accuracy "
+        f"when it is chosen and by {_points(gain)} points of test accuracy at the end, which is "
+        f"{share_text(share.value, *share.interval())} of what the best of the subset gains (n = {gain.n} networks, "
+        f"{gain.runs} runs, 95 % intervals)."
     )
 
 

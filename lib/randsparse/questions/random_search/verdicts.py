@@ -25,12 +25,18 @@ def of_search(found: SearchEvidence) -> pd.DataFrame:
     (claim,) = claims_of("02")
     rows = [_primary(claim, found, found.share_after(found.phase))]
     for phase in found.parameters["phases"][1:]:
-        sentence = claim.claim.replace(phase_text(FIXED[0]), phase_text(phase)).replace("four", str(found.size))
+        sentence = claim.claim.replace(phase_text(FIXED[0]), phase_text(phase))
+        if found.size != FIXED[1]:
+            sentence = sentence.replace("four", str(found.size))
         rows.append(_finding(replace(claim, claim=sentence), found, found.share_after(phase)))
     for phase in found.parameters["phases"]:
         sentence = f"The winner after {phase_text(phase)} of training is ahead of its subset afterwards, on average."
         faster = replace(claim, claim=sentence, unit=POINTS, direction="above", margin=0.0)
         rows.append(_finding(faster, found, in_points(found.lead_after(phase))))
+    if others := found.parameters["others"]:
+        told = replace(claim, claim=f"On another network, too: {claim.claim[0].lower()}{claim.claim[1:]}")
+        row = _finding(told, found, found.share_after(found.phase, "others"))
+        rows.append(row | {"regime": found.regime_of(others)})
     return _table([*rows, _complete(found)])
 
 
