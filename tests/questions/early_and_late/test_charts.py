@@ -147,7 +147,7 @@ def test_a_cool_down_is_a_point_at_its_end_with_its_interval(found):
         ((point, _, (bar,)),) = ax.containers
         assert (point.get_xdata().item(), point.get_ydata().item()) == (end, value)
         assert bar.get_segments()[0][:, 1] == pytest.approx([low, high])
-    told = "falls to zero after epoch 1, until epoch 2; then r = 0.60 [0.10, 0.80], where it was −0.10 (n = 16 networks of 2"
+    told = "falls to zero after epoch 1, until epoch 2; then r = 0.60 [0.10, 0.80], where it was −0.10 (n = 16 networks"
     assert told in drawn.caption
 
 
