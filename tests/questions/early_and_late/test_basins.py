@@ -109,7 +109,7 @@ def test_the_chart_of_barriers_shows_their_means_beside_r(found):
     left, right = drawn.figure.axes
     (mean,) = [each for each in left.get_lines() if each.get_label().startswith("base")]
     assert mean.get_xdata() == pytest.approx([0, 40]) and mean.get_ydata() == pytest.approx([30, 0.5])
-    points = np.sort(left.collections[0].get_offsets(), axis=0)
+    points = np.sort(np.asarray(left.collections[0].get_offsets()), axis=0)
     assert points == pytest.approx(np.array([(0, 0), (0, 1), (40, 30), (40, 30)]))
     plain = next(each for each in right.get_lines() if "as trained" in each.get_label())
     assert plain.get_xdata() == pytest.approx(np.arange(10, 101, 10))
