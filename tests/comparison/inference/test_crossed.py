@@ -121,3 +121,5 @@ def test_equal_runs_have_no_shares():
     found = analyse(np.full((8, 2), 0.7))
     assert (found.mean_squares == 0).all()
     assert np.isnan(found.shares).all()
+    assert np.isnan(network_limit([found]))
+    assert np.isnan(list(pooled_shares([found]).values())).all()

@@ -90,3 +90,12 @@ def test_equal_final_values_have_no_share_and_no_spread():
     gain = search_gain([(early, 0 * final + 0.7)], 4)
     assert gain.value == 0
     assert not gain.varies
+
+
+def test_limits_of_the_share_are_those_of_the_ratio_bent_by_fishers_z():
+    share = share_of_oracle([planted(0.9, seed=seed) for seed in range(3)], 4)
+    assert share.interval(0.5)[1] - share.interval(0.5)[0] == pytest.approx(
+        2 * share.quantile(0.5) * share.error, rel=0.02
+    )
+    assert share.high < 1
+    assert share.high - share.value < 0.95 * (share.value - share.low)

@@ -34,6 +34,8 @@ def correlation(cells: Sequence[Sequence[ArrayLike]], kind: str = "pearson") -> 
     Both are centred (Spearman: ranked, then centred) within each column. Each cell is standardised by its own spreads,
     so that it counts by its runs: the result is the mean of the cells' correlations, weighted by their runs less one
     per column. The standard error is the jackknife's over networks, which allows for runs that share a network.
+    The limits, not the value, allow for the small bias of a cell's correlation, r (1 - r^2) / (2 (runs - columns))
+    (Olkin and Pratt, "Unbiased estimation of certain correlation coefficients", 1958): pooling does not reduce it.
 
     Args:
         cells: pairs (early, final) of shape (networks, orders), nan for a run that is missing.
@@ -45,12 +47,14 @@ def correlation(cells: Sequence[Sequence[ArrayLike]], kind: str = "pearson") -> 
     transform = _kind(kind)
 
     def pooled(parts: np.ndarray) -> np.ndarray:
-        return np.arctanh(np.clip(_mean(parts, 0), -ALMOST_ONE, ALMOST_ONE))
+        unbiased = parts * (1 + (1 - parts**2) / (2 * parts[:, [-1]]))
+        unbiased[:, -1] = parts[:, -1]
+        z = np.arctanh(np.clip(_mean(unbiased, 0), -ALMOST_ONE, ALMOST_ONE))
+        return np.concatenate([z, _mean(parts, 0)])
 
     found = jackknife(usable(cells, FEWEST), lambda early, final: _parts(final, early, transform=transform), pooled)
-    z = found.estimate()
-    value = float(np.tanh(z.value))
-    return Transformed(value, (1 - value**2) * z.error, z.df, z.n, z.runs, z.value, z.error, np.tanh)
+    z, r = (found.with_half_df().estimate(weights) for weights in ((1, 0), (0, 1)))
+    return Transformed(r.value, r.error, z.df, z.n, z.runs, z.value, z.error, np.tanh)
 
 
 def correlation_gain(cells: Sequence[Sequence[ArrayLike]], kind: str = "pearson") -> Estimate:
@@ -67,7 +71,8 @@ def correlation_gain(cells: Sequence[Sequence[ArrayLike]], kind: str = "pearson"
     def part(earlier: np.ndarray, later: np.ndarray, final: np.ndarray) -> list[np.ndarray]:
         return _parts(final, earlier, later, transform=transform)
 
-    return jackknife(usable(cells, FEWEST), part, lambda parts: _mean(parts, 1) - _mean(parts, 0)).estimate()
+    found = jackknife(usable(cells, FEWEST), part, lambda parts: _mean(parts, 1) - _mean(parts, 0))
+    return found.with_half_df().estimate()
 
 
 def _parts(final: np.ndarray, *earlies: np.ndarray, transform: Callable[[np.ndarray], np.ndarray]) -> list[np.ndarray]:

@@ -6,7 +6,7 @@ import math
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from scipy.stats import t as student
+from scipy.special import stdtrit
 
 from randsparse.errors import require
 
@@ -36,7 +36,7 @@ class Estimate:
     def quantile(self, level: float) -> float:
         """Return the number of standard errors between the estimate and each limit of a two-sided interval."""
         require(0 < level < 1, "level", level, "between 0 and 1")
-        return float(student.ppf((1 + level) / 2, self.df))
+        return float(stdtrit(self.df, (1 + level) / 2))  # scipy.stats.t.ppf takes a hundred times as long
 
     def lower(self, level: float = 0.95) -> float:
         """Return the one-sided limit that the true value exceeds with probability `level`."""

@@ -64,17 +64,19 @@ def best_gain(cells: Sequence[Sequence[ArrayLike]], size: int) -> Estimate:
     return search_gain([(final, final) for _, final in (present(cell) for cell in cells)], size)
 
 
-def _of_subsets(found: Jackknifed, size: int) -> Jackknifed:
-    """Return the jackknife of an average over subsets, with the variance and the degrees of freedom that it has.
+def variance_factors(networks: np.ndarray, size: int) -> np.ndarray:
+    """Return what the jackknife's variance of a gain is multiplied by to be nearly right: sqrt((n - K) / (n - 1)).
 
     Without one network, fewer subsets are left by far: the jackknife's variance is then too large, by a factor of 1.3
-    to 1.6 for 4 of 8 candidates (its bias is that of all averages over subsets: Efron and Stein, 1981). Multiplied
-    by sqrt((n - K) / (n - 1)) it is .98 to 1.23 of the variance found by simulation, and close to 1 for many networks.
-    Gains depend most on few networks, so that this variance itself scatters like one of half the degrees of freedom.
+    to 1.6 for 4 of 8 candidates (its bias is that of all averages over subsets: Efron and Stein, 1981). With this
+    factor it is .98 to 1.23 of the variance found by simulation; for many networks the factor is close to 1.
     """
-    n = found.networks
-    factors = np.sqrt((n - size) / (n - 1))
-    return found._replace(covariances=found.covariances * factors[:, None, None], dfs=found.dfs / 2)
+    return np.sqrt((networks - size) / (networks - 1))
+
+
+def _of_subsets(found: Jackknifed, size: int) -> Jackknifed:
+    factors = variance_factors(found.networks, size)
+    return found._replace(covariances=found.covariances * factors[:, None, None]).with_half_df()
 
 
 def by_cell(

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 from scipy.optimize import brentq
-from scipy.special import chdtrc, fdtr, ndtr, ndtri
+from scipy.special import chdtrc, fdtr
 
 from randsparse.comparison.inference.crossed import SOURCES, Crossed, components, shares
 
@@ -20,7 +20,11 @@ def network_limit(cells: Sequence[Crossed], level: float = 0.95) -> float:
     For each ratio of variances q = network / residual, F / (1 + orders q) is F distributed; the p values of the cells
     are combined by Fisher's method, and the limit is the q at which they reject. For one cell this is the exact F
     limit; for several it assumes that they have the same share, not the same spread.
+
+    Returns: from 0 to 1; nan where the runs of a cell have no residual at all.
     """
+    if min(cell.mean_squares[2] for cell in cells) <= 0:
+        return np.nan
 
     def excess(ratio: float) -> float:
         return _combined([fdtr(cell.df[0], cell.df[2], _f(cell) / (1 + cell.orders * ratio)) for cell in cells]) - (
@@ -67,16 +71,10 @@ def pooled_shares(
         found += cell.components
         squares = cell.mean_squares[:, None] * generator.chisquare(cell.df[:, None], (3, draws)) / cell.df[:, None]
         drawn += components(squares, cell.networks, cell.orders)
+    with np.errstate(invalid="ignore"):  # 0 / 0 where no run differs
+        drawn = drawn / drawn.sum(axis=0)
+    limits = np.quantile(drawn, [(1 - level) / 2, (1 + level) / 2], axis=1).clip(0, 1)
     return {
-        source: (float(share), *_corrected_limits(raw, drawn_raw, level))
-        for source, share, raw, drawn_raw in zip(
-            SOURCES, shares(found), found / found.sum(), drawn / drawn.sum(axis=0), strict=True
-        )
+        source: (float(share), float(low), float(high))
+        for source, share, low, high in zip(SOURCES, shares(found), *limits, strict=True)
     }
-
-
-def _corrected_limits(value: float, drawn: np.ndarray, level: float) -> tuple[float, float]:
-    """Return bias-corrected percentiles (Efron, 1981) within 0 and 1: shares are biased, and so are those drawn."""
-    shift = 2 * ndtri(np.clip(np.mean(drawn <= value), 1 / len(drawn), 1 - 1 / len(drawn)))
-    low, high = np.clip(np.quantile(drawn, ndtr(shift + ndtri([(1 - level) / 2, (1 + level) / 2]))), 0, 1)
-    return float(low), float(high)
