@@ -58,6 +58,8 @@ FILES = {"11_search_cost": "bench_files"}
 """The function in the plan of its room that lists other files of results which a notebook reads; most read none."""
 PLANS = {"06_beyond_accuracy": "evaluations"}
 """The function in the plan of its room that lists the evaluations which a notebook needs; others need none."""
+GROUPS = {"10_early_and_late": "measured"}
+"""The function in the plan of its room that lists runs with their evaluations, where these differ from run to run."""
 
 
 def compared(name: str, parameters: Parameters) -> Comparison:
@@ -97,14 +99,27 @@ def runs(name: str, parameters: Parameters, store: Store) -> list[RunConfig]:
     return list(dict.fromkeys(arm.config for arm in compared(name, parameters).singles(store)))
 
 
+def groups(name: str, parameters: Parameters, store: Store) -> list[tuple[list[RunConfig], list[Evaluation]]]:
+    """Return the runs that notebook `name` evaluates, in groups, each with the evaluations of its runs."""
+    if name in GROUPS:
+        return [group for group in _planner(name, GROUPS)(parameters, store) if group[0]]
+    plan = wanted(name, parameters)
+    return [(runs(name, parameters, store), plan)] if plan else []
+
+
 def missing(name: str, parameters: Parameters, store: Store) -> list[evaluations.Unit]:
-    """Return what `store` lacks of the evaluations of notebook `name`; raises as `evaluations.load`."""
-    return evaluations.missing(runs(name, parameters, store), wanted(name, parameters), store)
+    """Return what `store` lacks of the evaluations of notebook `name`, [] where a campaign makes them.
+
+    Raises as `evaluations.load`.
+    """
+    if not parameters.get("train_missing", True):
+        return []
+    return [unit for group in groups(name, parameters, store) for unit in evaluations.missing(*group, store)]
 
 
 def paths(name: str, parameters: Parameters, store: Store) -> list[Path]:
     """Return the files of results, other than records, that notebook `name` shows, as far as they are there."""
-    plan = wanted(name, parameters)
-    own = [evaluations.path_of(run, each, store) for run in runs(name, parameters, store) for each in plan]
+    pairs = ((run, each) for group, plan in groups(name, parameters, store) for run in group for each in plan)
+    own = [evaluations.path_of(run, each, store) for run, each in pairs]
     own += _planner(name, FILES)(store) if name in FILES else []
     return [path for path in own if path.is_file()]

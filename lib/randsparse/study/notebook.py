@@ -185,6 +185,21 @@ class Notebook:
         self.records += [{**each, "key": f"{each['run']}-{each['key']}"} for each in measure()]
         return frames.results(self.comparison, wanted, self.store)
 
+    def measure(self) -> None:
+        """Make the evaluations of runs that the store lacks, after `sweep`; none where a campaign makes them.
+
+        The records of those that are there count among `records`.
+        """
+        from randsparse import questions
+        from randsparse.runs import evaluations
+        from randsparse.sweeps import measuring
+
+        for runs, wanted in questions.groups(self.name, self.parameters, self.store):
+            if self.parameters.get("train_missing", True):
+                measuring.evaluate(runs, wanted, self.store, workers=worker_count(), data_dir=self.data_dir)
+            found = evaluations.load(runs, wanted, self.store).values()
+            self.records += [{**each, "key": f"{each['run']}-{each['key']}"} for each in found]
+
     def provenance(self, records: list[dict] | None = None) -> Provenance:
         """Return what a figure says of its origin; `records` are those it shows, by default all."""
         from randsparse.comparison.saving import Provenance
@@ -216,8 +231,13 @@ class Notebook:
         display(Image(data=(folder / f"{stem}.png").read_bytes(), format="png", width=WIDTH, alt=name))
         display(plots.caption(caption))
 
-    def show(self, drawn: Drawn, name: str) -> None:
-        """Save and show a chart that comes with its caption and data, as `figure` does."""
+    def show(self, drawn: Drawn | None, name: str) -> None:
+        """Save and show a chart that comes with its caption and data, as `figure` does; None: its runs are missing."""
+        if drawn is None:
+            from IPython.display import Markdown, display
+
+            display(Markdown("*The runs that this figure shows are not there yet.*"))
+            return
         self.figure(drawn.figure, name, drawn.data, caption=drawn.caption)
 
     def table(self, frame: pandas.DataFrame, name: str) -> HTML:

@@ -192,7 +192,8 @@ class Study:
                 continue
             self.say(f"{name}: {self.evaluations_left(units)}")
             values = self.parameters[name]
-            self.measure(questions.runs(name, values, self.store), questions.wanted(name, values))
+            for runs, wanted in questions.groups(name, values, self.store):
+                self.measure(runs, wanted)
         return complete
 
     def measure(self, runs: Sequence[RunConfig], wanted: Sequence[Evaluation]) -> None:

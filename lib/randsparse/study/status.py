@@ -50,7 +50,7 @@ def _status_line(study: Study, name: str, have: set[str], missing: Sequence[RunC
 
 def _evaluations_line(study: Study, name: str) -> str | None:
     """Return what a notebook has and lacks of its evaluations, in words; None if it needs none."""
-    if not questions.wanted(name, study.parameters[name]):
+    if not questions.groups(name, study.parameters[name], study.store):
         return None
     have, units = len(questions.paths(name, study.parameters[name], study.store)), study.evaluations_missing(name)
     return f"{name}: {have} evaluations there" + (f", {study.evaluations_left(units)}" if units else "")

@@ -86,8 +86,9 @@ def test_without_a_complete_block_the_shares_are_left_out_and_the_caption_says_s
 
 
 def test_gains_stand_at_their_values_with_their_intervals(found):
-    drawn = charts.gains(found.gains)
-    table = found.gains.set_index(["moment", "size", "how"])
+    rows = found.gains.assign(high=found.gains["high"] + 0.01)  # longer above than below
+    drawn = charts.gains(rows)
+    table = rows.set_index(["moment", "size", "how"])
     for ax, moment in zip(drawn.figure.axes, ("early", "late"), strict=True):
         assert [tick.get_text() for tick in ax.get_xticklabels()] == ["2", "3", "4", "8"]
         measured = [bars for bars in ax.containers]
@@ -106,7 +107,7 @@ def test_gains_stand_at_their_values_with_their_intervals(found):
             assert np.mean(predicted[at].get_xdata()) == pytest.approx(at)
             assert (boxes[at][0].min(), boxes[at][1].max()) == pytest.approx((100 * row["low"], 100 * row["high"]))
         low, high = ax.get_ylim()
-        shown = 100 * found.gains.loc[found.gains["moment"] == moment, ["value", "low", "high"]]
+        shown = 100 * rows.loc[rows["moment"] == moment, ["value", "low", "high"]]
         assert low < min(0, shown.min(axis=None)) and high > shown.max(axis=None)  # no interval is cut
     best = [
         each for each in drawn.figure.axes[1].get_lines() if each.get_marker() == "_" and each.get_markersize() == 16
@@ -136,6 +137,18 @@ def test_the_average_is_drawn_beside_the_network_as_trained(found):
             assert np.allclose(low, own["low"]) and np.allclose(high, own["high"])
     plain, averaged = (found.pooled(rows).loc[5, "value"] for rows in (found.plain, found.averaged))
     assert f"r = {plain:.2f} [" in drawn.caption and f"and {averaged:.2f} [" in drawn.caption
+
+
+def test_a_cool_down_is_a_point_at_its_end_with_its_interval(found):
+    names = ["kind", "epoch", "end", "value", "low", "high", "n", "runs", "cells", "before"]
+    rows = [("pearson", 1, 2, 0.6, 0.1, 0.8, 16, 32, 2, -0.1), ("spearman", 1, 2, 0.5, 0.0, 0.7, 16, 32, 2, 0.0)]
+    drawn = charts.averaged_by_epoch(found.plain, found.averaged, pd.DataFrame(rows, columns=names))
+    for ax, (_, _, end, value, low, high, *_) in zip(drawn.figure.axes, rows, strict=True):
+        ((point, _, (bar,)),) = ax.containers
+        assert (point.get_xdata().item(), point.get_ydata().item()) == (end, value)
+        assert bar.get_segments()[0][:, 1] == pytest.approx([low, high])
+    told = "falls to zero after epoch 1, until epoch 2; then r = 0.60 [0.10, 0.80], where it was −0.10 (n = 16 networks"
+    assert told in drawn.caption
 
 
 def test_there_is_nothing_to_draw_without_runs(found):

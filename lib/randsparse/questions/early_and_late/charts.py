@@ -13,7 +13,8 @@ from matplotlib.ticker import MaxNLocator
 from randsparse.comparison import marks, plots
 from randsparse.comparison.plots import Drawn, styled
 from randsparse.errors import StudyError
-from randsparse.questions.early_and_late.frames import EARLY, LATE, POOLED, epoch_at
+from randsparse.questions.early_and_late.frames import POOLED, epoch_at
+from randsparse.questions.early_and_late.plan import EARLY, LATE
 from randsparse.questions.early_and_late.words import interval, networks, number, percent, points
 
 KINDS = {"pearson": "Pearson's r", "spearman": "Spearman's ρ"}

@@ -10,7 +10,7 @@ import pandas as pd
 from randsparse.comparison.primary import claims_of, judge, judge_together
 from randsparse.questions.early_and_late import frames, hypotheses
 from randsparse.questions.early_and_late.evidence import Evidence
-from randsparse.questions.early_and_late.frames import EARLY
+from randsparse.questions.early_and_late.plan import EARLY
 from randsparse.questions.early_and_late.prediction import prediction_error
 from randsparse.questions.early_and_late.prose import regime
 from randsparse.questions.early_and_late.words import interval, number

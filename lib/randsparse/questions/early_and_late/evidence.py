@@ -11,9 +11,10 @@ from randsparse.comparison.crossed import Crossed
 from randsparse.comparison.inference.correlation import correlation, correlation_gain
 from randsparse.comparison.inference.estimate import Estimate
 from randsparse.comparison.primary import claims_of
-from randsparse.questions.early_and_late import cooling, frames, plan, variance
-from randsparse.questions.early_and_late.frames import EARLY, LATE, POOLED
+from randsparse.questions.early_and_late import basins, cooling, frames, plan, variance
+from randsparse.questions.early_and_late.frames import POOLED
 from randsparse.questions.early_and_late.hypotheses import hypotheses, recover_planted
+from randsparse.questions.early_and_late.plan import EARLY, LATE
 from randsparse.runs.store import Store
 
 
@@ -85,6 +86,21 @@ class Evidence:
         return cooling.pairs(plan.cooled(self.whole), self.design, self.curves, self.store)
 
     @cached_property
+    def barriers(self) -> pd.DataFrame:
+        """One row per fork: the barrier between its end and that of the run that it leaves."""
+        return basins.barriers(self.whole, self.store)
+
+    @cached_property
+    def travels(self) -> pd.DataFrame:
+        """Error on the lines from early checkpoints to the end."""
+        return basins.travels(self.whole, self.store)
+
+    @cached_property
+    def sharpness(self) -> pd.DataFrame:
+        """How the sharpness of early checkpoints correlates with early and final accuracy."""
+        return basins.sharpness_correlations(basins.sharpness(self.whole, self.store))
+
+    @cached_property
     def planted(self) -> pd.Series:
         """What the machinery finds of a planted correlation."""
         return recover_planted(self.curves)
@@ -107,6 +123,10 @@ class Evidence:
         names = {"test_accuracy": "test accuracy (%)", "spread": "spread (points)", "sampling": "image noise (points)"}
         found = self.at_end()
         return found.assign(**{name: 100 * found[name] for name in names}).rename(columns=names)
+
+    def settled(self) -> pd.DataFrame:
+        """Return barriers and distances by cell and epoch, means over networks."""
+        return basins.settled(self.barriers, self.travels)
 
     def network_at_end(self) -> pd.DataFrame:
         """Return the share of network in the variance of final accuracy in one row, with its limits and p value."""

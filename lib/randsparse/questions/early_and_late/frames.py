@@ -21,8 +21,6 @@ from randsparse.runs.store import Store
 
 POOLED = "all cells"
 """The name of what is estimated over all cells together, in the column cell."""
-EARLY, LATE = 0.1, 0.9
-"""The shares of training after which early accuracy is looked at; fixed before the runs."""
 SIZES = (2, 3, 4)
 """Candidates of one search. Eight are a whole order of batches: there is one such subset, and no interval."""
 LIMITS = ["value", "low", "high", "n", "runs"]

@@ -8,7 +8,8 @@ import numpy as np
 import pandas as pd
 
 from randsparse.questions.early_and_late.evidence import Evidence
-from randsparse.questions.early_and_late.frames import EARLY, LATE, epoch_at
+from randsparse.questions.early_and_late.frames import epoch_at
+from randsparse.questions.early_and_late.plan import EARLY, LATE
 from randsparse.questions.early_and_late.words import interval, networks, number, points
 
 if TYPE_CHECKING:
