@@ -265,7 +265,7 @@ class Notebook:
         if "kind" not in frame:
             return whole
         checks, shown = frame["kind"] == "check", frame.drop(columns=SAID, errors="ignore")
-        regimes = frame["regime"].unique() if "regime" in frame else []
+        regimes = frame["regime"].dropna().unique() if "regime" in frame else []
         told = "".join(f"<p>Regime: {escape(regime)}.</p>" for regime in regimes)
         folded = f"<details><summary>Checks ({checks.sum()})</summary>{_html(shown[checks])}</details>"
         return HTML(_html(shown[~checks]) + told + (folded if checks.any() else ""))
