@@ -202,6 +202,8 @@ def test_a_population_of_mixed_sparsity_is_one_network_of_each_cell(late):
 def test_a_planted_correlation_is_recovered(late):
     assert late.planted["recovered"] == pytest.approx(0.9, abs=0.02) and late.planted["covered"] > 0.9
     assert hypotheses.check_recovery(late.planted) == "supported"
+    weak = hypotheses.recover_planted(late.curves, 0.3, 60)
+    assert weak["recovered"] == pytest.approx(0.3, abs=0.05)
     assert hypotheses.check_recovery(hypotheses.recover_planted(late.curves, 0.9, 20) * [0.5, 1, 1, 1]) != "supported"
 
 
