@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -15,8 +14,11 @@ from randsparse.runs import evaluations
 from randsparse.study.parameters import campaign_content, campaign_path, is_campaign, profile_parameters, profiles
 
 if TYPE_CHECKING:
+    from randsparse.runs.config import RunConfig
     from randsparse.runs.evaluations import Evaluation, Unit
     from randsparse.study.profile import Study
+
+    Group = tuple[list[RunConfig], list[Evaluation]]
 
 
 def load(profile: str, root: Path) -> Campaign | None:
@@ -36,12 +38,24 @@ def load(profile: str, root: Path) -> Campaign | None:
     return found
 
 
-def wanted_evaluations(campaign: Campaign, root: Path) -> list[Evaluation]:
-    """Return the evaluations that are made of a network of a campaign."""
-    name = "06_beyond_accuracy"
+def groups_to_evaluate(study: Study, campaign: Campaign) -> list[Group]:
+    """Return the finished runs of a campaign that are measured beyond accuracy, in groups, each with its evaluations.
+
+    They are those that the notebooks of the profile `evaluations_of` show: the runs of cells with `evaluated` as
+    notebook 06 has it, and all that notebooks with groups of their own measure of the campaign.
+    """
     if campaign.evaluations_of is None:
         return []
-    return questions.wanted(name, profile_parameters(name, str(campaign.evaluations_of), root))
+
+    def parameters(name: str) -> dict[str, object]:
+        return profile_parameters(name, str(campaign.evaluations_of), study.root)
+
+    beyond = "06_beyond_accuracy"
+    found = [(campaign.to_evaluate(study.store), questions.wanted(beyond, parameters(beyond)))]
+    for name in questions.GROUPS:
+        found += questions.groups(name, parameters(name), study.store)
+    known = {config.trajectory for cell in campaign.cells for config in cell.wanted(study.store)}
+    return [([run for run in runs if run.trajectory in known], wanted) for runs, wanted in found]
 
 
 def train(study: Study, campaign: Campaign) -> bool:
@@ -76,7 +90,8 @@ def evaluate(study: Study, campaign: Campaign) -> bool:
     study.say(study.evaluations_left(left))
     if study.budget:
         return False
-    study.measure(campaign.to_evaluate(study.store), wanted_evaluations(campaign, study.root))
+    for runs, wanted in groups_to_evaluate(study, campaign):
+        study.measure(runs, wanted)
     return True
 
 
@@ -98,9 +113,8 @@ def show(study: Study, campaign: Campaign) -> None:
     have, failed = (sum(row[index] for row in rows) for index in (2, 4))
     study.say(f"{'all':<{6 + width}}{have:>6}{_rest(study, everything, failed)}")
     study.say_failures(shown.values())
-    runs, wanted = campaign.to_evaluate(store), wanted_evaluations(campaign, study.root)
-    if wanted:
-        there = len(evaluations.load(runs, wanted, store))
+    if groups := groups_to_evaluate(study, campaign):
+        there = sum(len(evaluations.load(*group, store)) for group in groups)
         left = _to_measure(study, campaign)
         study.say(f"evaluations: {there} there" + (f", {study.evaluations_left(left)}" if left else ""))
 
@@ -117,5 +131,4 @@ def _note(study: Study, cell: object) -> str:
 
 
 def _to_measure(study: Study, campaign: Campaign) -> list[Unit]:
-    wanted: Iterable = wanted_evaluations(campaign, study.root)
-    return evaluations.missing(campaign.to_evaluate(study.store), wanted, study.store)
+    return [unit for group in groups_to_evaluate(study, campaign) for unit in evaluations.missing(*group, study.store)]

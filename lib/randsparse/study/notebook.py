@@ -232,11 +232,11 @@ class Notebook:
         display(plots.caption(caption))
 
     def show(self, drawn: Drawn | None, name: str) -> None:
-        """Save and show a chart that comes with its caption and data, as `figure` does; None: its runs are missing."""
+        """Save and show a chart that comes with its caption and data, as `figure` does; None: it is missing."""
         if drawn is None:
             from IPython.display import Markdown, display
 
-            display(Markdown("*The runs that this figure shows are not there yet.*"))
+            display(Markdown("*What this figure shows is not there yet.*"))
             return
         self.figure(drawn.figure, name, drawn.data, caption=drawn.caption)
 

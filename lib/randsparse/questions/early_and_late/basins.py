@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 
 from randsparse.comparison import candidates
+from randsparse.comparison.campaign import Networks
 from randsparse.comparison.candidates import array
 from randsparse.comparison.crossed import Crossed
 from randsparse.comparison.inference.correlation import correlation
@@ -24,7 +25,7 @@ def barriers(design: Crossed, store: Store) -> pd.DataFrame:
     Columns BARRIERS: cell (that it leaves), network, epoch (of the fork), share (of training), error barriers on
     validation and training images (fractions), distance of the ends relative to the norm of the fork's weights.
     """
-    left = {cell.first_seed: cell.name for cell in plan.unforked(design).networks}
+    left = {cell.first_seed: _name(cell) for cell in plan.unforked(design).networks}
     rows = []
     for cell in plan.forks(design).networks:
         place = {"cell": left[cell.first_seed], "epoch": cell.point.fork_epoch}
@@ -43,7 +44,7 @@ def travels(design: Crossed, store: Store) -> pd.DataFrame:
     for cell in plan.unforked(design).networks:
         for epoch in epochs:
             for network, values in _lines(cell, Line(epoch=epoch), store):
-                own = {"cell": cell.name, "network": network, "epoch": epoch, "share": epoch / cell.point.epochs}
+                own = {"cell": _name(cell), "network": network, "epoch": epoch, "share": epoch / cell.point.epochs}
                 own["relative_distance"] = values["relative_distance"]
                 for alpha, val, train in zip(
                     values["alpha"], values["val_accuracy"], values["train_accuracy"], strict=True
@@ -53,7 +54,12 @@ def travels(design: Crossed, store: Store) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=columns)
 
 
-def _lines(cell, line: Line, store: Store) -> list[tuple[int, dict]]:
+def _name(cell: Networks) -> str:
+    """Return the name of a cell that forks leave, as figures have it."""
+    return cell.name.removesuffix(", not forked")
+
+
+def _lines(cell: Networks, line: Line, store: Store) -> list[tuple[int, dict]]:
     """Return the values of a line of each run of a cell that has them, with the number of its network."""
     runs = {config: network for (network, _), config in cell.placed(store).items()}
     found = evaluations.load(runs, [line], store)

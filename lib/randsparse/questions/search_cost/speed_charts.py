@@ -18,15 +18,19 @@ TICKS = (0.25, 0.5, 1, 2, 4, 8, 16, 32, 64, 128)
 
 
 @styled
-def times_as_fast(rows: pd.DataFrame) -> Drawn:
+def times_as_fast(rows: pd.DataFrame) -> Drawn | None:
     """Draw how many times as fast each sort of sparsity is, against how many times less work it has.
+
+    None if none of them was measured yet.
 
     Args:
         rows: as from `speed.speeds`; batched programs, which leave no work out, are not drawn.
     """
     shown = rows[rows["way"].isin(list(LOOKS)) & rows["times_as_fast"].notna()]
+    if shown.empty:
+        return None
     figure, (ax,) = plots.panels([" "], width=8.8, height=3.6)
-    ends = [1.0, max(shown["less_work"].max(), 4.0) if len(shown) else 4.0]
+    ends = [1.0, max(shown["less_work"].max(), 4.0)]
     ax.plot(ends, ends, color=marks.GREY, linestyle="--", linewidth=0.8, label="as fast as the work is less")
     ax.axhline(1, color=marks.GREY, linewidth=0.8)
     for way, (colour, marker) in LOOKS.items():
@@ -47,8 +51,7 @@ def times_as_fast(rows: pd.DataFrame) -> Drawn:
 def _scales(ax: Axes, shown: pd.DataFrame) -> None:
     ax.set_xscale("log", base=2)
     ax.set_yscale("log", base=2)
-    lowest = shown["low"].min() if len(shown) else 1.0
-    ax.set_ylim(min(0.7, 0.85 * lowest), None)
+    ax.set_ylim(min(0.7, 0.85 * shown["low"].min()), None)
     for axis in (ax.xaxis, ax.yaxis):
         axis.set_major_locator(FixedLocator(TICKS))
         axis.set_minor_locator(NullLocator())
