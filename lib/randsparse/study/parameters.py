@@ -129,7 +129,7 @@ def check(parameters: Mapping[str, Parameter], values: Mapping[str, object]) -> 
 def _check_range(parameter: Parameter, value: object) -> None:
     """Raise StudyError for a value that no plan can have been made for, by what the default and the name are.
 
-    Numbers are finite. A list that has something in it by default is not empty. Numbers are not negative if no default is;
+    Numbers are finite. A list that has something by default is not empty. Numbers are not negative if no default is;
     whole ones are at least 1 where all defaults are, and at most FACTOR times the largest default. A sparsity is in
     [0, 1), a density in (0, 1], a margin above 0.
     """
