@@ -96,7 +96,8 @@ def clean(folder: Path) -> None:
         machine, _, process = path.name.removesuffix(".tmp").rpartition("-")
         local = os.name == "posix" and machine.endswith(f".{platform.node()}") and process.isdigit()
         with contextlib.suppress(OSError):
-            if (local and not _alive(int(process))) or time.time() - path.stat().st_mtime > STALE_SECONDS:
+            old = not local and time.time() - path.stat().st_mtime > STALE_SECONDS  # a clock may be wrong
+            if old or (local and not _alive(int(process))):
                 path.unlink()
 
 

@@ -186,7 +186,7 @@ def test_another_schema_version_is_left_in_place_and_not_overwritten(store, capl
     path = store.path(BASE)
     path.write_text(text := path.read_text().replace('"schema": 1', '"schema": 2'))
     assert store.get(BASE) is None and store.records() == []
-    with pytest.raises(StudyError, match="is unknown to this library .*schema version 2.* it stays"):
+    with pytest.raises(StudyError, match="is unknown to this library .*schema version 2.* it was left in place"):
         store.put(record_of(BASE))
     assert path.read_text() == text and "schema version 2" in caplog.text
 

@@ -367,7 +367,7 @@ def run(*arguments, cwd, **environment):
         (["runs", "--from", "there"], "--from is of no use to runs: use merge"),
         (["notebooks", "--device", "cuda"], "--device is of no use to notebooks: use all or runs or status"),
         (["merge"], "merge: say where the records are, with make merge FROM=path, or --from path"),
-        (["all", "--workers", "zero"], "workers 'zero': give a whole number from 1 up"),
+        (["all", "--workers", "zero"], "workers 'zero': give a whole number from 1 to 9999"),
         (["all"], "notebooks/profiles/digits/01_first.yaml: unknown parameter 'epoch': choose one of"),
     ],
 )

@@ -256,7 +256,7 @@ RECIPE = "runs: [{dataset: folder-tiny-3-16, %s}]"
 @pytest.mark.parametrize(
     ("text", "says"),
     [
-        ("runs: [", "is no YAML"),
+        ("runs: [", "is not YAML"),
         ("- 1", "needs `runs`"),
         ("runs: []", "needs `runs`"),
         ("runs: [1]", "needs `runs`"),

@@ -155,7 +155,7 @@ def test_damaged_lines_are_reported_and_the_others_merged(store, tmp_path):
         "semantics 0",
         "curve is not a list",
         "sparsness",
-        "infinity",
+        "mask_seed=inf",
         "cut short",
     ]
     for line, why in zip(merged.damaged, expected, strict=True):

@@ -156,10 +156,18 @@ class RecordFiles:
         if config.dataset not in self._prepared:
             self.check_writable(config.dataset)
         path = self.path(config.dataset, self.kind.name(record))
-        if path in self._unknown:
-            raise StudyError(f"{self.kind.word} {path} is unknown to this library ({self._unknown[path]}): it stays")
+        self.check_free(path)
         write(path, (json.dumps(record, sort_keys=True, indent=1, allow_nan=False) + "\n").encode())
         self._entries.pop(path, None)
+
+    def check_free(self, *paths: Path) -> None:
+        """Raise StudyError if something that is unknown to this library is in the place of a record."""
+        for path in paths:
+            if path in self._unknown:
+                raise StudyError(
+                    f"{self.kind.word} {path} is unknown to this library ({self._unknown[path]}): it was left in "
+                    "place; use the library that wrote it, or another results folder"
+                )
 
     def check_writable(self, *datasets: str) -> None:
         """Raise StudyError unless records of `datasets` can be written, and remove what killed processes left."""

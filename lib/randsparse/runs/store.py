@@ -113,6 +113,10 @@ class Store:
         """Raise StudyError unless records of `datasets` can be written; to be known before training."""
         self._runs.check_writable(*datasets)
 
+    def check_free(self, configs: Iterable[RunConfig]) -> None:
+        """Raise StudyError if the record of a run would take the place of one that this library does not know."""
+        self._runs.check_free(*map(self.path, configs))
+
     def frame(self, configs: Iterable[RunConfig] | None = None) -> pd.DataFrame:
         """Return one row per run: key, config fields with defaults, status, final metrics, densities, cost.
 

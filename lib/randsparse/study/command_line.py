@@ -190,6 +190,9 @@ def _study(options: argparse.Namespace, started: float) -> Study:
             f"the profile {options.profile} is a campaign and has no notebooks: use {', '.join(OF_CAMPAIGNS)}"
         )
     os.environ.update({"RANDSPARSE_WORKERS": options.workers} if options.workers else {})
+    for name in ("results", "data_dir", "out"):
+        if str(getattr(options, name) or ".") in ("", ".") and getattr(options, name) is not None:
+            raise StudyError(f"--{name.replace('_', '-')} is empty, or the current folder: name a folder or file")
     results = (options.results or results_folder(root)).resolve()
     data_dir = (options.data_dir or data_folder(root)).resolve()
     names = ("cluster", "device", "budget", "out", "part", "why", "retry", "source")

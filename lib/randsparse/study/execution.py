@@ -103,7 +103,8 @@ def execute(name: str, profile: str, root: Path, results: Path, data_dir: Path) 
     failed = target.with_suffix(".failed.ipynb")
     changes = parameters.overrides(name, profile, root)
     os.environ.update(kernel_environment(root, results, data_dir), RANDSPARSE_STAGING=str(staging))
-    logging.getLogger("papermill").setLevel(logging.ERROR)
+    for name_of_logger in ("papermill", "nbclient", "traitlets"):  # what they say is said here, in one line
+        logging.getLogger(name_of_logger).setLevel(logging.CRITICAL)
     shutil.rmtree(staging, ignore_errors=True)
     with writing(target.parent), writing(staging), warnings.catch_warnings():
         warnings.simplefilter("ignore")

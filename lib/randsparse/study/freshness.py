@@ -153,7 +153,7 @@ def _load(folder: Path) -> dict[str, dict]:
     """Return the states of a profile; a file that cannot be read says nothing, so that all is made again."""
     try:
         states = json.loads((folder / "state.json").read_text(encoding="utf-8"))
-    except (OSError, ValueError):
+    except (OSError, ValueError, RecursionError):
         return {}
     return states if isinstance(states, dict) else {}
 

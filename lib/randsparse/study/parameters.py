@@ -53,8 +53,11 @@ def read(name: str, root: Path | None = None) -> dict[str, Parameter]:
     path = folder / f"{name}.ipynb"
     if not path.is_file():
         raise unknown("notebook", name, sorted(found.stem for found in folder.glob("*.ipynb")))
-    cells = json.loads(path.read_text(encoding="utf-8"))["cells"]
-    tagged = [cell for cell in cells if "parameters" in cell["metadata"].get("tags", [])]
+    try:
+        cells = json.loads(path.read_text(encoding="utf-8"))["cells"]
+        tagged = [cell for cell in cells if "parameters" in cell["metadata"].get("tags", [])]
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+        raise StudyError(f"notebooks/{path.name} is no notebook ({type(error).__name__}): restore it") from None
     if len(tagged) != 1:
         raise StudyError(f"{path.name} has {len(tagged)} cells tagged 'parameters': it must have one")
     parameters = _declared("".join(tagged[0]["source"]), path.name)

@@ -129,6 +129,7 @@ def main(arguments: Sequence[str]) -> int:
 
 
 def _train(options: argparse.Namespace, processes: Processes, device: str) -> int:
+    require((options.loaders or 0) >= 0, "loaders", options.loaders, "0 or more")
     configs = read(options.recipe)
     root = find_root()
     store = Store((options.results or results_folder(root)).resolve())

@@ -58,7 +58,10 @@ def evaluate(
     if workers is not None and workers < 1:
         raise StudyError(f"workers={workers} is not possible: it must be None (one a core) or at least 1")
     workers = workers or (1 if device == "cuda" else joblib.cpu_count())
-    if missing(runs, wanted, store):
+    if todo := missing(runs, wanted, store):
+        for name in dict.fromkeys(unit.run.dataset for unit in todo):
+            for each in dict.fromkeys(each for unit in todo if unit.run.dataset == name for each in unit.evaluations):
+                each.check(data.load(name, folder), folder)
         with locks.only_one(store.root / locks.LOCK):
             _measure(runs, wanted, store, workers, folder, device, progress, retries)
     return list(evaluations.load(runs, wanted, store).values())
@@ -76,9 +79,6 @@ def _measure(
 ) -> None:
     """Measure what the store lacks; see `evaluate`."""
     todo = missing(runs, wanted, store)
-    for name in dict.fromkeys(unit.run.dataset for unit in todo):
-        for each in dict.fromkeys(each for unit in todo if unit.run.dataset == name for each in unit.evaluations):
-            each.check(data.load(name, folder), folder)
     needed = [run for unit in todo for run in unit.runs]
     final_weights.ensure(needed, store, workers=workers, data_dir=folder, device=device, progress=progress)
     todo = missing(runs, wanted, store)  # without the runs that diverged just now

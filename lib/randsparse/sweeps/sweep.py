@@ -89,6 +89,7 @@ def sweep(
                 records = store.load(wanted.values())
                 return [records[key] for key in wanted if key in records]
             store.check_writable(*(config.dataset for config in missing))
+            store.check_free(missing)
             files.check_folder(folder)
             if pool is None:  # the first time: what another sweep trains meanwhile is not missing any more
                 stack.enter_context(locks.only_one(store.root / locks.LOCK))

@@ -36,7 +36,8 @@ def save(state: Mapping[str, Tensor], config: RunConfig, root: str | Path) -> Pa
     except OSError as error:
         raise StudyError(f"cannot write {path}: {error.strerror}; make its folder writable or use another") from error
     tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in state.items()}
-    write(path, packed(tensors, {"key": config.key, "sha256": _checksum(tensors)}))
+    # One entry: several come in an order that changes, and the same network shall give the same file.
+    write(path, packed(tensors, {"key": f"{config.key} {_checksum(tensors)}"}))
     return path
 
 
@@ -58,14 +59,15 @@ def load(config: RunConfig, root: str | Path) -> dict[str, Tensor] | None:
     try:
         with safe_open(path, "pt") as file:
             made_of = file.metadata() or {}
+            key, _, checksum = made_of.get("key", "").partition(" ")
             tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118, it is no mapping
     except (SafetensorError, OSError) as error:
         logger.warning("weights %s are unreadable (%s): they are made anew", path, error)
         return None
-    if made_of.get("key") != config.key:
-        logger.warning("weights %s are those of run %s: they are made anew", path, made_of.get("key"))
+    if key != config.key:
+        logger.warning("weights %s are those of run %s: they are made anew", path, key)
         return None
-    if made_of.get("sha256") != _checksum(tensors):
+    if (checksum or made_of.get("sha256")) != _checksum(tensors):
         logger.warning("weights %s do not fit their checksum: they are made anew", path)
         return None
     return tensors

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import timedelta
@@ -84,6 +85,18 @@ class Processes:
         return torch.stack(parts, 1).flatten(0, 1)[:total]
 
 
+HERE = "LOCAL_WORLD_SIZE"
+"""The variable of torchrun that says how many processes this machine has."""
+
+
+def _number(name: str, least: int) -> int:
+    """Return a variable of torchrun; `least` where it is not set; raises StudyError for one that is no number."""
+    text = os.environ.get(name, str(least))
+    if not re.fullmatch("[0-9]{1,6}", text) or int(text) < least:
+        raise StudyError(f"{name} is {text!r:.40}: torchrun sets it to a whole number from {least} up; unset it")
+    return int(text)
+
+
 ALONE = Processes()
 """This process by itself."""
 
@@ -95,12 +108,14 @@ def joined(device: str | None = None) -> Iterator[tuple[Processes, str]]:
     Args:
         device: "cpu" or "cuda"; None for cuda where there is a GPU. Each process of a machine has a GPU of its own.
 
-    Raises StudyError for more processes than GPUs.
+    Raises StudyError for more processes than GPUs, and for variables of torchrun that it did not set.
     """
+    size, local, wanted = (_number(name, least) for name, least in (("WORLD_SIZE", 1), ("LOCAL_RANK", 0), (HERE, 1)))
+    if size > 1 and not {"RANK", "MASTER_ADDR", "MASTER_PORT"} <= os.environ.keys():
+        raise StudyError(f"WORLD_SIZE is {size}, and torchrun did not start this process: use it, or unset WORLD_SIZE")
     device = device or ("cuda" if torch.cuda.is_available() else "cpu")
-    size, local = int(os.environ.get("WORLD_SIZE", 1)), int(os.environ.get("LOCAL_RANK", 0))
     if device == "cuda":
-        found, wanted = torch.cuda.device_count(), int(os.environ.get("LOCAL_WORLD_SIZE", 1))
+        found = torch.cuda.device_count()
         if found < wanted:
             raise StudyError(
                 f"device 'cuda': {found} usable GPUs and {wanted} processes on this machine: start no "

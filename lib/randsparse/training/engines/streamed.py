@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import inspect
 import os
 from typing import Any
 
@@ -19,6 +20,9 @@ from randsparse.training.metrics import autocast, input_dtype
 from randsparse.training.trainer import Record, Trainer
 
 EVALUATION_BATCH = 256
+
+
+_NAMES_SYNC = "forward_sync_buffers" in inspect.signature(DistributedDataParallel).parameters
 
 
 class StreamedTrainer(Trainer):
@@ -45,7 +49,8 @@ class StreamedTrainer(Trainer):
         if processes.size > 1:
             devices = [self.device] if self.device.type == "cuda" else None
             # Batch norm's running statistics are averaged after an epoch; no process's are those of all.
-            self.network = DistributedDataParallel(self.model, devices, broadcast_buffers=False)
+            name = "forward_sync_buffers" if _NAMES_SYNC else "broadcast_buffers"  # of earlier versions of torch
+            self.network = DistributedDataParallel(self.model, devices, **{name: False})
 
     def train_epoch(self) -> None:
         shown = self.progress and self.processes.first
