@@ -8,9 +8,10 @@ from matplotlib.axes import Axes
 
 from randsparse.comparison import marks, plots, stats
 from randsparse.comparison.plots import Drawn, styled
+from randsparse.comparison.wording import number
 from randsparse.questions.early_and_late.charts import AVERAGED, LOOKS, PLAIN
 from randsparse.questions.early_and_late.frames import POOLED
-from randsparse.questions.early_and_late.words import number, percent
+from randsparse.questions.early_and_late.words import percent
 
 SHARE = "Share of training (%)"
 

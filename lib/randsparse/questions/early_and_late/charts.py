@@ -12,10 +12,11 @@ from matplotlib.ticker import MaxNLocator
 
 from randsparse.comparison import marks, plots
 from randsparse.comparison.plots import Drawn, styled
+from randsparse.comparison.wording import number
 from randsparse.errors import StudyError
 from randsparse.questions.early_and_late.frames import POOLED, epoch_at
 from randsparse.questions.early_and_late.plan import EARLY, LATE
-from randsparse.questions.early_and_late.words import interval, networks, number, percent, points
+from randsparse.questions.early_and_late.words import interval, networks, percent, points
 
 KINDS = {"pearson": "Pearson's r", "spearman": "Spearman's ρ"}
 BLACK, CEILING, RATE = "#000000", "#CC79A7", "#999999"

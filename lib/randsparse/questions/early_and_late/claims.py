@@ -8,12 +8,13 @@ import numpy as np
 import pandas as pd
 
 from randsparse.comparison.primary import claims_of, judge, judge_together
+from randsparse.comparison.wording import number
 from randsparse.questions.early_and_late import frames, hypotheses
 from randsparse.questions.early_and_late.evidence import Evidence
 from randsparse.questions.early_and_late.plan import EARLY
 from randsparse.questions.early_and_late.prediction import prediction_error
 from randsparse.questions.early_and_late.prose import regime
-from randsparse.questions.early_and_late.words import interval, number
+from randsparse.questions.early_and_late.words import interval
 
 if TYPE_CHECKING:
     from IPython.display import Markdown

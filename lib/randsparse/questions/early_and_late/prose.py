@@ -7,10 +7,11 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
+from randsparse.comparison.wording import number
 from randsparse.questions.early_and_late.evidence import Evidence
 from randsparse.questions.early_and_late.frames import epoch_at
 from randsparse.questions.early_and_late.plan import EARLY, LATE
-from randsparse.questions.early_and_late.words import interval, networks, number, points
+from randsparse.questions.early_and_late.words import interval, networks, points
 
 if TYPE_CHECKING:
     from IPython.display import Markdown

@@ -7,11 +7,7 @@ from collections.abc import Mapping
 import numpy as np
 
 from randsparse.comparison import plots
-
-
-def number(value: float, digits: int = 2) -> str:
-    """Return a number with a true minus sign; "unknown" for nan."""
-    return "unknown" if np.isnan(value) else f"{value:.{digits}f}".replace("-", "−")
+from randsparse.comparison.wording import number
 
 
 def interval(row: Mapping[str, float], digits: int = 2, scale: float = 1) -> str:

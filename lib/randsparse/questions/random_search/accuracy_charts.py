@@ -12,10 +12,10 @@ from randsparse.comparison.inference.estimate import Estimate
 from randsparse.comparison.marks import GREY, RULE_COLOURS
 from randsparse.comparison.plots import MARKERS, PALETTE, Drawn, styled
 from randsparse.comparison.primary import claims_of
+from randsparse.comparison.wording import count, interval, listed, phase_text, points
 from randsparse.questions.random_search.accuracies import DENSE, NODES, SEARCHED, SMALL, WEIGHTS
 from randsparse.questions.random_search.gain_charts import arrows, nothing_yet
 from randsparse.questions.random_search.gains import POOLED
-from randsparse.questions.random_search.wording import count, interval, listed, phase_text, points
 
 TITLE = "Test accuracy at the end of training"
 OWN_SCALE = "small dense (own scale)"

@@ -16,10 +16,10 @@ from randsparse.comparison.inference.estimate import Estimate
 from randsparse.comparison.inference.pooled import difference_of_own_seeds
 from randsparse.comparison.inference.reliability import reliability
 from randsparse.comparison.inference.search_value import search_gain, share_of_oracle
+from randsparse.comparison.wording import in_percent
 from randsparse.errors import StudyError
 from randsparse.questions.random_search import accuracies, gains
 from randsparse.questions.random_search.plan import candidates_of
-from randsparse.questions.random_search.wording import in_percent
 from randsparse.runs.store import Store
 
 

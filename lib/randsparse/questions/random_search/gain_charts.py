@@ -13,8 +13,8 @@ from randsparse.comparison import marks, plots
 from randsparse.comparison.marks import GREY
 from randsparse.comparison.plots import MARKERS, PALETTE, Drawn, styled
 from randsparse.comparison.primary import claims_of
+from randsparse.comparison.wording import count, interval, listed, phase_text, plural, points, share_text
 from randsparse.questions.random_search.gains import BEST, EARLY, FINAL, POOLED
-from randsparse.questions.random_search.wording import count, interval, listed, phase_text, plural, points, share_text
 
 LOOKS: dict[str, dict[str, Any]] = {
     EARLY: {"color": GREY, "marker": "o", "markerfacecolor": "white", "label": "early, validation (biased upwards)"},

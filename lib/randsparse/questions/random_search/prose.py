@@ -8,10 +8,10 @@ import pandas as pd
 
 from randsparse.comparison.inference.estimate import Estimate
 from randsparse.comparison.primary import claims_of
+from randsparse.comparison.wording import interval, listed, named, phase_text, points, share_text
 from randsparse.questions.random_search.accuracies import DENSE
 from randsparse.questions.random_search.evidence import AccuracyEvidence, SearchEvidence
 from randsparse.questions.random_search.gains import EARLY, POOLED
-from randsparse.questions.random_search.wording import interval, listed, named, phase_text, points, share_text
 
 if TYPE_CHECKING:
     from IPython.display import Markdown

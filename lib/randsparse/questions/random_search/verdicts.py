@@ -10,8 +10,8 @@ import pandas as pd
 
 from randsparse.comparison.inference.estimate import Estimate
 from randsparse.comparison.primary import PrimaryClaim, Row, claims_of, judge
+from randsparse.comparison.wording import phase_text
 from randsparse.questions.random_search.evidence import AccuracyEvidence, Evidence, SearchEvidence
-from randsparse.questions.random_search.wording import phase_text
 
 PRIMARY, FINDING, CHECK = "primary claim", "finding", "check"
 FIXED = (0.1, 4)

@@ -13,9 +13,9 @@ from matplotlib.ticker import FixedLocator
 
 from randsparse.comparison import marks, plots
 from randsparse.comparison.plots import PALETTE, Drawn, styled
+from randsparse.comparison.wording import TOO_FEW, listed, phase_text, points
 from randsparse.questions.search_cost import strategies as ways
 from randsparse.questions.search_cost.measured import SIZE, Measured
-from randsparse.questions.search_cost.wording import TOO_FEW, listed, phase_text, points
 
 SEARCH, LONGER, DIFFERENCE, POOLED = "search", "longer training", "search − longer training", "all cells"
 LOOKS: dict[str, tuple[str, str]] = {

@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from randsparse.comparison.primary import claims_of, judge
+from randsparse.comparison.wording import listed, number, with_interval
 from randsparse.questions.search_cost import gains, verdicts
 from randsparse.questions.search_cost.evidence import Evidence
 from randsparse.questions.search_cost.halving import Rounds
 from randsparse.questions.search_cost.measured import SIZE
 from randsparse.questions.search_cost.speed import KERNEL, MASK, NODES
-from randsparse.questions.search_cost.wording import listed, number, with_interval
 
 if TYPE_CHECKING:
     from IPython.display import Markdown

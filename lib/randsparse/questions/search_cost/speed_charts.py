@@ -9,8 +9,8 @@ from matplotlib.ticker import FixedLocator, NullLocator
 
 from randsparse.comparison import marks, plots
 from randsparse.comparison.plots import Drawn, styled
+from randsparse.comparison.wording import number
 from randsparse.questions.search_cost.speed import KERNEL, MASK, NODES, NOT_YET
-from randsparse.questions.search_cost.wording import number
 
 LOOKS = {MASK: ("#000000", "o"), NODES: ("#0072B2", "s"), KERNEL: ("#D55E00", "^")}
 """Colour and marker of each way to have zeros."""

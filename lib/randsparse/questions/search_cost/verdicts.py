@@ -13,13 +13,13 @@ from scipy.optimize import brentq
 from randsparse.comparison.inference.estimate import Estimate
 from randsparse.comparison.inference.power import one_sided_power
 from randsparse.comparison.primary import PrimaryClaim, claims_of, judge
+from randsparse.comparison.wording import number
 from randsparse.questions.search_cost import gains
 from randsparse.questions.search_cost.evidence import Evidence
 from randsparse.questions.search_cost.halving import Rounds
 from randsparse.questions.search_cost.measured import SIZE
 from randsparse.questions.search_cost.speed import KERNEL, MASK, NODES, NOT_YET
 from randsparse.questions.search_cost.strategies import gain_of_rounds
-from randsparse.questions.search_cost.wording import number
 
 if TYPE_CHECKING:
     from IPython.display import Markdown

@@ -1,4 +1,4 @@
-"""Numbers in the words of notebooks 02 and 03: points, intervals, shares, counts, lists."""
+"""How captions and sentences write numbers: points, intervals, shares, counts, lists."""
 
 from __future__ import annotations
 
@@ -7,7 +7,15 @@ from collections.abc import Iterable, Mapping, Sequence
 
 import pandas as pd
 
+from randsparse.comparison.inference.estimate import Estimate
 from randsparse.comparison.plots import count_text
+
+TOO_FEW = "too few runs yet"
+
+
+def number(value: float, digits: int = 2) -> str:
+    """Return a number with a true minus sign; "unknown" for nan."""
+    return "unknown" if math.isnan(value) else f"{value:.{digits}f}".replace("-", "−")
 
 
 def points(fraction: float, signed: bool = True) -> str:
@@ -16,6 +24,11 @@ def points(fraction: float, signed: bool = True) -> str:
     if not signed or float(text) == 0:
         return text
     return ("−" if fraction < 0 else "+") + text
+
+
+def with_interval(estimate: Estimate | None) -> str:
+    """Return an estimate in points with its 95 % interval: "+0.31 [−0.10, +0.72]"."""
+    return TOO_FEW if estimate is None else f"{points(estimate.value)} {interval(estimate.low, estimate.high)}"
 
 
 def interval(low: float, high: float) -> str:
@@ -32,7 +45,7 @@ def share_text(value: float, low: float, high: float) -> str:
 
 def phase_text(share: float) -> str:
     """Return a share of training in percent: "10 %"."""
-    return f"{100 * share:g} %"
+    return f"{100 * share:.3g} %"
 
 
 def count(numbers: Iterable[int]) -> str:

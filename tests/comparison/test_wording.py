@@ -7,7 +7,7 @@ import math
 import pandas as pd
 import pytest
 
-from randsparse.questions.random_search import wording
+from randsparse.comparison import wording
 
 
 @pytest.mark.parametrize(
