@@ -33,7 +33,7 @@ flag = $${$(2):+--$(1)}
 ASKED = --profile "$$PROFILE" $(call setting,cluster,CLUSTER) $(call setting,device,DEVICE) $(call setting,budget,BUDGET) \
     $(call setting,out,OUT) $(call setting,part,PART) $(call setting,from,FROM) $(call flag,why,WHY) $(call flag,retry,RETRY)
 
-.PHONY: all env runs merge notebooks status lab bench test soak test-core lint strip lock clean help
+.PHONY: all env runs merge notebooks status export lab bench test soak test-core lint strip lock clean help
 .DEFAULT_GOAL := all
 
 all: $(STAMP)  ## environment, runs that are missing, notebooks, figures, tables and an HTML index
@@ -52,6 +52,9 @@ notebooks: $(STAMP)  ## figures and pages from the runs there are, no training
 
 status: $(STAMP)  ## what there is, what is missing and how long that takes here, and what failed (WHY=1: why outputs are to be made)
 	@$(STUDY) status $(ASKED)
+
+export: $(STAMP)  ## all records as Parquet with a data card, in RESULTS/export, readable without this library
+	@$(STUDY) export $(ASKED)
 
 lab: $(STAMP)  ## JupyterLab, to read and change the notebooks (LAB="--no-browser --port 8888")
 	$(BIN)/jupyter lab $(LAB) notebooks

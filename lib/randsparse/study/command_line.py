@@ -75,6 +75,13 @@ def merge(study: Study) -> int:
     return 1 if merged.conflicts or merged.damaged else 0
 
 
+def export(study: Study) -> None:
+    """Write all records as Parquet, with a data card, for those who do not have this library."""
+    from randsparse.study import export as exporting
+
+    study.say(f"All records as Parquet: {exporting.export(study.store)}")
+
+
 def make_notebooks(study: Study) -> None:
     """Execute the stale notebooks from the runs that the store has; raise StudyError if some are missing."""
     if study.stale():
@@ -104,8 +111,9 @@ COMMANDS: dict[str, Callable[[Study], int | None]] = {
     "html": look,
     "status": show_status,
     "merge": merge,
+    "export": export,
 }
-OF_CAMPAIGNS = ("runs", "status", "merge")
+OF_CAMPAIGNS = ("runs", "status", "merge", "export")
 """The commands for a profile that is a campaign, and has no notebooks."""
 OPTIONS = {
     "all": ("cluster", "device", "retry"),
