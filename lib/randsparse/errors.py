@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 
 
 class StudyError(Exception):
@@ -22,3 +23,13 @@ def require(condition: bool, name: str, value: object, allowed: str) -> None:
     """Raise StudyError for a value of `name` that is not allowed, unless the condition holds."""
     if not condition:
         raise StudyError(f"{name}={value!r} is not possible: it must be {allowed}")
+
+
+@contextmanager
+def named_as(**names: str) -> Iterator[None]:
+    """Let an error about one of these names, which begins with "name=", use the name that the user typed instead."""
+    try:
+        yield
+    except StudyError as error:
+        name, equals, rest = str(error).partition("=")
+        raise StudyError(f"{names.get(name, name)}{equals}{rest}") from None

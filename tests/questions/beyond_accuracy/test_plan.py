@@ -64,9 +64,9 @@ def test_the_runs_that_are_evaluated_on_cifar10_are_in_the_repository():
     [
         ({"epsilons": [-1.0]}, r"epsilons=.* is not possible: it must be at least 0"),
         ({"epsilons": []}, r"epsilons=.* is not possible: it must be not empty"),
-        ({"masking_epsilon": 0.0}, r"epsilon=0.0 is not possible: it must be above 0 and below 255"),
-        ({"pgd_steps": 2}, r"steps=2 is not possible: it must be at least 4"),
-        ({"severities": [6]}, r"severity=6 is not possible: it must be 1 to 5"),
+        ({"masking_epsilon": 0.0}, r"masking_epsilon=0.0 is not possible: it must be above 0 and below 255"),
+        ({"pgd_steps": 2}, r"pgd_steps=2 is not possible: it must be at least 4"),
+        ({"severities": [6]}, r"severities=6 is not possible: it must be 1 to 5"),
         ({"corruptions": ["fog"]}, r"unknown corruption 'fog': choose one of gaussian-noise, "),
         ({"ood_sets": ["places"]}, r"unknown set of images 'places': choose one of .*folder:PATH"),
         ({"ood_score": "odin"}, r"unknown score 'odin': choose one of msp, "),

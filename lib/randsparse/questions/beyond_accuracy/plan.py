@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from randsparse.comparison.design import CONTROLS, Comparison, Parameters, compare, control_points, masked_points
-from randsparse.errors import require, unknown
+from randsparse.errors import named_as, require, unknown
 from randsparse.questions.beyond_accuracy.adversarial import ATTACKS, Adversarial, masking_suite
 from randsparse.questions.beyond_accuracy.calibration import Calibration
 from randsparse.questions.beyond_accuracy.corruptions import Corruption
@@ -30,31 +30,26 @@ def evaluations(parameters: Parameters) -> list[Evaluation]:
     """
     _check(parameters)
     plan: list[Evaluation] = [Calibration(parameters["bins"])]
-    plan += [
-        OutOfDistribution(name, parameters["ood_resize"], parameters["ood_images"]) for name in parameters["ood_sets"]
-    ]
-    plan += [
-        Corruption(name, severity, parameters["corruption_images"])
-        for name in parameters["corruptions"]
-        for severity in parameters["severities"]
-    ]
+    with named_as(images="ood_images", resize="ood_resize"):
+        for name in parameters["ood_sets"]:
+            plan.append(OutOfDistribution(name, parameters["ood_resize"], parameters["ood_images"]))
+    with named_as(images="corruption_images", severity="severities"):
+        for name in parameters["corruptions"]:
+            plan += [Corruption(name, each, parameters["corruption_images"]) for each in parameters["severities"]]
     pgd = {"steps": parameters["pgd_steps"], "restarts": parameters["pgd_restarts"]}
-    images = parameters["attack_images"]
-    plan += [
-        Adversarial(attack, epsilon, **pgd, images=images) for attack in ATTACKS for epsilon in parameters["epsilons"]
-    ]
+    with named_as(steps="pgd_steps", restarts="pgd_restarts", images="attack_images", epsilon="epsilons"):
+        for attack in ATTACKS:
+            for epsilon in parameters["epsilons"]:
+                plan.append(Adversarial(attack, epsilon, **pgd, images=parameters["attack_images"]))
     plan += suite(parameters).values()
     return list(dict.fromkeys(plan))
 
 
 def suite(parameters: Parameters) -> dict[str, Adversarial]:
     """Return the attacks of the check against gradient masking; see `adversarial.masking_suite`."""
-    return masking_suite(
-        parameters["masking_epsilon"],
-        parameters["pgd_steps"],
-        parameters["pgd_restarts"],
-        parameters["attack_images"],
-    )
+    names = ("masking_epsilon", "pgd_steps", "pgd_restarts", "attack_images")
+    with named_as(epsilon="masking_epsilon", steps="pgd_steps", restarts="pgd_restarts", images="attack_images"):
+        return masking_suite(*(parameters[name] for name in names))
 
 
 def _check_arms(parameters: Parameters) -> None:
