@@ -103,7 +103,7 @@ def test_the_runs_of_the_campaign_on_cifar_10():
     rate = max(found.curves["lr"])
 
     def wanted(config):
-        whole = config.get("stop_epoch") is None
+        whole = not config.keys() & {"stop_epoch", "cooldown_epoch", "fork_epoch"}
         return "nodes 80 %" if whole and 102_000 <= config.get("init_seed", 0) < 102_008 else None
 
     groups = raw(REPOSITORY / "results/runs/cifar10", wanted)

@@ -30,7 +30,8 @@ def raw(folder, cells):
         record = json.loads(path.read_text())
         config = record["config"]
         for name, first in cells.items():
-            if 0 <= config.get("init_seed", 0) - first < 100 and config.get("stop_epoch") is None:
+            whole = not config.keys() & {"stop_epoch", "cooldown_epoch", "fork_epoch"}
+            if 0 <= config.get("init_seed", 0) - first < 100 and whole:
                 curve = [point["val_accuracy"] for point in record["curve"]]
                 groups.setdefault((name, config.get("data_seed", 0)), []).append((curve, record["test"]["accuracy"]))
     return {
