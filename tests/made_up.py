@@ -2,18 +2,28 @@
 
 from __future__ import annotations
 
+import json
 import os
+import re
 import sys
 
 import numpy as np
 import pandas as pd
 
 from randsparse import questions
+from randsparse.runs import records
 from randsparse.runs.config import RunConfig
 
 BASE = RunConfig(epochs=6, sparsity=0.5)
 MODELS = {"a": 1e4, "b": 2e4, "c": 4e4, "d": 8e4, "e": 16e4}
 """Weights of made-up networks, by name."""
+
+
+def sealed(text: str) -> str:
+    """The text of an edited record with the checksum of what it says now, so that nothing but the edit is wrong."""
+    values = json.loads(text)
+    values.pop(records.CHECKSUM)
+    return re.sub(rf'("{records.CHECKSUM}": ?")[0-9a-f]+', rf"\g<1>{records.checksum(values)}", text)
 
 
 def record_of(config: RunConfig, epochs: int | None = None, **changes):

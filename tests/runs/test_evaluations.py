@@ -8,6 +8,7 @@ from typing import ClassVar
 
 import pytest
 
+from made_up import sealed
 from randsparse.errors import StudyError
 from randsparse.questions.beyond_accuracy.adversarial import Adversarial
 from randsparse.questions.beyond_accuracy.calibration import Calibration
@@ -108,7 +109,7 @@ def test_a_damaged_record_is_named_and_set_aside(store, tiny, damage):
         "cut": text[:50],
         "another": evaluations.path_of(tiny, Constant(2), store).read_text(),
         "list": "[]",
-        "version": text.replace('"version": 1', '"version": 2'),
+        "version": sealed(text.replace('"version": 1', '"version": 2')),
     }
     path.write_text(content[damage])
     with pytest.raises(CorruptRecord, match=rf"{path.name} \(.*\), set aside as {path.name}\.corrupt: run the same"):
@@ -120,7 +121,7 @@ def test_a_damaged_record_is_named_and_set_aside(store, tiny, damage):
 def test_a_record_of_another_schema_stays(store, tiny):
     save(store, tiny, Constant(), x=1)
     path = evaluations.path_of(tiny, Constant(), store)
-    path.write_text(path.read_text().replace('"schema": 1', '"schema": 9'))
+    path.write_text(sealed(path.read_text().replace('"schema": 1', '"schema": 9')))
     assert evaluations.load([tiny], [Constant()], store) == {} and path.exists()
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from pandas.testing import assert_frame_equal
 
-from made_up import BASE, record_of
+from made_up import BASE, record_of, sealed
 from randsparse.runs import records
 from randsparse.runs.config import RunConfig
 from randsparse.runs.store import CorruptRecord, Store
@@ -101,7 +101,7 @@ def test_damaged_records_are_reported_and_the_others_kept(store):
 def test_records_of_other_semantics_are_left_out(store):
     text = store.path(BASE).read_text()
     old = store.path(BASE).with_name("0123456789abcdef.json")
-    old.write_text(text.replace(BASE.key, old.stem).replace('"semantics": 1', '"semantics": 0'))
+    old.write_text(sealed(text.replace(BASE.key, old.stem).replace('"semantics": 1', '"semantics": 0')))
     check(store)
     assert old.stem not in set(store.frame()["key"]) and old.exists()
 

@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy
 import pytest
 
-from made_up import BASE, environment, record_of
+from made_up import BASE, environment, record_of, sealed
 from randsparse import files
 from randsparse.errors import StudyError
 from randsparse.runs.config import DEFAULTS, RunConfig, key_of
@@ -109,10 +109,11 @@ DAMAGE = {
     "empty": lambda text: "",
     "not text": lambda text: "\0\udcff",
     "not a record": lambda text: "[1, 2]",
-    "other config": lambda text: text.replace('"epochs": 6,\n  "sparsity"', '"epochs": 7,\n  "sparsity"'),
-    "other key": lambda text: text.replace(BASE.key, "0" * 16),
-    "unknown field": lambda text: text.replace('"sparsity"', '"sparsness"'),
-    "unknown status": lambda text: text.replace('"done"', '"finished"'),
+    "other config": lambda text: sealed(text.replace('"epochs": 6,\n  "sparsity"', '"epochs": 7,\n  "sparsity"')),
+    "other key": lambda text: sealed(text.replace(BASE.key, "0" * 16)),
+    "unknown field": lambda text: sealed(text.replace('"sparsity"', '"sparsness"')),
+    "unknown status": lambda text: sealed(text.replace('"done"', '"finished"')),
+    "one digit": lambda text: text.replace('"nll": 0.3', '"nll": 0.4'),
 }
 
 
@@ -184,7 +185,7 @@ def test_what_another_version_knows_is_left_in_place_and_counted(store, caplog, 
 def test_another_schema_version_is_left_in_place_and_not_overwritten(store, caplog):
     store.put(record_of(BASE))
     path = store.path(BASE)
-    path.write_text(text := path.read_text().replace('"schema": 1', '"schema": 2'))
+    path.write_text(text := sealed(path.read_text().replace('"schema": 1', '"schema": 2')))
     assert store.get(BASE) is None and store.records() == []
     with pytest.raises(StudyError, match="is unknown to this library .*schema version 2.* it was left in place"):
         store.put(record_of(BASE))
@@ -248,7 +249,7 @@ def test_records_of_other_training_semantics_are_passed_over(store):
     store.put(record_of(BASE))
     path = store.path(BASE)
     old = path.with_name("0123456789abcdef.json")
-    old.write_text(path.read_text().replace(BASE.key, old.stem).replace('"semantics": 1', '"semantics": 0'))
+    old.write_text(sealed(path.read_text().replace(BASE.key, old.stem).replace('"semantics": 1', '"semantics": 0')))
     assert [record["key"] for record in store.records()] == [BASE.key]
     assert old.exists()
 

@@ -14,6 +14,7 @@ from functools import partial
 import pytest
 
 from conftest import REPOSITORY, write_notebook
+from made_up import sealed
 from randsparse import questions
 from randsparse.errors import StudyError
 from randsparse.runs.config import RunConfig
@@ -410,7 +411,7 @@ def test_a_record_of_another_schema_version_stays_and_is_said(tmp_path):
     config = questions.plan(name, parameters.profile_parameters(name, "tiny", REPOSITORY), store)[0]
     store.put(record(config))
     path = store.path(config)
-    path.write_text(path.read_text().replace('"schema": 1', '"schema": 9'))
+    path.write_text(sealed(path.read_text().replace('"schema": 1', '"schema": 9')))
     content = path.read_bytes()
     done = run("status", "--profile", "tiny", "--results", str(tmp_path), cwd=REPOSITORY)
     assert done.returncode == 0 and "Traceback" not in done.stderr and path.read_bytes() == content

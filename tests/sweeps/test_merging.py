@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import gzip
+import hashlib
 import json
 import math
 import os
@@ -12,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from made_up import BASE, environment, record_of
+from made_up import BASE, environment, record_of, sealed
 from randsparse.errors import StudyError
 from randsparse.runs.config import RunConfig
 from randsparse.runs.records import differences
@@ -68,6 +69,7 @@ def test_a_line_is_one_compact_sorted_record(tmp_path):
     record = record_of(BASE, reason=math.nan)
     line = filled(tmp_path / "home.jsonl", BASE, reason=math.nan).read_text()
     expected = record | {"reason": None, "semantics": 1}
+    expected["sha256"] = hashlib.sha256(json.dumps(expected, sort_keys=True).encode()).hexdigest()[:16]
     assert line == json.dumps(expected, sort_keys=True, separators=(",", ":")) + "\n"
     assert gzip.decompress(filled(tmp_path / "home.jsonl.gz", BASE, reason=None).read_bytes()).decode() == line
 
@@ -133,12 +135,13 @@ def test_damaged_lines_are_reported_and_the_others_merged(store, tmp_path):
         good[0],
         good[1][:100],
         "[1, 2]",
-        good[1].replace(CONFIGS[1].key, "0" * 16),
-        good[1].replace('"schema":1', '"schema":7'),
-        good[1].replace('"semantics":1', '"semantics":0'),
-        good[1].replace('"curve":[', '"curve":[5,'),
-        good[1].replace('"sparsity"', '"sparsness"'),
-        good[1].replace('"sparsity":0.5', '"mask_seed":Infinity'),
+        sealed(good[1].replace(CONFIGS[1].key, "0" * 16)),
+        sealed(good[1].replace('"schema":1', '"schema":7')),
+        sealed(good[1].replace('"semantics":1', '"semantics":0')),
+        sealed(good[1].replace('"curve":[', '"curve":[5,')),
+        sealed(good[1].replace('"sparsity"', '"sparsness"')),
+        sealed(good[1].replace('"sparsity":0.5', '"mask_seed":Infinity')),
+        good[1].replace('"epoch":2', '"epoch":3'),
         "",
         good[2],
         good[3][:-7],
@@ -146,7 +149,7 @@ def test_damaged_lines_are_reported_and_the_others_merged(store, tmp_path):
     path.write_text("\n".join(lines))
     merged = merge(path, store)
     assert merged.added == keys([CONFIGS[0], CONFIGS[2]])
-    assert [line.number for line in merged.damaged] == [2, 3, 4, 5, 6, 7, 8, 9, 12]
+    assert [line.number for line in merged.damaged] == [2, 3, 4, 5, 6, 7, 8, 9, 10, 13]
     expected = [
         "not whole JSON",
         "fields are missing",
@@ -156,11 +159,12 @@ def test_damaged_lines_are_reported_and_the_others_merged(store, tmp_path):
         "curve is not a list",
         "sparsness",
         "mask_seed=inf",
+        "its checksum is that of another content",
         "cut short",
     ]
     for line, why in zip(merged.damaged, expected, strict=True):
         assert why in line.why and f"{path} line {line.number}: {line.why}" in str(merged)
-    counts = "added: 2, already there: 0, in place of failed runs: 0, conflicts: 0, damaged lines: 9"
+    counts = "added: 2, already there: 0, in place of failed runs: 0, conflicts: 0, damaged lines: 10"
     assert str(merged).splitlines()[0] == counts
 
 
@@ -342,7 +346,7 @@ def test_a_damaged_stored_record_is_set_aside_and_the_merged_one_takes_its_place
 
 def test_a_stored_record_of_another_schema_version_stays(store, path):
     store.put(record_of(BASE))
-    text = store.path(BASE).read_text().replace('"schema": 1', '"schema": 2')
+    text = sealed(store.path(BASE).read_text().replace('"schema": 1', '"schema": 2'))
     store.path(BASE).write_text(text)
     with pytest.raises(StudyError, match="schema version 2"):
         merge(filled(path, BASE), store)

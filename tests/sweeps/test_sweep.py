@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from made_up import environment, record_of
+from made_up import environment, record_of, sealed
 from randsparse import files
 from randsparse.errors import StudyError
 from randsparse.runs.config import RunConfig
@@ -337,7 +337,7 @@ def test_a_file_system_without_space_loses_nothing(tmp_path, what, full, whole):
 def test_a_record_of_another_schema_version_is_an_error_and_nothing_is_trained(store, workers):
     store.put(record_of(CONFIGS[1]))
     path = store.path(CONFIGS[1])
-    path.write_text(path.read_text().replace('"schema": 1', '"schema": 2'))
+    path.write_text(sealed(path.read_text().replace('"schema": 1', '"schema": 2')))
     content = path.read_bytes()
     with pytest.raises(StudyError, match=f"^record {path} is unknown .*schema version 2.*: it was left in place"):
         run(CONFIGS, Store(store.root), workers=workers)

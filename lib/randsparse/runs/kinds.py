@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import logging
 import os
 import re
@@ -13,7 +12,7 @@ from typing import NamedTuple
 from randsparse.errors import StudyError
 from randsparse.files import check_folder, clean, write
 from randsparse.runs.config import RunConfig
-from randsparse.runs.records import Damage, Record, Unknown
+from randsparse.runs.records import Damage, Record, Unknown, encoded
 
 SHOWN = 5
 """How many damaged files one message names."""
@@ -157,7 +156,7 @@ class RecordFiles:
             self.check_writable(config.dataset)
         path = self.path(config.dataset, self.kind.name(record))
         self.check_free(path)
-        write(path, (json.dumps(record, sort_keys=True, indent=1, allow_nan=False) + "\n").encode())
+        write(path, encoded(record))
         self._entries.pop(path, None)
 
     def check_free(self, *paths: Path) -> None:

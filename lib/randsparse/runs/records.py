@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 Record = dict[str, Any]
 
 FIELDS = ("schema", "key", "config", "status", "reason", "curve", "test", "density", "cost", "environment")
+CHECKSUM = "sha256"
+"""The field of a file that says by `checksum` that it holds what was written; no record in memory has it."""
 STATUSES = ("done", "stopped", "diverged", "failed")
 METRICS = ("accuracy", "nll", "brier", "ece")
 DENSITIES = ("asked", "realised", "effective")
@@ -91,11 +93,24 @@ def decoded(text: bytes, fields: Iterable[str], schema: int) -> Record:
         raise Cut("not whole JSON") from None
     if not isinstance(record, dict) or not set(fields) <= set(record):
         raise Damage("not a record: fields are missing")
+    if record.pop(CHECKSUM, None) not in (None, checksum(record)):
+        raise Damage("its checksum is that of another content")
     if record["schema"] != schema:
         raise Unknown(f"it has schema version {record['schema']} and this library reads {schema}")
     if stale(record):
         raise Unknown(f"it was trained by semantics {record['semantics']} and this library has {SEMANTICS}")
     return record
+
+
+def encoded(record: Record, indent: int | None = 1) -> bytes:
+    """Return the text of a record of any kind with its checksum, as a file holds it (indent None: in one line)."""
+    whole, separators = {**record, CHECKSUM: checksum(record)}, (",", ": " if indent else ":")
+    return (json.dumps(whole, sort_keys=True, indent=indent, separators=separators, allow_nan=False) + "\n").encode()
+
+
+def checksum(record: Record) -> str:
+    """Return 16 hex digits of all that a record says; records of earlier versions do not have theirs beside."""
+    return hashlib.sha256(json.dumps(record, sort_keys=True).encode()).hexdigest()[:16]
 
 
 def config_of(record: Record, key: object) -> RunConfig:

@@ -13,7 +13,7 @@ from io import FileIO
 from pathlib import Path
 
 from randsparse.errors import StudyError
-from randsparse.runs.records import Record, checked
+from randsparse.runs.records import Record, checked, encoded
 
 PATTERNS = ("*.jsonl", "*.jsonl.gz")
 HEAD = b'{"config":'
@@ -40,7 +40,7 @@ class Bundle:
         written, or is no bundle.
         """
         record, _ = checked(record)
-        line = json.dumps(record, sort_keys=True, separators=(",", ":"), allow_nan=False).encode() + b"\n"
+        line = encoded(record, indent=None)
         line = gzip.compress(line, mtime=0) if self.path.suffix == ".gz" else line
         with self._opened() as file:
             if os.write(file.fileno(), line) < len(line):
