@@ -14,6 +14,7 @@ from functools import partial
 import pytest
 
 from conftest import REPOSITORY, write_notebook
+from damage import damages
 from made_up import sealed
 from randsparse import questions
 from randsparse.errors import StudyError
@@ -181,6 +182,31 @@ def test_outputs_are_stale_when_they_or_their_records_are_gone_but_not_by_times(
     assert made()
     (root / "results/digits/state.json").write_text("{")
     assert not made()
+
+
+ODD = [3, [], "x", None, {}, {"records": 1}, {"records": [1]}, {"records": {"a": {}}, "library": 2, "parameters": []}]
+
+
+def there(files):
+    """What a state says of files that are not missing."""
+    return {name: digest for name, digest in files.items() if digest != "missing"}
+
+
+def test_a_damaged_state_makes_outputs_stale_or_changes_nothing(made, root):
+    path = root / "results/digits/state.json"
+    good = path.read_bytes()
+    known = json.loads(good)["01_first"]
+    deep = b'{"01_first": ' + b"[" * 100_000
+    odd = [json.dumps({"01_first": each, "html": each}).encode() for each in ODD]
+    for bad in [*damages(good, 130), *odd, deep]:
+        path.write_bytes(bad)
+        reasons = freshness.why_stale("01_first", "digits", root, root / "results")
+        assert all(isinstance(reason, str) for reason in reasons)
+        assert bool(reasons) != made()
+        if made():
+            entry = json.loads(bad)["01_first"]
+            assert {part: there(entry.get(part, {})) for part in known} == {part: there(known[part]) for part in known}
+        freshness.pages_are_current("digits", root / "results")
 
 
 def test_a_renamed_chart_makes_its_notebook_stale_and_no_other(made, root):
