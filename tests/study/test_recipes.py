@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import re
 import shutil
+import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 
+import psutil
 import pytest
 import torch
 import yaml
@@ -17,13 +21,14 @@ from safetensors.torch import load_file
 
 import folders
 from conftest import REPOSITORY
+from made_up import environment
 from randsparse.data import catalogue
 from randsparse.data import folders as image_folders
 from randsparse.errors import StudyError
 from randsparse.networks.bottleneck_layers import BOTTLENECKS
 from randsparse.runs import flops, store
 from randsparse.runs.config import RunConfig
-from randsparse.runs.store import Store
+from randsparse.runs.store import Store, comparable
 from randsparse.sparsity.layers import maskable
 from randsparse.study import command_line, recipes
 from randsparse.sweeps import budget
@@ -321,3 +326,72 @@ def test_the_cost_in_the_readme_is_what_the_recipe_computes():
         assert list(map(float, numbers)) == [round(n / unit, 1) for unit in (1e18, 4e14 * 3600) for n in totals]
     days = sum(budget.training_flops(config) * config.epochs for config in configs) / 4e14 / 86400
     assert f"all {len(configs)} runs take {days:.0f} days" in text
+
+
+def start(*arguments: object, processes: int = 2) -> subprocess.Popen:
+    command = [sys.executable, "-m", "randsparse", "recipe", *arguments, "--processes", str(processes)]
+    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
+    return subprocess.Popen(list(map(str, command)), env=environment(), start_new_session=True, **pipes)
+
+
+def test_processes_of_one_command_give_the_run_that_torchrun_gives(together, data_dir, tmp_path):
+    process = start(*options(recipe(tmp_path / "recipe.yaml", DENSE), data_dir, tmp_path / "results"))
+    out, error = process.communicate(timeout=180)
+    assert process.returncode == 0 and "1 runs trained, 1 of 1 in" in out and error == ""
+    found, other = Store(tmp_path / "results").get(DENSE), together.get(DENSE)
+    assert found["environment"]["processes"] == 2 and comparable(found) == comparable(other)
+
+
+def test_what_ends_one_process_is_said_in_one_line(data_dir, tmp_path):
+    data = shutil.copytree(data_dir, tmp_path / "data")
+    (data / "tiny" / "val" / "bee" / "bee01.png").write_bytes(b"no image")
+    run = RUN.replace(epochs=2)
+    process = start(*options(recipe(tmp_path / "recipe.yaml", run), data, tmp_path / "results"))
+    out, error = process.communicate(timeout=180)
+    assert process.returncode == 2 and not out
+    assert error.startswith("randsparse: ") and "bee01.png" in error and error.count("\n") == 1
+
+
+@pytest.fixture
+def long(data_dir, tmp_path):
+    """A run of two processes that takes longer than any test, once it is in training; they are ended at the end."""
+    arguments = options(recipe(tmp_path / "recipe.yaml", RUN.replace(epochs=2000)), data_dir, tmp_path / "results")
+    process = start(*arguments)
+    ranks = []
+    end = time.monotonic() + 120
+    while not list(tmp_path.glob("results/checkpoints/*")) and time.monotonic() < end:
+        time.sleep(0.2)
+    ranks = psutil.Process(process.pid).children()
+    assert len(ranks) == 2
+    yield process, ranks
+    for each in ranks:
+        with contextlib.suppress(psutil.NoSuchProcess):
+            each.kill()
+    process.kill()
+    process.communicate()
+
+
+def gone(processes: list[psutil.Process], seconds: float = 10) -> bool:
+    return not psutil.wait_procs(processes, timeout=seconds)[1]
+
+
+def test_processes_listen_on_the_loopback_alone_and_end_with_the_one_that_was_started(long):
+    process, ranks = long
+    places = [place for each in ranks for place in each.net_connections("inet") if place.status == psutil.CONN_LISTEN]
+    assert {place.laddr.ip for place in places} <= {"127.0.0.1", "::1"}
+    assert len(places) >= 2  # they do talk to each other
+    process.kill()
+    assert gone(ranks)
+
+
+def test_ctrl_c_ends_all_processes_with_one_line(long):
+    process, ranks = long
+    os.killpg(process.pid, signal.SIGINT)
+    assert gone(ranks) and process.wait(timeout=10) == 130
+    assert process.stderr.read() == "randsparse: stopped; the same command goes on where this one was\n"
+
+
+def test_a_process_that_is_killed_ends_the_others(long):
+    process, ranks = long
+    ranks[1].kill()
+    assert process.wait(timeout=60) != 0 and gone(ranks)

@@ -1,4 +1,4 @@
-"""Recipe files: the runs of a list, each trained by one process or by several together (torchrun)."""
+"""Recipe files: the runs of a list, each trained by one process or by several together."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import contextlib
 import itertools
 import math
 import os
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -20,9 +21,12 @@ from randsparse.runs.store import Record, Store
 from randsparse.study.notebook import data_folder, results_folder
 from randsparse.study.parameters import find_root
 from randsparse.sweeps import locks
-from randsparse.training.engines.processes import Processes, joined
+from randsparse.sweeps.parents import work_for
+from randsparse.training.engines.processes import Processes, joined, start
 from randsparse.training.train import train as train_run
 
+LAUNCHER = "RANDSPARSE_LAUNCHER"
+"""The variable that tells processes which train together which process has started them."""
 SEEDS = ("mask_seed", "init_seed", "data_seed")
 DEVICES = ("cpu", "cuda")
 MOST = 10_000
@@ -109,11 +113,17 @@ def train(
 
 
 def main(arguments: Sequence[str]) -> int:
-    """Train the runs of a recipe file: `python -m randsparse recipe FILE`, by several processes with torchrun.
+    """Train the runs of a recipe file: `python -m randsparse recipe FILE`, by several processes with --processes.
 
     Only the first process speaks, of errors too.
     """
     options = _options(arguments)
+    require(options.processes is None or options.processes >= 1, "processes", options.processes, "1 or more")
+    if options.processes and LAUNCHER not in os.environ:
+        os.environ[LAUNCHER] = str(os.getpid())
+        return start([sys.executable, "-m", "randsparse", "recipe", *arguments], options.processes)
+    if launcher := os.environ.get(LAUNCHER):
+        work_for(int(launcher))
     try:
         with joined(options.device) as (processes, device):
             try:
@@ -158,6 +168,7 @@ def _options(arguments: Sequence[str]) -> argparse.Namespace:
     parser.add_argument("--data-dir", type=Path, help="folder of datasets (DATA_DIR, or data/)")
     parser.add_argument("--results", type=Path, help="folder of results (RANDSPARSE_RESULTS, or results/)")
     parser.add_argument("--device", choices=DEVICES, help="cuda where there is a GPU, else cpu, unless given")
+    parser.add_argument("--processes", type=int, help="that train each run together, with a GPU each if there are any")
     parser.add_argument("--loaders", type=int, help="processes that read images, for each that trains (its cores)")
     parser.add_argument("--quiet", action="store_true", help="show no progress")
     return parser.parse_args(arguments)

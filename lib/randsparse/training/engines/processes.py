@@ -1,13 +1,18 @@
-"""The processes that train one run together, as torchrun starts them, and what they tell each other."""
+"""The processes that train one run together, as `start` or torchrun starts them, and what they tell each other."""
 
 from __future__ import annotations
 
 import contextlib
 import os
 import re
-from collections.abc import Callable, Iterator
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
+from pathlib import Path
 from typing import TypeVar
 
 import torch
@@ -22,7 +27,7 @@ PATIENCE = timedelta(hours=1)
 
 @dataclass(frozen=True)
 class Processes:
-    """This process and those beside it; alone unless torchrun has started more.
+    """This process and those beside it; alone unless `start` or torchrun has started more.
 
     Args:
         rank, size: which of how many processes this is, from 0. The first one writes files.
@@ -89,6 +94,37 @@ HERE = "LOCAL_WORLD_SIZE"
 """The variable of torchrun that says how many processes this machine has."""
 
 
+MEETING = "RANDSPARSE_MEETING"
+"""The variable that names the file at which processes of `start` meet; those of torchrun meet at an address."""
+LOOPBACK = "lo0" if sys.platform == "darwin" else "lo"
+GRACE_SECONDS = 10.0
+"""How long the others may take to end by themselves after one process has failed."""
+
+
+def start(command: Sequence[str], size: int) -> int:
+    """Run a command in `size` processes of this machine that train together; return the exit status that is not 0.
+
+    They meet at a file and listen on the loopback alone. Whatever ends this process or one of them ends all.
+    """
+    with tempfile.TemporaryDirectory() as folder:
+        shared = {"OMP_NUM_THREADS": "1", **os.environ, "WORLD_SIZE": str(size), HERE: str(size)}
+        shared |= {f"{name}_SOCKET_IFNAME": LOOPBACK for name in ("GLOO", "NCCL")}
+        shared[MEETING] = Path(folder, "meeting").as_uri()
+        ranks = [{"RANK": str(rank), "LOCAL_RANK": str(rank)} for rank in range(size)]
+        processes = [subprocess.Popen(command, env=shared | rank) for rank in ranks]
+        try:
+            while None in (ended := [process.poll() for process in processes]) and not any(ended):
+                time.sleep(0.1)
+            until = time.monotonic() + GRACE_SECONDS
+            while None in [process.poll() for process in processes] and time.monotonic() < until:
+                time.sleep(0.1)
+        finally:
+            for process in processes:
+                process.terminate()
+            statuses = [process.wait() for process in processes]
+        return next(filter(None, ended), next(filter(None, statuses), 0))
+
+
 def _number(name: str, least: int) -> int:
     """Return a variable of torchrun; `least` where it is not set; raises StudyError for one that is no number."""
     text = os.environ.get(name, str(least))
@@ -103,7 +139,7 @@ ALONE = Processes()
 
 @contextlib.contextmanager
 def joined(device: str | None = None) -> Iterator[tuple[Processes, str]]:
-    """Join the processes that torchrun has started, if it has; yield them, and the device of this one.
+    """Join the processes that `start` or torchrun has started; yield them, and the device of this one.
 
     Args:
         device: "cpu" or "cuda"; None for cuda where there is a GPU. Each process of a machine has a GPU of its own.
@@ -111,7 +147,8 @@ def joined(device: str | None = None) -> Iterator[tuple[Processes, str]]:
     Raises StudyError for more processes than GPUs, and for variables of torchrun that it did not set.
     """
     size, local, wanted = (_number(name, least) for name, least in (("WORLD_SIZE", 1), ("LOCAL_RANK", 0), (HERE, 1)))
-    if size > 1 and not {"RANK", "MASTER_ADDR", "MASTER_PORT"} <= os.environ.keys():
+    meeting = os.environ.get(MEETING)
+    if size > 1 and not meeting and not {"RANK", "MASTER_ADDR", "MASTER_PORT"} <= os.environ.keys():
         raise StudyError(f"WORLD_SIZE is {size}, and torchrun did not start this process: use it, or unset WORLD_SIZE")
     device = device or ("cuda" if torch.cuda.is_available() else "cpu")
     if device == "cuda":
@@ -127,7 +164,8 @@ def joined(device: str | None = None) -> Iterator[tuple[Processes, str]]:
         yield Processes(), device
         return
     backend = "cpu:gloo,cuda:nccl" if device.startswith("cuda") else "gloo"
-    distributed.init_process_group(backend, timeout=PATIENCE)
+    place = {"init_method": meeting, "rank": _number("RANK", 0), "world_size": size} if meeting else {}
+    distributed.init_process_group(backend, timeout=PATIENCE, **place)
     try:
         yield Processes(distributed.get_rank(), size), device
     finally:
