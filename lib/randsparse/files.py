@@ -97,7 +97,7 @@ def clean(folder: Path) -> None:
         local = os.name == "posix" and machine.endswith(f".{platform.node()}") and process.isdigit()
         with contextlib.suppress(OSError):
             old = not local and time.time() - path.stat().st_mtime > STALE_SECONDS  # a clock may be wrong
-            if old or (local and not _alive(int(process))):
+            if old or (local and not is_alive(int(process))):
                 path.unlink()
 
 
@@ -105,7 +105,8 @@ def _temporary(path: Path) -> Path:
     return path.with_name(f"{path.name}.{platform.node()}-{os.getpid()}.tmp")
 
 
-def _alive(process: int) -> bool:
+def is_alive(process: int) -> bool:
+    """Return whether this machine has a process of this number."""
     try:
         os.kill(process, 0)
     except ProcessLookupError:

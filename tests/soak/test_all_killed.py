@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import os
 import random
+import shutil
 import signal
 import subprocess
 import sys
@@ -20,17 +21,24 @@ import pytest
 from conftest import REPOSITORY
 from made_up import environment
 from randsparse.runs.store import Store
+from randsparse.sweeps.locks import SHARED_MEMORY
 
 KILLS = int(os.environ.get("RANDSPARSE_KILLS") or 60)
 VICTIMS = ("group", "parent", "worker", "kernel")
 MARKS = {"worker": "popen_loky", "kernel": "ipykernel_launcher"}
+STARTED: set[int] = set()
+"""The processes that were started, by number."""
 pytestmark = pytest.mark.soak
 
 
 def start(results: Path) -> subprocess.Popen:
     command = [sys.executable, "-m", "randsparse", "all", "--profile", "tiny", "--results", str(results)]
     log = open(results.with_name("log"), "ab")  # noqa: SIM115, it lives as long as the process
-    return subprocess.Popen(command, cwd=REPOSITORY, env=environment(), start_new_session=True, stdout=log, stderr=log)
+    process = subprocess.Popen(
+        command, cwd=REPOSITORY, env=environment(), start_new_session=True, stdout=log, stderr=log
+    )
+    STARTED.add(process.pid)
+    return process
 
 
 def of_study(results: Path) -> list[psutil.Process]:
@@ -80,16 +88,20 @@ def outputs(results: Path) -> dict[str, bytes]:
 def test_sixty_kills_of_make_all(tmp_path):
     straight, killed = tmp_path / "straight", tmp_path / "killed"
     assert start(straight).wait() == 0
-    draw, busy, known = random.Random(0), 0, {}
-    for number in range(KILLS):
+    draw, busy, known, kills, ends = random.Random(0), 0, {}, 0, 0
+    while kills < KILLS:
         process = start(killed)
         until = time.monotonic() + draw.uniform(1, 90)
         while process.poll() is None and time.monotonic() < until:
             time.sleep(0.05)
-        if process.poll() is not None:
-            continue  # it came to its end
-        busy += bool(records(killed))
-        victim = kill(process, VICTIMS[number % len(VICTIMS)], killed, draw)
+        if process.poll() is not None:  # it came to its end: from the beginning again
+            compare(killed, straight)
+            shutil.rmtree(killed)
+            known, ends = {}, ends + 1
+            continue
+        busy += len(of_study(killed)) > 1
+        victim = kill(process, VICTIMS[kills % len(VICTIMS)], killed, draw)
+        kills += 1
         process.wait()
         end = time.monotonic() + 30
         while (left := of_study(killed)) and time.monotonic() < end:
@@ -102,10 +114,16 @@ def test_sixty_kills_of_make_all(tmp_path):
         assert known.keys() <= now.keys() and not list(killed.rglob("*.corrupt*"))
         known = now
     assert start(killed).wait() == 0
-    assert busy >= 2 * KILLS // 3 - 1
+    compare(killed, straight)
+    print(f"{kills} kills, {busy} of them while workers or kernels ran; {ends + 1} studies came to their end")
+    assert busy >= 2 * KILLS / 3
+
+
+def compare(killed: Path, straight: Path) -> None:
+    """A study that was killed on its way has the results of one that was not, and left nothing else behind."""
     assert outputs(killed) == outputs(straight)
     one, other = ({r["key"]: r["test"] for r in Store(each).records()} for each in (straight, killed))
     assert one == other
     assert not list(killed.rglob("*.tmp")) and not list((killed / "checkpoints").glob("*"))
-    semaphores = {path: int(path.name.split("-")[1]) for path in Path("/dev/shm").glob("sem.loky-*")}
-    assert not [path for path, owner in semaphores.items() if not psutil.pid_exists(owner)]
+    semaphores = {path: int(path.name.split("-")[1]) for path in SHARED_MEMORY.glob("sem.loky-*")}
+    assert not [path for path, owner in semaphores.items() if owner in STARTED and not psutil.pid_exists(owner)]

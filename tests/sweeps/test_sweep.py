@@ -18,6 +18,7 @@ from randsparse import files
 from randsparse.errors import StudyError
 from randsparse.runs.config import RunConfig
 from randsparse.runs.store import Store, comparable
+from randsparse.sweeps import locks
 from randsparse.sweeps import sweep as sweeping
 from randsparse.sweeps.locks import LOCK
 from randsparse.sweeps.sweep import sweep
@@ -397,3 +398,19 @@ def test_a_lack_of_memory_is_not_the_result_of_a_run(store, error):
         run(CONFIGS[:3], store, lacking, workers=1)
     assert [record["key"] for record in store.records()] == [CONFIGS[0].key]
     assert [record["status"] for record in run(CONFIGS[:3], store, train, workers=1)] == ["done"] * 3
+
+
+def test_semaphores_of_a_killed_process_go_with_the_next_one(store, monkeypatch, tmp_path):
+    ended = subprocess.Popen([sys.executable, "-c", ""])
+    ended.wait()
+    names = [f"sem.loky-{ended.pid}-a", f"sem.loky-{ended.pid}1-a", f"sem.loky-{os.getpid()}-a", "sem.mp-a"]
+    monkeypatch.setattr(locks, "SHARED_MEMORY", tmp_path)
+    for name in names:
+        (tmp_path / name).touch()
+    lock = store.root / locks.LOCK
+    for holder, gone in ((os.getpid(), []), (f"{ended.pid} on another", []), (ended.pid, names[:1])):
+        lock.parent.mkdir(exist_ok=True)
+        lock.write_text(f"process {holder} on {platform.node()}")
+        with locks.only_one(lock):
+            pass
+        assert sorted(path.name for path in tmp_path.glob("sem*")) == sorted(set(names) - set(gone))

@@ -5,7 +5,6 @@ from __future__ import annotations
 import concurrent.futures
 import contextlib
 import logging
-import multiprocessing
 import os
 import re
 import shutil
@@ -17,6 +16,7 @@ from concurrent.futures.process import BrokenProcessPool
 from pathlib import Path
 
 import nbformat
+from joblib.externals.loky import ProcessPoolExecutor
 from jupyter_client.kernelspec import KernelSpec
 from jupyter_client.manager import AsyncKernelManager
 from traitlets import default
@@ -56,10 +56,7 @@ def execute_all(
     """
     left, died = list(names), Counter[str]()
     while left:
-        context = multiprocessing.get_context("spawn")
-        pool = concurrent.futures.ProcessPoolExecutor(
-            min(2, len(left)), mp_context=context, initializer=parents.work_for, initargs=(os.getpid(),)
-        )
+        pool = ProcessPoolExecutor(min(2, len(left)), initializer=parents.work_for, initargs=(os.getpid(),))
         try:
             futures = {pool.submit(execute, name, profile, root, results, data_dir): name for name in left}
             for future in concurrent.futures.as_completed(futures):
@@ -78,11 +75,9 @@ def execute_all(
                 left.remove(name)
                 yield name, error
         except BaseException:
-            for process in list((pool._processes or {}).values()):  # Ctrl-C shall not wait for the cells that run
-                process.kill()
+            pool.shutdown(kill_workers=True)  # Ctrl-C shall not wait for the cells that run
             raise
-        finally:
-            pool.shutdown(wait=True, cancel_futures=True)
+        pool.shutdown()
 
 
 class Died(Exception):

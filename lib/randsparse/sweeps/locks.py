@@ -10,15 +10,18 @@ import contextlib
 import logging
 import os
 import platform
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
 from filelock import FileLock, Timeout
 
 from randsparse.errors import StudyError
+from randsparse.files import is_alive
 
 LOCK = "sweep.lock"
 """The lock of a store, below its folder of results."""
+SHARED_MEMORY = Path("/dev/shm")
 HELD_FOR_US = "RANDSPARSE_LOCKED"
 """The variable that names, in the environment of a process, the lock that another one holds for it."""
 
@@ -48,11 +51,24 @@ def only_one(path: Path) -> Iterator[None]:
             stack.callback(lock.release)
         except OSError as error:
             logger.warning("cannot lock %s (%s): start no second sweep on this store", path, error)
+        _tidy(path.read_text(errors="replace"))
         _held.add(path)
         stack.callback(_held.discard, path)
         with contextlib.suppress(OSError):  # a full disk: the lock holds, only its note is missing
             path.write_text(f"process {os.getpid()} on {platform.node()}")
         yield
+
+
+def _tidy(note: str) -> None:
+    """Remove the semaphores that the last process which held the lock left behind, if it was killed.
+
+    Their names begin with the number of that process: those of others stay.
+    """
+    match = re.fullmatch(rf"process ([0-9]+) on {re.escape(platform.node())}", note)
+    if match and not is_alive(int(match[1])):
+        for path in SHARED_MEMORY.glob(f"sem.loky-{match[1]}-*"):
+            with contextlib.suppress(OSError):
+                path.unlink()
 
 
 def _wait_for(lock: FileLock, path: Path) -> None:
