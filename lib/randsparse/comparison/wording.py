@@ -53,6 +53,11 @@ def count(numbers: Iterable[int]) -> str:
     return count_text(map(int, numbers)).removeprefix("n = ")
 
 
+def model_name(model: str) -> str:
+    """Return the name of a network as papers write it: "WRN-16-1", "ResNet-20"."""
+    return model.upper().replace("RESNET", "ResNet")
+
+
 def listed(texts: Sequence[str]) -> str:
     """Return "a", "a and b", or "a, b and c"."""
     return " and ".join(filter(None, [", ".join(texts[:-1]), texts[-1]])) if texts else ""

@@ -14,6 +14,7 @@ from randsparse.runs import evaluations
 from randsparse.runs.store import Store
 
 NAME = "10_early_and_late"
+BASE = "WRN-10-1, dense, 10 epochs"
 CELLS = {
     "dense": {"lr": 0.1, "networks": 6, "orders": 2, "first_seed": 1000},
     "dense, cooled": {"lr": 0.1, "seeds_of": "dense", "cooldown_epoch": 1, "cooldown_epochs": 1},
@@ -94,7 +95,7 @@ def test_candidates_are_neither_forks_nor_what_they_leave_nor_cooled(found):
 
 def test_barriers_belong_to_the_cell_that_was_left_and_fall_with_the_epoch(found):
     rows = found.barriers.set_index(["epoch", "network"])
-    assert set(rows["cell"]) == {"base"} and rows.loc[(4, 1), "share"] == 0.4
+    assert set(rows["cell"]) == {BASE} and rows.loc[(4, 1), "share"] == 0.4
     assert rows["val_error_barrier"].to_dict() == {(0, 0): 0.3, (0, 1): 0.3, (4, 0): 0.0, (4, 1): 0.01}
     settled = found.settled().set_index("epoch")
     assert settled["error barrier of forks (points)"].tolist() == pytest.approx([30, 0.5])
@@ -105,16 +106,17 @@ def test_barriers_belong_to_the_cell_that_was_left_and_fall_with_the_epoch(found
 
 
 def test_the_chart_of_barriers_shows_their_means_beside_r(found):
-    drawn = basin_charts.barriers(found.barriers, found.plain, found.averaged)
+    drawn = basin_charts.barriers(found.barriers, found.plain, found.averaged, found.networks())
     left, right = drawn.figure.axes
-    (mean,) = [each for each in left.get_lines() if each.get_label().startswith("base")]
+    (mean,) = [each for each in left.get_lines() if each.get_label().startswith(BASE)]
     assert mean.get_xdata() == pytest.approx([0, 40]) and mean.get_ydata() == pytest.approx([30, 0.5])
     points = np.sort(np.asarray(left.collections[0].get_offsets()), axis=0)
     assert points == pytest.approx(np.array([(0, 0), (0, 1), (40, 30), (40, 30)]))
     plain = next(each for each in right.get_lines() if "as trained" in each.get_label())
     assert plain.get_xdata() == pytest.approx(np.arange(10, 101, 10))
     assert np.allclose(plain.get_ydata(), found.pooled(found.plain)["value"], equal_nan=True)
-    assert "base: 30.00 points for forks at 0 % of training and 0.50 at 40 %" in drawn.caption
+    assert f"{BASE}: 30.00 points for forks at 0 % of training and 0.50 at 40 %" in drawn.caption
+    assert "(WRN-10-1, 10 epochs)" in drawn.caption
 
 
 def test_the_chart_of_lines_shows_mean_errors_from_the_checkpoint_to_the_end(found):
@@ -123,7 +125,8 @@ def test_the_chart_of_lines_shows_mean_errors_from_the_checkpoint_to_the_end(fou
     (way,) = [each for each in ax.get_lines() if each.get_label() == "from epoch 4"]
     assert way.get_xdata() == pytest.approx([0, 0.5, 1]) and way.get_ydata() == pytest.approx([55, 40, 20])
     assert (
-        "base: from 55.0 % error after epoch 4 over at most 55.0 % to 20.0 %, over a distance of 0.80" in drawn.caption
+        f"{BASE}: from 55.0 % error after epoch 4 over at most 55.0 % to 20.0 %, over a distance of 0.80"
+        in drawn.caption
     )
 
 
@@ -138,5 +141,5 @@ def test_sharpness_correlates_with_early_accuracy_as_planted(found):
 
 def test_without_forks_and_evaluations_there_is_no_chart(tmp_path):
     bare = Evidence(questions.compared(NAME, PARAMETERS), Store(tmp_path))
-    assert basin_charts.barriers(bare.barriers, None, None) is None and basin_charts.travels(bare.travels) is None
+    assert basin_charts.barriers(bare.barriers, None, None, "") is None and basin_charts.travels(bare.travels) is None
     assert bare.sharpness["value"].isna().all() and bare.settled().empty

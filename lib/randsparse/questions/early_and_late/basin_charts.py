@@ -17,14 +17,16 @@ SHARE = "Share of training (%)"
 
 
 @styled
-def barriers(found: pd.DataFrame, plain: pd.DataFrame, averaged: pd.DataFrame) -> Drawn | None:
+def barriers(found: pd.DataFrame, plain: pd.DataFrame, averaged: pd.DataFrame, candidates: str) -> Drawn | None:
     """Draw the error barrier between the ends of forks, and how early accuracy correlates with the end; None if empty.
 
     Args:
         found: as from `basins.barriers`.
         plain, averaged: as from `frames.correlations`.
 
-    Both panels have the share of training on the x axis: forks may be of a smaller network and a shorter training.
+        candidates: the networks of the right panel, in words: forks may be of other networks and a shorter training.
+
+    Both panels have the share of training on the x axis.
     """
     if found.empty:
         return None
@@ -48,10 +50,10 @@ def barriers(found: pd.DataFrame, plain: pd.DataFrame, averaged: pd.DataFrame) -
         ax.set_xlabel(SHARE)
         ax.set_xlim(-3, 103)
     plots.legend(figure)
-    return Drawn(figure, _barrier_caption(means), found)
+    return Drawn(figure, _barrier_caption(means, candidates), found)
 
 
-def _barrier_caption(means: pd.DataFrame) -> str:
+def _barrier_caption(means: pd.DataFrame, candidates: str) -> str:
     told = []
     for cell, own in means.groupby("cell", sort=False):
         first, last = own.iloc[0], own.iloc[-1]
@@ -63,7 +65,7 @@ def _barrier_caption(means: pd.DataFrame) -> str:
         "Left: the highest validation error on the line between two ends of one network, minus the mean of both ends; "
         f"the two runs have the same order of batches until the fork. {'; '.join(told)} (means over networks, "
         f"{plots.count_text(means['n'])} per cell; points are networks). "
-        "Right: Pearson's r of the candidates, over all cells, as above."
+        f"Right: Pearson's r over all cells of candidates, as above ({candidates})."
     )
 
 

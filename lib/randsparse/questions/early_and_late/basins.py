@@ -10,6 +10,7 @@ from randsparse.comparison.campaign import Networks
 from randsparse.comparison.candidates import array
 from randsparse.comparison.crossed import Crossed
 from randsparse.comparison.inference.correlation import correlation
+from randsparse.comparison.wording import model_name, phase_text
 from randsparse.questions.early_and_late import plan
 from randsparse.questions.early_and_late.frames import LIMITS, attempt, limits
 from randsparse.questions.early_and_late.landscapes import Line, Sharpness
@@ -22,8 +23,9 @@ BARRIERS = ["cell", "network", "epoch", "share", "val_error_barrier", "train_err
 def barriers(design: Crossed, store: Store) -> pd.DataFrame:
     """Return one row per fork: the barrier between its end and that of the run that it leaves.
 
-    Columns BARRIERS: cell (that it leaves), network, epoch (of the fork), share (of training), error barriers on
-    validation and training images (fractions), distance of the ends relative to the norm of the fork's weights.
+    Columns BARRIERS: cell (network and training of the run that it leaves), network, epoch (of the fork), share (of
+    training), error barriers on validation and training images (fractions), distance of the ends relative to the norm
+    of the fork's weights.
     """
     left = {cell.first_seed: _name(cell) for cell in plan.unforked(design).networks}
     rows = []
@@ -55,8 +57,10 @@ def travels(design: Crossed, store: Store) -> pd.DataFrame:
 
 
 def _name(cell: Networks) -> str:
-    """Return the name of a cell that forks leave, as figures have it."""
-    return cell.name.removesuffix(", not forked")
+    """Return the network and the length of training of a cell that forks leave, as figures have them."""
+    point = cell.point
+    kind = f"{point.structure} masks of {phase_text(point.sparsity)}" if point.sparsity else "dense"
+    return f"{model_name(point.model)}, {kind}, {point.epochs} epochs"
 
 
 def _lines(cell: Networks, line: Line, store: Store) -> list[tuple[int, dict]]:

@@ -11,6 +11,7 @@ from randsparse.comparison.crossed import Crossed
 from randsparse.comparison.inference.correlation import correlation, correlation_gain
 from randsparse.comparison.inference.estimate import Estimate
 from randsparse.comparison.primary import claims_of
+from randsparse.comparison.wording import model_name
 from randsparse.questions.early_and_late import basins, cooling, frames, plan, variance
 from randsparse.questions.early_and_late.frames import POOLED
 from randsparse.questions.early_and_late.hypotheses import hypotheses, recover_planted
@@ -123,6 +124,11 @@ class Evidence:
         names = {"test_accuracy": "test accuracy (%)", "spread": "spread (points)", "sampling": "image noise (points)"}
         found = self.at_end()
         return found.assign(**{name: 100 * found[name] for name in names}).rename(columns=names)
+
+    def networks(self) -> str:
+        """Return the networks and the epochs of the candidates in words."""
+        points = [cell.point for cell in self.design.networks]
+        return ", ".join(dict.fromkeys(f"{model_name(point.model)}, {point.epochs} epochs" for point in points))
 
     def settled(self) -> pd.DataFrame:
         """Return barriers and distances by cell and epoch, means over networks."""

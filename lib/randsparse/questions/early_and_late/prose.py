@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
-from randsparse.comparison.wording import number
+from randsparse.comparison.wording import model_name, number
 from randsparse.questions.early_and_late.evidence import Evidence
 from randsparse.questions.early_and_late.frames import epoch_at
 from randsparse.questions.early_and_late.plan import EARLY, LATE
@@ -41,7 +41,7 @@ def abstract(found: Evidence) -> Markdown:
 def regime(found: Evidence) -> str:
     """Return dataset, network, epochs, runs and accuracies in words."""
     cells = found.design.networks
-    models = sorted({cell.point.model.upper() for cell in cells})
+    models = sorted({model_name(cell.point.model) for cell in cells})
     ends = found.at_end().dropna(subset=["test_accuracy"])
     low, high = ends["test_accuracy"].min(), ends["test_accuracy"].max()
     accuracy = f"{100 * low:.1f}" if len(ends) == 1 else f"{100 * low:.1f} to {100 * high:.1f}"

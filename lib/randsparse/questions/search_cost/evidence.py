@@ -12,6 +12,7 @@ from randsparse.comparison import candidates
 from randsparse.comparison.crossed import Crossed
 from randsparse.comparison.design import Parameters
 from randsparse.comparison.inference.estimate import Estimate
+from randsparse.comparison.wording import model_name
 from randsparse.questions.search_cost import break_even, gains, strategies
 from randsparse.questions.search_cost.charts import DIFFERENCE, LONGER, POOLED, SEARCH
 from randsparse.questions.search_cost.measured import Measured, measure
@@ -53,7 +54,7 @@ class Evidence:
         own = self.cells[self.cells["cell"].isin(self.parameters["dense"])]
         reached = own["test_accuracy"].mean()
         dense = f"dense {100 * reached:.1f} %" if np.isfinite(reached) else "no dense run yet"
-        return f"{cell.point.model.upper()} on {cell.point.dataset}, {steps if images else 'no run yet'}, {dense}"
+        return f"{model_name(cell.point.model)} on {cell.point.dataset}, {steps if images else 'no run yet'}, {dense}"
 
     @property
     def charges(self) -> pd.DataFrame:
