@@ -8,11 +8,21 @@ LOCK := requirements.lock
 # The environment is whole when this file exists; it is another one for another lock.
 STAMP := $(VENV)/.lock-$(shell cksum < $(LOCK) | tr ' ' '-')
 UV := $(shell sed -n 's/^uv==\([^ ;]*\).*/\1/p' $(LOCK))
+# TORCH=cpu: PyTorch for processors alone, from PyTorch's own index; all else is that of the lock.
+TORCH ?= all
+ifeq ($(filter all cpu,$(TORCH)),)
+$(error randsparse: TORCH: choose one of all, cpu)
+endif
+WITH_TORCH := torch|torchvision|triton|nvidia-[a-z0-9-]*|cuda-[a-z-]*
+SMALL = $(BIN)/uv pip install --quiet --python $(BIN)/python --torch-backend cpu \
+    $$(sed -nE 's/^((torch|torchvision)==[^ ;]*).*/\1/p' $(LOCK)) && \
+    awk '/^[a-z0-9]/ { skip = /^($(WITH_TORCH))==/ } !skip' $(LOCK) > $(VENV)/rest.lock
+REST = $(if $(filter cpu,$(TORCH)),--no-deps -r $(VENV)/rest.lock,-r $(LOCK))
 STUDY := $(BIN)/python -m randsparse
 
 # What a user sets reaches the shell as its environment, quoted, and is never part of a command.
 OPTIONS := CLUSTER DEVICE BUDGET OUT PART WHY RETRY FROM
-KNOWN := PROFILE PYTHON RESULTS WORKERS DATA_DIR $(OPTIONS) LAB UPGRADE
+KNOWN := PROFILE PYTHON TORCH RESULTS WORKERS DATA_DIR $(OPTIONS) LAB UPGRADE
 GIVEN := $(foreach name,$(.VARIABLES),$(if $(filter command,$(firstword $(origin $(name)))),$(name)))
 ifneq ($(filter-out $(KNOWN) MAKEFLAGS MFLAGS,$(GIVEN)),)
 $(error randsparse: unknown variable $(filter-out $(KNOWN) MAKEFLAGS MFLAGS,$(GIVEN)): there are $(KNOWN))
@@ -33,13 +43,13 @@ flag = $${$(2):+--$(1)}
 ASKED = --profile "$$PROFILE" $(call setting,cluster,CLUSTER) $(call setting,device,DEVICE) $(call setting,budget,BUDGET) \
     $(call setting,out,OUT) $(call setting,part,PART) $(call setting,from,FROM) $(call flag,why,WHY) $(call flag,retry,RETRY)
 
-.PHONY: all env runs merge notebooks status export lab bench test soak test-core lint strip lock clean help
+.PHONY: all env runs merge notebooks status export lab bench test soak test-core lint findings strip lock clean help
 .DEFAULT_GOAL := all
 
 all: $(STAMP)  ## environment, runs that are missing, notebooks, figures, tables and an HTML index
 	@$(STUDY) all $(ASKED)
 
-env: $(STAMP)  ## only the environment, in .venv
+env: $(STAMP)  ## only the environment, in .venv (TORCH=cpu: a small one, for a machine without a GPU)
 
 runs: $(STAMP)  ## only the runs that are missing (BUDGET=25m: those that fit; OUT=file: also into one file; PART=A: of a campaign)
 	@$(STUDY) runs $(ASKED)
@@ -76,6 +86,9 @@ test-core: $(STAMP)  ## the core in an environment of its own, with no more than
 lint: $(STAMP)  ## ruff
 	$(BIN)/ruff check .
 
+findings: $(STAMP)  ## the table of the README, from the results of cifar10-small
+	@$(BIN)/python -m randsparse.study.findings
+
 strip: $(STAMP)  ## remove outputs from the sources of the notebooks, before a commit
 	$(BIN)/nbstripout notebooks/*.ipynb
 
@@ -102,6 +115,7 @@ $(STAMP):
 	echo "building $(VENV) with $$("$$python" --version), once; this takes a few minutes"; \
 	rm -rf $(VENV) && "$$python" -m venv $(VENV)
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check uv==$(UV)
-	@$(BIN)/uv pip install --quiet --compile-bytecode --python $(BIN)/python --require-hashes -r $(LOCK)
+	$(if $(filter cpu,$(TORCH)),@$(SMALL))
+	@$(BIN)/uv pip install --quiet --compile-bytecode --python $(BIN)/python --require-hashes $(REST)
 	@$(BIN)/python -c 'import pathlib, sysconfig; pathlib.Path(sysconfig.get_path("purelib"), "randsparse.pth").write_text(str(pathlib.Path("lib").resolve()) + "\n")'
 	@touch $@

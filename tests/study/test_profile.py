@@ -248,7 +248,7 @@ def test_it_is_said_why_a_notebook_is_stale(made, root, said):
 def test_every_notebook_of_the_study_has_the_room_of_its_question():
     questions = REPOSITORY / "lib/randsparse/questions"
     rooms = {path.name for path in questions.iterdir() if (path / "__init__.py").is_file()}
-    notebooks = set(freshness.names(REPOSITORY)) - {freshness.OVERVIEW}
+    notebooks = set(freshness.names(REPOSITORY)) - {freshness.OVERVIEW, "13_cookbook"}  # they ask no question
     assert freshness.ROOMS.keys() == notebooks and set(freshness.ROOMS.values()) == rooms
     for name in notebooks:
         source = json.loads((REPOSITORY / "notebooks" / f"{name}.ipynb").read_text())

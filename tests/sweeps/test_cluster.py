@@ -23,7 +23,7 @@ from stand_ins import CONFIGS, calls, train, train_slowly, train_with_a_kill, wa
 
 
 class Cluster:
-    """A scheduler and workers, started by the lines of the README, in a folder of their own."""
+    """A scheduler and workers, started by the lines of docs/clusters.md, in a folder of their own."""
 
     def __init__(self, folder: Path) -> None:
         folder.mkdir(exist_ok=True)
