@@ -87,7 +87,8 @@ def test_figures_tables_and_verdicts_are_files_of_the_notebook(first, monkeypatc
     figures = {f"figures/01_first_line.{kind}" for kind in ("svg", "png", "csv")}
     assert files == figures | {"tables/01_first_verdicts.csv"}
     assert shown[0].data == (notebook.folder / "figures" / "01_first_line.png").read_bytes()
-    assert "0.01235" in table.data and "equivalent" in table.data
+    assert shown[0].alt == "A line."
+    assert "0.012<" in table.data and "equivalent" in table.data
     assert notebook.saved_figure("01_first", "line").data == shown[0].data
     assert "not made yet" in notebook.saved_figure("02_second", "line").data
     assert notebook.all_verdicts().to_dict("records") == [{"notebook": "01_first", **frame.iloc[0]}]

@@ -13,6 +13,7 @@ from functools import partial
 
 import pytest
 
+import links
 from conftest import REPOSITORY, write_notebook
 from damage import damages
 from made_up import sealed
@@ -175,7 +176,7 @@ def test_outputs_are_stale_when_they_or_their_records_are_gone_but_not_by_times(
         os.utime(root / path, (0, 0))
         assert made()
     (root / "results/runs/digits/other.json").write_text("a run that it does not show")
-    for path in ("study/pages.py", "sweeps/pool.py", "training/trainer.py", "questions/second/charts.py"):
+    for path in ("study/book.py", "sweeps/pool.py", "training/trainer.py", "questions/second/charts.py"):
         target = root / "lib" / "randsparse" / path
         target.parent.mkdir(parents=True, exist_ok=True)
         target.write_text("what other notebooks are made with, and what only the records depend on\n")
@@ -455,7 +456,8 @@ def test_the_whole_study_at_tiny_size_from_nothing_to_pages(tmp_path):
     for name in names:
         executed = (folder / "notebooks" / f"{name}.ipynb").read_text()
         assert str(REPOSITORY) not in executed and str(tmp_path) not in executed
-        assert (folder / "html" / f"{name}.html").is_file()
+        assert (folder / "html" / "notebooks" / f"{name}.html").is_file()
+    assert links.dead(folder / "html") == [] and (folder / "html" / "reference" / "sparsity.html").is_file()
     before = {path: path.stat().st_mtime_ns for path in tmp_path.rglob("*") if path.is_file()}
     again = run("all", "--profile", "tiny", "--results", str(tmp_path), cwd=REPOSITORY)
     assert again.returncode == 0 and len(again.stdout.splitlines()) == 1

@@ -51,6 +51,7 @@ def repair(scores: np.ndarray, kept: np.ndarray) -> np.ndarray:
         kept: bool, of that shape; at least max(out, in) weights are kept.
 
     Unchanged where no unit is alone. Otherwise:
+
         1. Each empty row and column gets the lowest of its own scores; empty rows and empty columns are paired first,
            as one edge serves both.
         2. As many weights are removed as were added, in order of falling score, of those with others in their row and
@@ -58,6 +59,7 @@ def repair(scores: np.ndarray, kept: np.ndarray) -> np.ndarray:
         3. Where none is left to remove, each weight is the last of its row or column: the edges are stars, around a row
            or a column. Of a row's star with two edges or more and a column's, each loses an end, and these two ends
            are joined: one weight less.
+
     Step 3 always finds both stars while there are more than max(out, in) weights, so the count comes out exactly: with
     no such star of a row, each row is a star of its own or an end of a column's, so there are as many weights as rows;
     likewise for columns.

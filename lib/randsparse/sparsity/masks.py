@@ -190,10 +190,12 @@ def draw(
     """Return a random mask that keeps `counts` weights of each layer.
 
     Each layer has one tensor of uniform scores, which depends on the seed and the layer's name only. Kinds:
+
         exact: the `count` lowest scores of the layer are kept;
         bernoulli: scores below count / size are kept, each weight independently: counts are right on average;
         fan_in: each output unit keeps the same number of its lowest scores; where count is no multiple of the
             units, some units, drawn by seed and name too, keep one more, so that the layer's count is exact.
+
     A sparser mask of the same seed and kind is a subset of the denser wherever the counts shrink. Not so with
     `preserve_flow`, which gives the units that an exact mask leaves without incoming or outgoing edges one each
     (`flow.repair`): a layer where it leaves none keeps the very same weights.

@@ -22,7 +22,6 @@ PATTERNS = (
     "notebooks/[0-9][0-9]_*.ipynb",
     "figures/[0-9][0-9]_*",
     "tables/[0-9][0-9]_*.csv",
-    "html/*.html",
     "state.json",
 )
 
@@ -31,7 +30,7 @@ def find_made(folder: Path) -> Iterator[Path]:
     """Yield the files below the results of a profile that the study made, and its folders of the moment."""
     for pattern in PATTERNS:
         yield from sorted(folder.glob(pattern))
-    yield from folder.glob(".staging")
+    yield from (path for name in (".staging", ".book", "html") for path in folder.glob(name))
 
 
 def clean(profile: str, root: Path, results: Path) -> int:
@@ -46,7 +45,7 @@ def clean(profile: str, root: Path, results: Path) -> int:
         for path in find_made(folder):
             count += 1
             shutil.rmtree(path) if path.is_dir() and not path.is_symlink() else path.unlink()
-        for below in (*(folder / name for name in ("notebooks", "figures", "tables", "html")), folder):
+        for below in (*(folder / name for name in ("notebooks", "figures", "tables")), folder):
             with contextlib.suppress(OSError):  # it is not there, or not empty
                 below.rmdir()
     for name in CACHES:

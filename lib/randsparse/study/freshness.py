@@ -21,7 +21,7 @@ OVERVIEW = "00_overview"
 SHARED = (
     *("errors.py", "seeds.py", "files.py", "sparsity", "data", "networks", "runs", "comparison"),
     *("questions/__init__.py", "training/network.py"),
-    *("study/notebook.py", "study/parameters.py", "study/execution.py"),
+    *("study/notebook.py", "study/display.py", "study/parameters.py", "study/execution.py"),
 )
 """Files and rooms of the library that every notebook is made with; each has the room of its question beside."""
 
@@ -65,15 +65,15 @@ def remember(name: str, profile: str, root: Path, results: Path, records: Iterab
     _save(folder, states)
 
 
-def pages_are_current(profile: str, results: Path) -> bool:
-    """Return whether the HTML pages were made from the notebooks, figures and tables that are there."""
-    return _load(results / profile).get("html") == _pages_state(results / profile)
+def book_is_current(profile: str, root: Path, results: Path) -> bool:
+    """Return whether the book was made from the notebooks, tables, guides and library that are there."""
+    return _load(results / profile).get("html") == _book_state(root, results / profile)
 
 
-def remember_pages(profile: str, results: Path) -> None:
-    """Note what the HTML pages were just made from."""
+def remember_book(profile: str, root: Path, results: Path) -> None:
+    """Note what the book was just made from."""
     folder = results / profile
-    _save(folder, _load(folder) | {"html": _pages_state(folder)})
+    _save(folder, _load(folder) | {"html": _book_state(root, folder)})
 
 
 KINDS = {
@@ -125,13 +125,14 @@ def _mapping(value: Any) -> Mapping[str, Any]:
     return value if isinstance(value, dict) else {}
 
 
-def _pages_state(folder: Path) -> dict[str, str]:
-    own = [Path(__file__).with_name("pages.py"), *(Path(__file__).parent / "templates").glob("*")]
-    made = [path for kind in ("notebooks", "tables", "figures") for path in (folder / kind).glob("[0-9]*")]
+def _book_state(root: Path, folder: Path) -> dict[str, str]:
+    library = [path for path in (root / "lib").rglob("*") if path.suffix in (".py", ".css", ".js")]
+    guides = [root / "README.md", *(root / "docs").glob("*.md"), *(root / "notebooks").glob("[0-9]*.ipynb")]
+    made = [path for kind in ("notebooks", "tables") for path in (folder / kind).glob("[0-9]*")]
     return {
         "made from": _digest(made, folder),
-        "made by": _digest(own, Path(__file__).parent),
-        "pages": _digest((folder / "html").glob("*.html"), folder),
+        "and from": _digest([*library, *guides], root),
+        "pages": _digest((folder / "html").rglob("*.html"), folder),
     }
 
 

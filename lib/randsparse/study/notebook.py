@@ -28,6 +28,7 @@ from typing import TYPE_CHECKING
 
 from randsparse.data import place
 from randsparse.errors import StudyError
+from randsparse.study import display as shown_as
 from randsparse.study import parameters as declared
 
 if TYPE_CHECKING:
@@ -228,7 +229,8 @@ class Notebook:
         with writing(folder):
             saving.save(figure, stem, folder, data, self.provenance(records))
         plt.close(figure)
-        display(Image(data=(folder / f"{stem}.png").read_bytes(), format="png", width=WIDTH, alt=name))
+        alt = shown_as.alternative_text(caption)
+        display(Image(data=(folder / f"{stem}.png").read_bytes(), format="png", width=WIDTH, alt=alt))
         display(plots.caption(caption))
 
     def show(self, drawn: Drawn | None, name: str) -> None:
@@ -241,14 +243,14 @@ class Notebook:
         self.figure(drawn.figure, name, drawn.data, caption=drawn.caption)
 
     def table(self, frame: pandas.DataFrame, name: str) -> HTML:
-        """Save a table as <notebook>_<name>.csv and return it for the cell to show, four digits of each number."""
+        """Save a table as <notebook>_<name>.csv and return it for the cell to show, as `display.table_html` does."""
         from IPython.display import HTML
 
         path = self.folder / "tables" / f"{self.name}_{name}.csv"
         with writing(path.parent):
             frame.to_csv(path.with_suffix(".tmp"), index=False, lineterminator="\n")
             os.replace(path.with_suffix(".tmp"), path)
-        return HTML(_html(frame))
+        return HTML(shown_as.table_html(frame, f"../tables/{path.name}"))
 
     def verdicts(self, frame: pandas.DataFrame) -> HTML:
         """Save and return the verdicts, one row a claim: columns claim, verdict, and what tells why.
@@ -267,8 +269,8 @@ class Notebook:
         checks, shown = frame["kind"] == "check", frame.drop(columns=SAID, errors="ignore")
         regimes = frame["regime"].dropna().unique() if "regime" in frame else []
         told = "".join(f"<p>Regime: {escape(regime)}.</p>" for regime in regimes)
-        folded = f"<details><summary>Checks ({checks.sum()})</summary>{_html(shown[checks])}</details>"
-        return HTML(_html(shown[~checks]) + told + (folded if checks.any() else ""))
+        folded = f"<details><summary>Checks ({checks.sum()})</summary>{shown_as.table_html(shown[checks])}</details>"
+        return HTML(shown_as.table_html(shown[~checks]) + told + (folded if checks.any() else ""))
 
     def saved_figure(self, notebook: str, name: str) -> Image | Markdown:
         """Return a figure that another notebook of this profile has saved, or a line that says it is not made yet."""
@@ -282,10 +284,6 @@ class Notebook:
     def all_verdicts(self) -> pandas.DataFrame:
         """Return the verdicts that the notebooks of this profile have saved, with a first column notebook."""
         return read_verdicts(self.results / self.profile)
-
-
-def _html(frame: pandas.DataFrame) -> str:
-    return frame.to_html(index=False, border=0, na_rep="", float_format="{:.4g}".format)
 
 
 def read_verdicts(folder: Path) -> pandas.DataFrame:

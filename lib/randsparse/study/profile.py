@@ -280,11 +280,11 @@ class Study:
         return sorted(path for path in paths if path.is_file())
 
     def write_html(self) -> Path:
-        """Write the HTML pages unless they are current, and return their index."""
+        """Write the book unless it is current, and return its first page."""
         index = self.folder / "html" / "index.html"
-        if not index.is_file() or not freshness.pages_are_current(self.profile, self.results):
-            from randsparse.study.pages import write_pages
+        if not index.is_file() or not freshness.book_is_current(self.profile, self.root, self.results):
+            from randsparse.study.book import write_book
 
-            write_pages(self.profile, self.folder)
-            freshness.remember_pages(self.profile, self.results)
+            write_book(self.profile, self.root, self.folder)
+            freshness.remember_book(self.profile, self.root, self.results)
         return index
