@@ -124,6 +124,20 @@ def test_a_cell_can_have_the_networks_and_orders_of_another(write, store):
             write(CAMPAIGN + paired.replace(*change))
 
 
+def test_seeds_of_networks_and_orders_can_be_the_same(write, store):
+    same = '    "same": {lr: 0.1, networks: 3, orders: 3, crossed: false, first_seed: 0, first_order: 0}\n'
+    other = '    "its pair": {lr: 0.1, seeds_of: same, rule: uniform, sparsity: 0.5}\n'
+    cells = {cell.name: cell for cell in write(CAMPAIGN + same + other).cells}
+    for name in ("same", "its pair"):
+        seeds = [(c.mask_seed, c.init_seed, c.data_seed) for c in cells[name].wanted(store)]
+        assert seeds == [(seed if name == "its pair" else 0, seed, seed) for seed in range(3)]
+    for first in (1001, 2501):  # a seed of another cell
+        with pytest.raises(StudyError, match=f"share the seed {first}"):
+            write(CAMPAIGN + same.replace("first_order: 0", f"first_order: {first}"))
+    with pytest.raises(StudyError, match="first_order=-1 is not possible"):
+        write(CAMPAIGN + same.replace("first_order: 0", "first_order: -1"))
+
+
 def test_a_part_brings_the_rates_that_it_needs(write, store):
     found = write()
     assert [cell.name for cell in found.of(["B"]).cells] == ["rate", "some", "rate of B", "last"]
@@ -270,6 +284,7 @@ def test_the_campaigns_of_this_study_have_the_cells_that_were_fixed_beforehand(p
         "small dense, nodes 80 %",
         "ERK 80 %",
         "small dense, weights 80 %",
+        "small dense, weights 60 %",
     ]
     assert [epochs for _, epochs in alone[:2]] == [int(longer)] * 2
     for cell in found.cells:
