@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import math
 import re
 
 import pytest
@@ -10,8 +11,12 @@ import pytest
 from conftest import REPOSITORY
 from made_up import record_of
 from randsparse.comparison.campaign import FORK_SEEDS, Campaign, Networks, Rates
+from randsparse.data import catalogue
 from randsparse.errors import StudyError
+from randsparse.networks.registry import shapes
+from randsparse.runs import flops
 from randsparse.runs.config import RunConfig
+from randsparse.runs.feasibility import allocate
 from randsparse.runs.store import Store
 from randsparse.study import campaign, command_line
 from randsparse.study.profile import Study
@@ -293,6 +298,22 @@ def test_the_campaigns_of_this_study_have_the_cells_that_were_fixed_beforehand(p
         percent = re.search(r"(\d+) %", cell.name)
         sparsity = int(percent[1]) / 100 if percent else 0
         assert cell.point.sparsity == pytest.approx(sparsity)
+
+
+@pytest.mark.parametrize(("profile", "sizes"), [("campaign", 5), ("campaign-digits", 3)])
+def test_narrow_networks_of_equal_flops_have_those_of_the_sparse_ones(profile, sizes, store):
+    cells = {cell.name: cell for cell in campaign.load(profile, REPOSITORY).cells}
+    narrow = [name for name in cells if "equal FLOPs" in name]
+    assert len(narrow) == sizes
+    for name in narrow:
+        sparse = cells[name.replace("narrow dense, equal FLOPs", "ERK 80 %")].point
+        parent = shapes(sparse.model, *catalogue.shape(sparse.dataset))
+        counts = allocate(sparse, parent)
+        kept = {layer: counts[layer] / math.prod(shape) for layer, shape in parent.items()}
+        wanted = flops.on_kept_weights(flops.of_config(sparse), kept)
+        found = sum(flops.of_config(cells[name].point).values())
+        assert found == pytest.approx(wanted, rel=0.06), name  # of whole nodes
+        assert cells[name].networks == cells[name.replace("equal FLOPs", "equal weights")].networks
 
 
 def test_part_c_has_ten_replicates_and_its_pairs_share_their_seeds(store):

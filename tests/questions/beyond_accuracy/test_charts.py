@@ -50,6 +50,14 @@ def test_other_images_are_drawn_at_their_means(found):
     assert len(data) == len(levels) + 3
 
 
+def test_intervals_of_a_kind_of_measure_hold_together(found):
+    """Three sets of images: each interval has the level .95 ** (1 / 3)."""
+    own = found.differences.query("baseline == 'dense' and measure == 'auroc msp cifar100'").iloc[0]
+    estimate = found.estimate("auroc msp cifar100", "dense")
+    assert (own["low"], own["high"]) == pytest.approx(estimate.interval(0.95 ** (1 / 3)))
+    assert own["high"] - own["low"] > 1.2 * (estimate.high - estimate.low)
+
+
 def test_attacks_are_drawn_at_their_budgets(found):
     figure, caption, data = charts.draw_attacks(found.attacked, CELLS, 0.1)
     assert [ax.get_title() for ax in figure.axes] == ["FGSM", "PGD", "random signs"]

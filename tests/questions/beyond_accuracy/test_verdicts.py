@@ -74,6 +74,23 @@ def test_the_interval_at_equal_accuracy_allows_for_all_three_accuracies(tmp_path
     assert 0.9 < held / 200 < 0.995
 
 
+def test_the_error_at_equal_accuracy_weighs_both_ends_as_the_line_does():
+    design, random = plan.networks(PARAMETERS), np.random.default_rng(2)
+    spreads = {SPARSE: 0.001, NARROW: 0.01, WIDER: 0.002}
+    rows = [
+        {"cell": cell, "network": n, "order": n % 2, "accuracy": planted.ACCURACY[cell], "y": random.normal(0, spread)}
+        for cell, spread in spreads.items()
+        for n in range(8)
+    ]
+    estimate = frames.difference_at_equal_accuracy(design, pd.DataFrame(rows), SPARSE, (NARROW, WIDER), "y")
+    own = pd.DataFrame(rows).groupby("cell")["y"]
+    share = (0.85 - 0.84) / (0.88 - 0.84)  # of the way from the less accurate end
+    weights = {SPARSE: 1.0, NARROW: share - 1, WIDER: -share}
+    assert estimate.value == pytest.approx(sum(weight * own.mean()[cell] for cell, weight in weights.items()))
+    error = sum(weight**2 * own.var()[cell] / 8 for cell, weight in weights.items()) ** 0.5
+    assert estimate.error == pytest.approx(error) and estimate.error > 0.0015
+
+
 def test_without_a_less_accurate_dense_network_there_is_none_of_equal_accuracy(tmp_path):
     found = evidence(tmp_path, {"accuracy": -0.1})
     assert found.ends is None and found.estimate(AUROC, EQUAL_ACCURACY) is None
@@ -90,8 +107,10 @@ def test_without_a_less_accurate_dense_network_there_is_none_of_equal_accuracy(t
         ("nll", -0.1, "Temperature-scaled", "supported"),
         ("corrupted", -0.05, "On images with jpeg", "contradicted"),
         ("corrupted", 0.05, "On images with contrast", "supported"),
+        ("corrupted", -0.005, "On images with contrast", "supported"),  # less than the margin of a point
         ("pgd", -0.1, "Under PGD with 1/255", "contradicted"),
         ("pgd", 0.1, "Under PGD with 2/255", "supported"),
+        ("pgd", -0.01, "Under PGD with 1/255", "supported"),
     ],
 )
 def test_each_finding_follows_its_measure(measure, shift, claim, verdict, tmp_path):
