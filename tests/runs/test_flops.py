@@ -11,7 +11,6 @@ from randsparse.networks import registry
 from randsparse.runs import flops
 from randsparse.runs.config import RunConfig
 from randsparse.sparsity.layers import maskable
-from randsparse.training import network as networks
 
 
 @pytest.mark.parametrize("model", ["wrn-10-2", "wrn-16-1", "resnet-20", "resnet-20-8"])
@@ -36,17 +35,3 @@ def test_a_masked_network_computes_all_and_a_compacted_one_less():
         sum(flops.of_config(each).values()) for each in (RunConfig(), config, config.replace(engine="compacted"))
     )
     assert masked == dense and compacted < 0.4 * dense
-
-
-@pytest.mark.parametrize(("model", "sparsity"), [("wrn-10-2", 0.5), ("wrn-10-2", 0.9), ("wrn-16-2", 0.8)])
-def test_the_narrow_network_has_nearly_the_flops_of_the_mask(model, sparsity):
-    config = RunConfig(model=model, sparsity=sparsity)
-    narrow = flops.narrow_at_equal_flops(config)
-    network = networks.create(config, *catalogue.shape("digits"))
-    wanted = flops.on_kept_weights(flops.of_config(config), network.mask.layer_densities)
-    assert narrow.method == "small-dense" and narrow.init_scale == "own"
-    assert sum(flops.of_config(narrow).values()) == pytest.approx(wanted, rel=0.15)  # of whole nodes
-
-
-def test_no_network_is_narrower_than_one_node_a_group():
-    assert flops.narrow_at_equal_flops(RunConfig(sparsity=0.9995, rule="uniform")) is None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import math
 import re
 
 import pytest
@@ -10,8 +11,12 @@ import pytest
 from conftest import REPOSITORY
 from made_up import record_of
 from randsparse.comparison.campaign import FORK_SEEDS, Campaign, Networks, Rates
+from randsparse.data import catalogue
 from randsparse.errors import StudyError
+from randsparse.networks.registry import shapes
+from randsparse.runs import flops
 from randsparse.runs.config import RunConfig
+from randsparse.runs.feasibility import allocate
 from randsparse.runs.store import Store
 from randsparse.study import campaign, command_line
 from randsparse.study.profile import Study
@@ -122,6 +127,20 @@ def test_a_cell_can_have_the_networks_and_orders_of_another(write, store):
     ):
         with pytest.raises(StudyError, match=error):
             write(CAMPAIGN + paired.replace(*change))
+
+
+def test_seeds_of_networks_and_orders_can_be_the_same(write, store):
+    same = '    "same": {lr: 0.1, networks: 3, orders: 3, crossed: false, first_seed: 0, first_order: 0}\n'
+    other = '    "its pair": {lr: 0.1, seeds_of: same, rule: uniform, sparsity: 0.5}\n'
+    cells = {cell.name: cell for cell in write(CAMPAIGN + same + other).cells}
+    for name in ("same", "its pair"):
+        seeds = [(c.mask_seed, c.init_seed, c.data_seed) for c in cells[name].wanted(store)]
+        assert seeds == [(seed if name == "its pair" else 0, seed, seed) for seed in range(3)]
+    for first in (1001, 2501):  # a seed of another cell
+        with pytest.raises(StudyError, match=f"share the seed {first}"):
+            write(CAMPAIGN + same.replace("first_order: 0", f"first_order: {first}"))
+    with pytest.raises(StudyError, match="first_order=-1 is not possible"):
+        write(CAMPAIGN + same.replace("first_order: 0", "first_order: -1"))
 
 
 def test_a_part_brings_the_rates_that_it_needs(write, store):
@@ -270,6 +289,7 @@ def test_the_campaigns_of_this_study_have_the_cells_that_were_fixed_beforehand(p
         "small dense, nodes 80 %",
         "ERK 80 %",
         "small dense, weights 80 %",
+        "small dense, weights 60 %",
     ]
     assert [epochs for _, epochs in alone[:2]] == [int(longer)] * 2
     for cell in found.cells:
@@ -278,6 +298,22 @@ def test_the_campaigns_of_this_study_have_the_cells_that_were_fixed_beforehand(p
         percent = re.search(r"(\d+) %", cell.name)
         sparsity = int(percent[1]) / 100 if percent else 0
         assert cell.point.sparsity == pytest.approx(sparsity)
+
+
+@pytest.mark.parametrize(("profile", "sizes"), [("campaign", 5), ("campaign-digits", 3)])
+def test_narrow_networks_of_equal_flops_have_those_of_the_sparse_ones(profile, sizes, store):
+    cells = {cell.name: cell for cell in campaign.load(profile, REPOSITORY).cells}
+    narrow = [name for name in cells if "equal FLOPs" in name]
+    assert len(narrow) == sizes
+    for name in narrow:
+        sparse = cells[name.replace("narrow dense, equal FLOPs", "ERK 80 %")].point
+        parent = shapes(sparse.model, *catalogue.shape(sparse.dataset))
+        counts = allocate(sparse, parent)
+        kept = {layer: counts[layer] / math.prod(shape) for layer, shape in parent.items()}
+        wanted = flops.on_kept_weights(flops.of_config(sparse), kept)
+        found = sum(flops.of_config(cells[name].point).values())
+        assert found == pytest.approx(wanted, rel=0.06), name  # of whole nodes
+        assert cells[name].networks == cells[name.replace("equal FLOPs", "equal weights")].networks
 
 
 def test_part_c_has_ten_replicates_and_its_pairs_share_their_seeds(store):

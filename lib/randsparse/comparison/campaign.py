@@ -90,6 +90,7 @@ class Networks:
         crossed: whether each network is trained in every order; else network i in order i modulo `orders` alone.
         paired: whether networks and orders are those of another cell.
         evaluated: how many networks (the first ones) are evaluated beyond accuracy, network i in order i mod `orders`.
+        first_order: the seed of the first order, ORDER_SEEDS above the first seed unless given.
     """
 
     part: str
@@ -102,6 +103,7 @@ class Networks:
     crossed: bool = True
     evaluated: int = 0
     paired: bool = False
+    first_order: int = ORDER_SEEDS
 
     def wanted(self, store: Store) -> list[RunConfig]:
         """Return the runs, order by order; [] as long as their learning rate is not known."""
@@ -125,7 +127,7 @@ class Networks:
 
     def run(self, rate: float, network: int, order: int) -> RunConfig:
         """Return one run; networks and orders count from 0."""
-        return _seeded(self.point.replace(lr=rate), self.first_seed + network, self.first_seed + ORDER_SEEDS + order)
+        return _seeded(self.point.replace(lr=rate), self.first_seed + network, self.first_order + order)
 
     def _rate(self, store: Store) -> float | None:
         return self.rates.chosen(store) if isinstance(self.rates, Rates) else self.rates
@@ -203,7 +205,9 @@ def parse(content: Any) -> Campaign:
 
 
 def _cell(part: str, name: str, values: Any, recipe: Mapping[str, Any], before: list[Cell]) -> Cell:
-    values = _mapping("a cell", values, (*DEFAULTS, *_NUMBERS, "rates", "rate_of", "crossed", "seeds_of"))
+    values = _mapping(
+        "a cell", values, (*DEFAULTS, *_NUMBERS, "first_order", "rates", "rate_of", "crossed", "seeds_of")
+    )
     if name in [cell.name for cell in before]:
         raise StudyError("two cells have this name")
     for field in ("mask_seed", "init_seed", "data_seed", "fork_seed"):
@@ -233,7 +237,8 @@ def _cell(part: str, name: str, values: Any, recipe: Mapping[str, Any], before: 
     require(evaluated <= networks, "evaluated", evaluated, f"at most the number of networks ({networks})")
     crossed = values.get("crossed", True)
     require(isinstance(crossed, bool), "crossed", crossed, "true or false")
-    return Networks(part, name, point, rate, first, networks, orders, crossed, evaluated, "seeds_of" in values)
+    order = _number("first_order", values, first + ORDER_SEEDS)
+    return Networks(part, name, point, rate, first, networks, orders, crossed, evaluated, "seeds_of" in values, order)
 
 
 def _seeds_of(values: Mapping[str, Any], before: Iterable[Cell]) -> dict[str, Any]:
@@ -242,7 +247,7 @@ def _seeds_of(values: Mapping[str, Any], before: Iterable[Cell]) -> dict[str, An
     if values["seeds_of"] not in others:
         raise unknown("seeds_of (a cell before this one that has networks)", values["seeds_of"], others)
     other = others[values["seeds_of"]]
-    same = {name: getattr(other, name) for name in ("first_seed", "networks", "orders", "crossed")}
+    same = {name: getattr(other, name) for name in ("first_seed", "networks", "orders", "crossed", "first_order")}
     for name in same:
         require(name not in values, name, values.get(name), "left out: seeds_of says it")
     return same
@@ -253,7 +258,7 @@ _NUMBERS = {"first_seed": None, "networks": 1, "orders": 1, "seeds": 1, "evaluat
 
 
 def _number(name: str, values: Mapping[str, Any], default: int | None) -> int:
-    value, least = values.get(name, default), 0 if name in ("evaluated", "first_seed") else 1
+    value, least = values.get(name, default), 0 if name in ("evaluated", "first_seed", "first_order") else 1
     whole = isinstance(value, int) and not isinstance(value, bool)
     require(whole and value >= least, name, value, f"a whole number from {least} up")
     return value
@@ -278,13 +283,13 @@ def _check_seeds(cells: Iterable[Cell]) -> None:
     taken: dict[int, str] = {}
     for cell in cells:
         if isinstance(cell, Rates):
-            seeds = [*cell.seeds]
+            seeds = {*cell.seeds}
         elif cell.paired:
             continue
         else:
-            orders = range(cell.first_seed + ORDER_SEEDS, cell.first_seed + ORDER_SEEDS + cell.orders)
+            orders = range(cell.first_order, cell.first_order + cell.orders)
             forks = [seed + FORK_SEEDS for seed in orders]
-            seeds = [*range(cell.first_seed, cell.first_seed + cell.networks), *orders, *forks]
+            seeds = {*range(cell.first_seed, cell.first_seed + cell.networks), *orders, *forks}
         for seed in seeds:
             if seed in taken:
                 raise StudyError(f"cells {taken[seed]} and {cell.name} share the seed {seed}: give another first_seed")

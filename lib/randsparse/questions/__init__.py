@@ -45,7 +45,7 @@ COMPARISONS = {
     "03_sparsity_vs_accuracy": "sparsities",
     "04_size": "sizes",
     "05_layerwise_density": "layers",
-    "06_beyond_accuracy": "comparison",
+    "06_beyond_accuracy": "networks",
     "07_theory": "comparison",
     "08_sparse_to_sparse": "sparse_to_sparse",
     "09_strong_tickets": "strong_tickets",

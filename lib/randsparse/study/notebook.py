@@ -7,7 +7,7 @@ A notebook opens itself in its first cell after the parameters, and does everyth
     notebook = Notebook.open("03_sparsity_vs_accuracy", globals())
 
     runs = notebook.sweep()  # DataFrame, one row a run; trains what the store does not have
-    evaluated = notebook.evaluate()  # the same with its evaluations: one row an arm, replicate and evaluation
+    notebook.measure()  # makes the evaluations that the store does not have
     notebook.comparison, notebook.store  # for comparison.frames.results and the like
     notebook.figure(figure, "accuracy", data, caption="...")  # saves SVG, PNG and CSV, and shows it
     notebook.table(table, "differences")  # saves CSV, and returns it for the cell to show
@@ -164,27 +164,6 @@ class Notebook:
         self.configs = questions.used(self.name, self.parameters, self.store)
         self.records = list(self.store.load(self.configs).values())
         return self.store.frame(self.configs)
-
-    def evaluate(self) -> pandas.DataFrame:
-        """Train and measure what the store does not have; return `beyond_accuracy.frames.results` of the comparison.
-
-        Runs that are to be measured are trained first, once, since they keep their weights; then all others, as by
-        `sweep`. Raises as `measuring.evaluate`; for an evaluation that is not possible before anything is trained.
-        """
-        from randsparse import questions
-        from randsparse.questions.beyond_accuracy import frames
-        from randsparse.sweeps import measuring
-
-        wanted = self.evaluations()
-
-        def measure() -> list[dict]:
-            runs, where = questions.runs(self.name, self.parameters, self.store), {"data_dir": self.data_dir}
-            return measuring.evaluate(runs, wanted, self.store, workers=worker_count(), **where)
-
-        measure()
-        self.sweep()
-        self.records += [{**each, "key": f"{each['run']}-{each['key']}"} for each in measure()]
-        return frames.results(self.comparison, wanted, self.store)
 
     def measure(self) -> None:
         """Make the evaluations of runs that the store lacks, after `sweep`; none where a campaign makes them.

@@ -1,147 +1,106 @@
-"""Charts beyond accuracy: what stands where, and that all that is drawn can be seen."""
+"""Charts of notebook 06: what is drawn are the values, with their intervals, turned where lower is better."""
 
 from __future__ import annotations
 
 import numpy as np
-import pandas as pd
 import pytest
 
-from randsparse.comparison.plots import PALETTE
-from randsparse.errors import StudyError
-from randsparse.questions.beyond_accuracy import calibration_charts, charts
-from randsparse.questions.beyond_accuracy.verdicts import MEASURES
+import planted_evaluations as planted
+from planted_evaluations import DENSE, NARROW, SPARSE, WIDER
+from randsparse.comparison.wording import interval, points
+from randsparse.questions.beyond_accuracy import charts
+from randsparse.questions.beyond_accuracy.evidence import Evidence
+from randsparse.runs.store import Store
 
-ARMS = {"dense": [0.0], "random": [0.8, 0.95], "small dense (own scale)": [0.8, 0.95]}
-NETWORKS = pd.DataFrame(
-    [
-        {"arm": arm, "structure": "weight", "sparsity": sparsity, "replicate": seed, "key": f"{arm}{sparsity}{seed}"}
-        for arm, sparsities in ARMS.items()
-        for sparsity in sparsities
-        for seed in range(3)
-    ]
-)
+CELLS = [DENSE, SPARSE, NARROW, WIDER]
 
 
-def crossed(**columns: list) -> pd.DataFrame:
-    frame = NETWORKS
-    for name, values in columns.items():
-        frame = frame.merge(pd.DataFrame({name: values}), how="cross")
-    return frame
+@pytest.fixture(scope="module")
+def found(tmp_path_factory):
+    store = Store(tmp_path_factory.mktemp("results"))
+    return Evidence(planted.plant(store, planted.shifted({"ece": 0.02})), store, planted.PARAMETERS)
 
 
-def labels(figure) -> list[str]:
-    return [text.get_text() for text in figure.legends[0].get_texts()]
+def across(container):
+    """The mean and the ends of each row that `errorbar` has drawn across."""
+    x, y = container.lines[0].get_data()
+    ends = np.array([segment[:, 0] for segment in container.lines[2][0].get_segments()])
+    return list(zip(x, ends[:, 0], ends[:, 1], y, strict=True))
 
 
-def means(ax) -> dict[str, tuple[np.ndarray, np.ndarray]]:
-    """The points of each arm in a panel, by colour."""
-    names = {colour: arm for arm, colour in PALETTE.items()}
-    return {names[line.lines[0].get_color()]: line.lines[0].get_data() for line in ax.containers}
+def test_other_images_are_drawn_at_their_means(found):
+    figure, caption, data = charts.draw_other_images(found.levels, found.near, CELLS)
+    left, right = figure.axes
+    levels = found.levels[found.levels["kind"] == "other images"]
+    for place, (cell, container) in enumerate(zip(CELLS, left.containers, strict=True)):
+        own = levels[levels["cell"] == cell]
+        drawn = across(container)
+        assert [row[0] for row in drawn] == pytest.approx(own["mean"].tolist())
+        assert [row[1:3] for row in drawn] == [pytest.approx(ends) for ends in own[["low", "high"]].to_numpy()]
+        assert [round(row[3]) for row in drawn] == [0, 1, 2] and np.ptp([row[3] % 1 for row in drawn]) < 1e-9, place
+    assert [label.get_text() for label in left.get_yticklabels()] == ["cifar100", "rotated", "uniform-noise"]
+    near = found.near.set_index("baseline")
+    drawn = [across(container)[0] for container in right.containers]
+    assert [row[:3] for row in drawn] == [pytest.approx(row) for row in near[["mean", "low", "high"]].to_numpy()]
+    whole = found.estimate("auroc msp cifar100", "dense")
+    assert drawn[0][:3] == pytest.approx((whole.value, *whole.interval())) and whole.value < -0.02
+    assert f"{points(whole.value)} {interval(*whole.interval())} (− dense)" in caption and "n = 8" in caption
+    shaded = next(patch for patch in right.patches if patch.get_facecolor()[3] == 0.2)
+    assert shaded.get_x() == pytest.approx(-0.02)
+    assert len(data) == len(levels) + 3
 
 
-def test_ood_has_a_panel_a_metric_and_sparsity_with_the_dense_network_in_each():
-    frame = crossed(data=["svhn", "folder:some/where/photos"]).assign(auroc=0.9, fpr95=0.3)
-    frame.loc[frame["arm"] == "dense", "auroc"] = 0.7
-    figure = charts.ood(frame)
-    assert len(figure.axes) == 4
-    for ax in figure.axes[:2]:
-        drawn = means(ax)
-        assert list(drawn) == list(ARMS) and drawn["dense"][0] == pytest.approx([0.7, 0.7])
-    assert [label.get_text() for label in figure.axes[0].get_yticklabels()] == ["svhn", "folder …/photos"]
-    assert "FPR at 95 % TPR (%)" in figure.axes[2].get_xlabel()
-    assert labels(figure) == ["chance", *(f"{arm} (n = 3)" for arm in ARMS)]
+def test_intervals_of_a_kind_of_measure_hold_together(found):
+    """Three sets of images: each interval has the level .95 ** (1 / 3)."""
+    own = found.differences.query("baseline == 'dense' and measure == 'auroc msp cifar100'").iloc[0]
+    estimate = found.estimate("auroc msp cifar100", "dense")
+    assert (own["low"], own["high"]) == pytest.approx(estimate.interval(0.95 ** (1 / 3)))
+    assert own["high"] - own["low"] > 1.2 * (estimate.high - estimate.low)
 
 
-def test_scores_stand_in_their_order():
-    frame = crossed(score=["energy", "msp"]).assign(auroc=0.9, fpr95=0.3)
-    ticks = [label.get_text() for label in charts.ood(frame, by="score").axes[0].get_yticklabels()]
-    assert ticks == ["msp", "energy"]
+def test_attacks_are_drawn_at_their_budgets(found):
+    figure, caption, data = charts.draw_attacks(found.attacked, CELLS, 0.1)
+    assert [ax.get_title() for ax in figure.axes] == ["FGSM", "PGD", "random signs"]
+    measured = found.measured.groupby("cell")
+    for ax, attack in zip(figure.axes, ("fgsm", "pgd", "noise"), strict=True):
+        for cell, container in zip(CELLS, ax.containers, strict=True):
+            x, y = container.lines[0].get_data()
+            own = measured.get_group(cell)
+            assert list(x) == [0, 1, 2]
+            assert list(y) == pytest.approx([own[name].mean() for name in ("accuracy", f"{attack} 1", f"{attack} 2")])
+            ends = [segment[:, 1] for segment in container.lines[2][0].get_segments()]
+            rows = data[(data["attack"] == attack) & (data["cell"] == cell)]
+            assert ends == [pytest.approx(pair) for pair in rows[["low", "high"]].to_numpy()]
+    # half a 95 % interval of 8 values is 2.3646 standard errors
+    half = 2.3646 * found.measured.loc[found.measured["cell"] == DENSE, "pgd 1"].std(ddof=1) / 8**0.5
+    first = data[(data["attack"] == "pgd") & (data["cell"] == DENSE) & (data["epsilon"] == 1)].iloc[0]
+    assert first["high"] - first["mean"] == pytest.approx(half, rel=1e-4)
+    assert f"{100 * first['mean']:.1f} % (dense)" in caption
 
 
-@pytest.mark.parametrize("y", ["accuracy", "drop"])
-def test_corruptions_show_all_that_is_there_in_panels_that_share_an_axis(y):
-    frame = crossed(corruption=["jpeg", "contrast"], severity=[0.0, 1.0, 5.0])
-    worse = frame["severity"] * np.where(frame["corruption"] == "contrast", 0.18, 0.01)
-    frame = frame.assign(accuracy=0.95 - worse, drop=worse)
-    figure = charts.corruptions(frame, y)
-    titles = [ax.get_title() for ax in figure.axes]
-    assert len(titles) == 4 and titles[0] == "jpeg\n80 % of weights removed"
-    for ax in figure.axes:
-        low, high = ax.get_ylim()
-        assert low <= frame[y].min() and high >= frame[y].max()
-        assert list(means(ax)) == list(ARMS)
-    assert [label.get_text() for label in figure.axes[-1].get_xticklabels()] == ["clean", "1", "5"]
-    assert "%" in figure.axes[0].get_ylabel() or "points" in figure.axes[0].get_ylabel()
+def test_differences_are_turned_so_that_the_right_is_better(found):
+    figure, caption, _ = charts.draw_differences(found.differences, found.far)
+    names = [label.get_text() for label in figure.axes[0].get_yticklabels()]
+    assert "ECE" in names and not any(name.startswith("NLL") or "rotated" in name for name in names)
+    for ax, baseline in zip(figure.axes, ("dense", "dense, as accurate"), strict=True):
+        (container,) = ax.containers
+        drawn = {names[round(y)]: (x, low, high) for x, low, high, y in across(container)}
+        own = found.differences[found.differences["baseline"] == baseline].set_index("name")
+        assert set(drawn) == set(names)
+        for name, (mean, low, high) in drawn.items():
+            row = own.loc[name]
+            sign = -1 if name.startswith("ECE") else 1
+            assert mean == pytest.approx(sign * row["mean"])
+            inside = ax.get_xlim()
+            expected = np.clip(sorted((sign * row["low"], sign * row["high"])), *inside)
+            assert (low, high) == pytest.approx(tuple(expected))
+    assert own.loc["ECE", "mean"] == pytest.approx(0.02, abs=0.005)  # random masks were given a higher, worse ECE
+    assert "minus dense, as accurate: 0 better, 2 worse, of 9" in caption
 
 
-def test_attacks_have_a_panel_each_and_chance_as_a_line():
-    frame = crossed(attack=["noise", "pgd", "fgsm"], epsilon=[0.0, 0.5, 8.0]).assign(accuracy=0.5, drop=0.2)
-    figure = charts.attacks(frame, chance=0.1)
-    assert [ax.get_title().split("\n")[0] for ax in figure.axes] == ["FGSM", "PGD", "random signs"] * 2
-    assert [label.get_text() for label in figure.axes[-1].get_xticklabels()] == ["0", "0.5", "8"]
-    assert "1/255" in figure.axes[-1].get_xlabel() and "chance" in labels(figure)
-
-
-def test_networks_without_a_value_are_not_counted():
-    frame = crossed(attack=["fgsm"], epsilon=[0.0, 8.0]).assign(accuracy=0.5)
-    frame.loc[(frame["arm"] == "random") & (frame["replicate"] == 0), "accuracy"] = np.nan
-    assert "random (n = 2)" in labels(charts.attacks(frame, chance=0.1))
-
-
-def test_a_check_that_does_not_hold_is_a_cross():
-    checks = crossed(check=["PGD is as strong as FGSM", "more steps, more loss"]).assign(lead=0.2, holds=True)
-    figure = charts.masking(checks)
-    assert "does not hold" not in labels(figure) and "nats" in figure.axes[1].get_ylabel()
-    checks.loc[0, ["lead", "holds"]] = [-0.1, False]
-    figure = charts.masking(checks)
-    assert "does not hold" in labels(figure)
-    crosses = [line for line in figure.axes[0].get_lines() if line.get_marker() == "x" and len(line.get_xdata())]
-    assert [list(line.get_ydata()) for line in crosses] == [[-0.1]]
-
-
-def test_the_summary_has_better_on_the_right_whatever_the_sign():
-    rows = pd.DataFrame(
-        [
-            {
-                "measure": each.column,
-                "baseline": "dense",
-                "unit": each.unit,
-                "margin": 0.01,
-                "structure": "weight",
-                "sparsity": 0.8,
-                "mean": 0.05,
-                "low": 0.04,
-                "high": 0.07,
-                "n": 3,
-                "n_baseline": 3,
-                "verdict": "worse" if each.lower else "better",
-            }
-            for each in MEASURES
-        ]
-    )
-    figure = charts.summary(rows)
-    (ax,) = figure.axes
-    drawn = [line.lines[0].get_xdata()[0] for line in ax.containers]
-    assert drawn == pytest.approx([-5 if each.lower else 5 for each in MEASURES])
-    assert [label.get_text() for label in ax.get_yticklabels()] == [each.name for each in MEASURES]
-    assert ax.get_xlim()[1] > 5 and {"better", "worse"} <= set(labels(figure))
-
-
-@pytest.mark.parametrize("chart", [calibration_charts.reliability, calibration_charts.confidence_gap])
-def test_reliability_has_a_row_a_scaling(chart):
-    bins = crossed(scaled=[False, True], bin=[1, 2, 3])
-    bins = bins.assign(confidence=0.3 * bins["bin"], accuracy=0.3 * bins["bin"] - 0.1 * ~bins["scaled"])
-    figure = chart(bins.assign(gap=bins["accuracy"] - bins["confidence"], share=1 / 3))
-    titles = [ax.get_title().split("\n")[0] for ax in figure.axes]
-    assert titles == ["as trained"] * 2 + ["temperature-scaled"] * 2
-    expected = 0.3 * np.arange(1, 4) if chart is calibration_charts.reliability else np.zeros(3)
-    assert means(figure.axes[2])["random"][1] == pytest.approx(expected)
-    assert means(figure.axes[0])["random"][1] == pytest.approx(expected - 0.1)
-    assert labels(figure) == ["calibrated", *(f"{arm} (n = 3)" for arm in ARMS)]
-
-
-def test_frames_without_what_is_drawn_are_refused():
-    with pytest.raises(StudyError, match="unknown column 'epsilon'"):
-        charts.attacks(NETWORKS.assign(attack="pgd", accuracy=1.0), chance=0.1)
-    with pytest.raises(StudyError, match="nothing to draw"):
-        charts.attacks(crossed(attack=["pgd"], epsilon=[1.0]).assign(accuracy=1.0)[:0], chance=0.1)
+def test_nothing_is_drawn_of_nothing(tmp_path):
+    store = Store(tmp_path)
+    empty = Evidence(planted.plant(store, planted.equal, networks=0), store, planted.PARAMETERS)
+    assert charts.draw_other_images(empty.levels, empty.near, CELLS) is None
+    assert charts.draw_attacks(empty.attacked, CELLS, 0.1) is None
+    assert charts.draw_differences(empty.differences, empty.far) is None

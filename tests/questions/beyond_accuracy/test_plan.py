@@ -9,26 +9,26 @@ import pytest
 from conftest import REPOSITORY
 from randsparse import questions
 from randsparse.errors import StudyError
-from randsparse.questions.beyond_accuracy import frames, plan
+from randsparse.questions.beyond_accuracy import plan
 from randsparse.questions.beyond_accuracy.adversarial import Adversarial
 from randsparse.questions.beyond_accuracy.calibration import Calibration
 from randsparse.questions.beyond_accuracy.corruptions import Corruption
+from randsparse.questions.beyond_accuracy.evidence import Evidence
 from randsparse.questions.beyond_accuracy.ood import OutOfDistribution
 from randsparse.runs import evaluations
+from randsparse.runs.config import RunConfig
 from randsparse.runs.store import Store
-from randsparse.study import command_line, freshness, parameters, status
+from randsparse.study import campaign, command_line, freshness, parameters, status
 from randsparse.study.notebook import Notebook
 from randsparse.study.profile import Study
 from randsparse.sweeps import measuring
 
 NAME = "06_beyond_accuracy"
 TINY = parameters.profile_parameters(NAME, "tiny", REPOSITORY)
+NAMED = TINY | {"campaign": "campaign-tiny"}
+"""The parameters as a notebook has them, with the name of its campaign."""
 SMALLEST = {
-    "train_samples": 128,
-    "epochs": 2,
-    "seeds": 2,
-    "arms": ["dense", "random"],
-    "ood_sets": ["rotated"],
+    "far": ["uniform-noise"],
     "ood_images": 40,
     "corruptions": ["contrast"],
     "severities": [3],
@@ -37,6 +37,8 @@ SMALLEST = {
     "masking_epsilon": 16.0,
     "attack_images": 30,
 }
+RUNS = 9
+"""The evaluated networks of campaign-tiny, three per cell."""
 
 
 def test_the_plan_is_a_function_of_parameters_and_names_each_evaluation_once():
@@ -53,10 +55,24 @@ def test_the_plan_is_a_function_of_parameters_and_names_each_evaluation_once():
     assert questions.wanted(other, {}) == [] == questions.runs(other, {}, Store("no"))
 
 
-def test_the_runs_that_are_evaluated_on_cifar10_are_in_the_repository():
-    store = Store(REPOSITORY / "results")
-    own = questions.runs(NAME, parameters.profile_parameters(NAME, "cifar10-small", REPOSITORY), store)
-    assert len(own) == 9 and all(store.has(run) for run in own)
+def test_what_is_evaluated_on_cifar10_is_in_the_repository():
+    store, values = Store(REPOSITORY / "results"), parameters.profile_parameters(NAME, "cifar10-small", REPOSITORY)
+    own = questions.runs(NAME, values, store)
+    assert len(own) >= 9 and all(store.has(run) for run in own)
+    assert evaluations.missing(own, questions.wanted(NAME, values), store) == []
+
+
+def test_the_campaign_measures_networks_of_equal_weights_and_on_both_sides_of_the_sparse_ones():
+    """At 1/255 and 2/255 beside 8/255, and against CIFAR-100: what the profile asks for is what the campaign makes."""
+    whole = campaign.load("campaign", REPOSITORY)
+    assert whole.evaluations_of == "cifar10-small"
+    cells = {cell.name: cell for cell in whole.cells if getattr(cell, "evaluated", 0)}
+    narrow = ["small dense, weights 80 %", "small dense, weights 60 %"]
+    assert list(cells) == ["dense", "ERK 80 %", *narrow] and {cell.evaluated for cell in cells.values()} == {8}
+    asked = questions.wanted(NAME, parameters.profile_parameters(NAME, "cifar10-small", REPOSITORY))
+    attacks = {(each.attack, each.epsilon) for each in asked if isinstance(each, Adversarial)}
+    assert {(kind, epsilon) for kind in ("fgsm", "pgd") for epsilon in (1, 2, 8)} <= attacks
+    assert "cifar100" in [each.data for each in asked if isinstance(each, OutOfDistribution)]
 
 
 @pytest.mark.parametrize(
@@ -68,18 +84,19 @@ def test_the_runs_that_are_evaluated_on_cifar10_are_in_the_repository():
         ({"pgd_steps": 2}, r"pgd_steps=2 is not possible: it must be at least 4"),
         ({"severities": [6]}, r"severities=6 is not possible: it must be 1 to 5"),
         ({"corruptions": ["fog"]}, r"unknown corruption 'fog': choose one of gaussian-noise, "),
-        ({"ood_sets": ["places"]}, r"unknown set of images 'places': choose one of .*folder:PATH"),
+        ({"far": ["places"]}, r"unknown set of images 'places': choose one of .*folder:PATH"),
         ({"ood_score": "odin"}, r"unknown score 'odin': choose one of msp, "),
-        ({"arms": ["searched"]}, r"unknown arm 'searched': choose one of dense, random, "),
+        ({"sparse": "nodes"}, r"unknown cell 'nodes': choose one of nodes 80 %, dense, "),
+        ({"sparse": "nodes 80 %"}, r"evaluated of the cell nodes 80 %=0 is not possible: it must be at least 1"),
         ({"bins": 0}, r"bins=0 is not possible"),
         ({"margin": 0.0}, r"margin=0.0 is not possible"),
-        ({"sparsities": [1.0]}, r"sparsities=.* is not possible"),
+        ({"ece_margin": 0.0}, r"ece_margin=0.0 is not possible"),
     ],
 )
 def test_impossible_parameters_stop_the_notebook_in_its_first_cell(changes, message, monkeypatch, tmp_path):
     monkeypatch.setenv("RANDSPARSE_RESULTS", str(tmp_path / "results"))
     with pytest.raises(StudyError, match=f"^{message}") as raised:
-        Notebook.open(NAME, TINY | changes, REPOSITORY)
+        Notebook.open(NAME, NAMED | changes, REPOSITORY)
     assert "\n" not in str(raised.value) and not (tmp_path / "results").exists()
 
 
@@ -89,7 +106,9 @@ def test_images_that_cannot_be_used_are_one_line_before_anything_is_trained(monk
     (tmp_path / "photos").mkdir()
 
     def evaluate():
-        Notebook.open(NAME, TINY | SMALLEST | {"ood_sets": ["folder:photos"]}, REPOSITORY).evaluate()
+        values = TINY | SMALLEST | {"far": ["folder:photos"]}
+        wanted, store = questions.wanted(NAME, values), Store(tmp_path / "results")
+        measuring.evaluate([RunConfig()], wanted, store, data_dir=tmp_path)
 
     with pytest.raises(StudyError, match=r"^the folder .*photos has no images: put files of .*$"):
         evaluate()
@@ -103,66 +122,53 @@ def test_images_that_cannot_be_used_are_one_line_before_anything_is_trained(monk
 
 @pytest.fixture(scope="module")
 def made(tmp_path_factory):
-    """A notebook of four short runs that has evaluated, and its frame."""
+    """A notebook of short runs that has evaluated, and its evidence."""
     results = tmp_path_factory.mktemp("results")
     with pytest.MonkeyPatch.context() as patched:
         patched.setenv("RANDSPARSE_RESULTS", str(results))
         patched.setenv("RANDSPARSE_WORKERS", "1")
-        notebook = Notebook.open(NAME, TINY | SMALLEST, REPOSITORY)
-        return notebook, notebook.evaluate()
-
-
-def test_a_notebook_evaluates_all_of_its_plan_and_trains_each_run_once(made, monkeypatch):
-    notebook, frame = made
-    wanted, store = notebook.evaluations(), notebook.store
-    assert len(frame) == 4 * len(wanted) and frame["accuracy"].notna().sum() == 4 * (len(wanted) - 1)  # not of ood
-    assert list(frame[frame["arm"] == "random"]["sparsity"].unique()) == [0.9]
-    assert questions.missing(NAME, notebook.parameters, store) == []
-    assert len(questions.paths(NAME, notebook.parameters, store)) == 4 * len(wanted)
-    monkeypatch.setattr("randsparse.training.train.train_together", None)
-    monkeypatch.setattr(measuring.Measure, "__call__", None)
-    assert notebook.evaluate().equals(frame)
+        notebook = Notebook.open(NAME, NAMED | SMALLEST, REPOSITORY)
+        notebook.sweep()
+        notebook.measure()
+        return notebook, Evidence(notebook.comparison, notebook.store, notebook.parameters)
 
 
 def test_provenance_includes_the_evaluations(made):
     notebook, _ = made
     whole = notebook.provenance()
-    assert whole.runs == 4 and whole.seeds == "0–1"
     assert whole.records != notebook.provenance(notebook.records[:-1]).records
-    assert len({record["key"] for record in notebook.records}) == 4 + 4 * len(notebook.evaluations())
+    evaluated = [record for record in notebook.records if "-" in record["key"]]
+    assert len({record["key"] for record in evaluated}) == RUNS * len(notebook.evaluations())
 
 
-def test_what_is_drawn_comes_from_the_frame(made):
-    notebook, frame = made
-    measured = frames.measures(frame, "msp", [16.0], 0.0)
-    assert len(measured) == 4 and measured.drop(columns="arm").notna().all(axis=None)
-    corrupted = frames.corruptions(frame)
-    assert sorted(corrupted["severity"].unique()) == [0, 3]
-    assert (corrupted.query("severity == 0")["drop"] == 0).all()
-    calibration = frame[frame["kind"] == "calibration"].set_index("key")
-    bins = frames.reliability(notebook.comparison, Calibration(15), notebook.store)
-    ece = (bins["share"] * bins["gap"].abs()).groupby([bins["key"], bins["scaled"]]).sum().unstack()
-    assert ece[False].to_dict() == pytest.approx(calibration["ece_mass"].to_dict())
-    assert ece[True].to_dict() == pytest.approx(calibration["ece_mass_scaled"].to_dict())
-    assert set(frames.attacks(frame, [16.0])["epsilon"]) == {0, 16}
-    assert len(frames.masking(frame, plan.suite(notebook.parameters))) == 4 * 4
+def test_a_notebook_evaluates_all_of_its_plan(made, monkeypatch):
+    notebook, found = made
+    wanted, store = notebook.evaluations(), notebook.store
+    assert len(found.measured) == RUNS and found.measured.notna().all(axis=None)
+    assert questions.missing(NAME, notebook.parameters, store) == []
+    assert len(questions.paths(NAME, notebook.parameters, store)) == RUNS * len(wanted)
+    monkeypatch.setattr("randsparse.training.train.train_together", None)
+    monkeypatch.setattr(measuring.Measure, "__call__", None)
+    notebook.measure()
+    assert Evidence(notebook.comparison, store, notebook.parameters).measured.equals(found.measured)
 
 
-def test_runs_without_weights_are_counted_and_not_dropped(made, tmp_path):
-    notebook, _ = made
-    wanted = questions.wanted(NAME, notebook.parameters)
-    some = Store(tmp_path)
-    with pytest.raises(StudyError, match="none of 4 runs is evaluated"):
-        frames.results(notebook.comparison, wanted, some)
-    arm = notebook.comparison.arms[0]
-    for each in wanted:
-        values = evaluations.load([arm.config], [each], notebook.store)[arm.config, each]["values"]
-        (some.root / "evaluations" / "digits").mkdir(parents=True, exist_ok=True)
-        evaluations.save(arm.config, each, values, {}, some)
-    frame = frames.results(notebook.comparison, wanted, some)
-    summary = frames.summary(frames.measures(frame, "msp", [16.0], 0.0), ["ece_mass"])
-    assert len(frame) == 4 * len(wanted)
-    assert summary.set_index("arm")[["n", "missing"]].to_numpy().tolist() == [[1, 1], [0, 2]]
+def test_what_is_drawn_comes_from_the_records(made):
+    notebook, found = made
+    (run, *_), wanted = questions.runs(NAME, notebook.parameters, notebook.store), notebook.evaluations()
+    records = evaluations.load([run], wanted, notebook.store)
+    values = {
+        (each.kind, each.parameters.get("attack"), each.parameters.get("epsilon")): record["values"]
+        for (_, each), record in records.items()
+    }
+    row = found.measured.set_index("key").loc[run.key]
+    pgd = records[run, Adversarial("pgd", 16.0, steps=4, restarts=1, images=30)]["values"]
+    assert row["ece"] == values["calibration", None, None]["ece_mass"]
+    assert row["contrast"] == values["corruption", None, None]["accuracy"]
+    assert row["pgd 16"] == pgd["accuracy"]
+    near = next(record for (_, each), record in records.items() if each.parameters.get("data") == "rotated")
+    assert row["auroc energy rotated"] == near["values"]["auroc_energy"]
+    assert len(found.masking) == RUNS * 4
 
 
 @pytest.fixture
@@ -179,7 +185,7 @@ def test_a_lost_evaluation_makes_the_notebook_stale_and_is_made_again(small, mad
     results, said = small
     state = freshness._state(NAME, "tiny", REPOSITORY, results.results, [])
     files = [path.relative_to(results.results).as_posix() for path in results._files(NAME)]
-    assert sum(name.startswith("evaluations/digits/") for name in files) == 4 * len(made[0].evaluations())
+    assert sum(name.startswith("evaluations/digits/") for name in files) == RUNS * len(made[0].evaluations())
     whole = freshness._state(NAME, "tiny", REPOSITORY, results.results, files)
     assert whole["records"] != state["records"]
     lost = results.results / next(name for name in files if name.startswith("evaluations/"))
@@ -188,7 +194,10 @@ def test_a_lost_evaluation_makes_the_notebook_stale_and_is_made_again(small, mad
     assert freshness._state(NAME, "tiny", REPOSITORY, results.results, files)["records"] != whole["records"]
 
     status.show(results)
-    assert said[-1] == f"{NAME}: {len(files) - 4 - 1} evaluations there, 1 evaluations to be made of 1 runs"
+    assert (
+        said[-1]
+        == f"{NAME}: {RUNS * len(made[0].evaluations()) - 1} evaluations there, 1 evaluations to be made of 1 runs"
+    )
     monkeypatch.setattr(Study, "stale", lambda self: [NAME])
     with pytest.raises(StudyError, match="^1 evaluations are missing: make them with make runs PROFILE=tiny$"):
         command_line.make_notebooks(results)
@@ -197,7 +206,7 @@ def test_a_lost_evaluation_makes_the_notebook_stale_and_is_made_again(small, mad
     assert said[-2:] == [f"{NAME}: 1 evaluations to be made of 1 runs", "all runs of this profile are in the store"]
     assert json.loads(lost.read_text())["values"] == before
     status.show(results)
-    assert said[-1] == f"{NAME}: {len(files) - 4} evaluations there"
+    assert said[-1] == f"{NAME}: {RUNS * len(made[0].evaluations())} evaluations there"
 
 
 def test_a_budget_is_for_runs_and_says_what_else_is_left(small, monkeypatch):

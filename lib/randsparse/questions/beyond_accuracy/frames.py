@@ -1,160 +1,159 @@
-"""The frames of evaluations: one row per arm, replicate and evaluation, and what charts and tables take of them.
+"""The frames of notebook 06: one row per evaluated network with all measures, and differences between cells.
 
-Accuracies, AUROC and the like are fractions, NLL is in nats. A run without weights, which diverged, has rows without
-values.
+Accuracies, AUROC and ECE are fractions, NLL is in nats. A measure that a network lacks is nan.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
+from typing import NamedTuple
 
+import numpy as np
 import pandas as pd
 
-from randsparse.comparison import stats
-from randsparse.comparison.design import Comparison
-from randsparse.errors import StudyError
-from randsparse.questions.beyond_accuracy.adversarial import Adversarial, masking_checks
-from randsparse.questions.beyond_accuracy.calibration import Calibration
-from randsparse.questions.beyond_accuracy.ood import METRICS, SCORES
-from randsparse.runs import evaluations
-from randsparse.runs.config import DEFAULTS
-from randsparse.runs.evaluations import Evaluation
+from randsparse.comparison.cells import by_network, contrast_of
+from randsparse.comparison.crossed import Crossed
+from randsparse.comparison.design import Parameters
+from randsparse.comparison.inference.estimate import Estimate
+from randsparse.questions.beyond_accuracy.adversarial import masking_checks
+from randsparse.questions.beyond_accuracy.ood import SCORES
+from randsparse.questions.beyond_accuracy.plan import Evaluated, evaluations, suite
+from randsparse.runs import evaluations as stored
 from randsparse.runs.store import Store
 
-LABELS = ["arm", "structure", "sparsity", "replicate", "key"]
-CALIBRATION = ("ece_mass", "ece_mass_scaled", "nll", "nll_scaled", "brier", "brier_scaled")
+DENSE, EQUAL_WEIGHTS, EQUAL_ACCURACY = "dense", "small dense, as many weights", "dense, as accurate"
+BASELINES = (DENSE, EQUAL_ACCURACY, EQUAL_WEIGHTS)
+"""What the sparse network is compared with."""
+IMAGES, CALIBRATION, CORRUPTIONS, ATTACKS = "other images", "calibration", "corrupted images", "attacks"
+KINDS = {"fgsm": "FGSM", "pgd": "PGD", "noise": "random signs"}
 
 
-def results(compared: Comparison, wanted: Iterable[Evaluation], store: Store) -> pd.DataFrame:
-    """Return one row per arm, replicate and evaluation: LABELS, then the columns of `evaluations.frame`.
+class Measure(NamedTuple):
+    """What networks are compared on: a column of `measured`, its name and kind, and which way is better."""
 
-    Arms are those of single runs. A dense run stands in the rows of each structure. Raises StudyError if no run has
-    been evaluated.
-    """
-    wanted, arms = list(wanted), compared.singles(store)
-    rows = [
-        {name: getattr(arm, name) for name in LABELS[:-1]}
-        | {"key": arm.config.key, "evaluation": each.key, "kind": each.kind}
-        | each.parameters
-        | dict.fromkeys(each.without_effect())
-        for arm in arms
-        for each in wanted
+    column: str
+    name: str
+    kind: str
+    lower_is_better: bool = False
+
+
+def measures_of(parameters: Parameters) -> list[Measure]:
+    """Return the measures of a notebook's evaluations, in the order in which they are shown."""
+    images = [parameters["near"], *parameters["far"]]
+    attacks = [(attack, each) for attack in ("fgsm", "pgd") for each in parameters["epsilons"]]
+    return [
+        *(Measure(ood_column(name, parameters["ood_score"]), f"AUROC, {short(name)}", IMAGES) for name in images),
+        Measure("ece", "ECE", CALIBRATION, True),
+        Measure("ece_scaled", "ECE, temperature-scaled", CALIBRATION, True),
+        Measure("nll", "NLL", CALIBRATION, True),
+        Measure("nll_scaled", "NLL, temperature-scaled", CALIBRATION, True),
+        *(Measure(name, f"accuracy, {name}", CORRUPTIONS) for name in parameters["corruptions"]),
+        *(Measure(attack_column(*each), f"accuracy, {KINDS[each[0]]} {each[1]:g}/255", ATTACKS) for each in attacks),
     ]
-    labels = pd.DataFrame(rows)
-    values = evaluations.frame([arm.config for arm in arms], wanted, store)
-    if values.empty:
-        raise StudyError(f"none of {len(arms)} runs is evaluated: they are missing, or all of them diverged or failed")
-    values = values[["key", "evaluation", *values.columns.difference([*labels.columns, *DEFAULTS], sort=False)]]
-    return labels.merge(values, on=["key", "evaluation"], how="left", validate="many_to_one")
 
 
-def reliability(compared: Comparison, calibration: Calibration, store: Store) -> pd.DataFrame:
-    """Return one row per arm, replicate, bin of equal mass (from 1, the least confident first) and scaling.
+def ood_column(name: str, score: str) -> str:
+    """Return the column of the AUROC against a set of images by an outlier score."""
+    return f"auroc {score} {name}"
 
-    Columns: LABELS, scaled (whether with the temperature), bin, confidence, accuracy, share, and gap, accuracy -
-    confidence.
+
+def attack_column(attack: str, epsilon: float) -> str:
+    """Return the column of the accuracy under an attack with a budget in 1/255."""
+    return f"{attack} {epsilon:g}"
+
+
+def short(name: str) -> str:
+    """Return the name of a set of images; of a folder, its last part."""
+    return f"folder …/{name.rstrip('/').rpartition('/')[2]}" if "/" in name else name
+
+
+def measured(design: Evaluated, store: Store, parameters: Parameters) -> pd.DataFrame:
+    """Return one row per finished run that is evaluated: cell, network, order, key, accuracy, and all measures.
+
+    The accuracy on images of a corruption is the mean over severities. Of attacks there are FGSM, PGD with all of its
+    steps, and random signs.
     """
-    arms = compared.singles(store)
-    records = {
-        run.key: record["values"]
-        for (run, _), record in evaluations.load([arm.config for arm in arms], [calibration], store).items()
+    wanted, runs = evaluations(parameters), design.evaluated(store)
+    found = stored.load(runs.values(), wanted, store)
+    rows = []
+    for (cell, network), run in runs.items():
+        record = store.get(run)
+        row = {"cell": cell.name, "network": network, "order": network % cell.orders, "key": run.key}
+        row |= {"weights_kept": record["density"]["realised"], "accuracy": (record["test"] or {}).get("accuracy")}
+        corrupted: dict[str, list[float]] = {name: [] for name in parameters["corruptions"]}
+        for each in wanted:
+            values = found[run, each]["values"] if (run, each) in found else {}
+            of = each.parameters
+            if each.kind == "calibration":
+                row |= {"ece": values.get("ece_mass"), "ece_scaled": values.get("ece_mass_scaled")}
+                row |= {name: values.get(name) for name in ("nll", "nll_scaled")}
+            elif each.kind == "ood":
+                row |= {ood_column(of["data"], score): values.get(f"auroc_{score}") for score in SCORES}
+            elif each.kind == "corruption":
+                corrupted[of["corruption"]].append(values.get("accuracy", np.nan))
+            elif of["attack"] != "pgd" or of["steps"] == parameters["pgd_steps"]:
+                row[attack_column(of["attack"], of["epsilon"])] = values.get("accuracy")
+        rows.append(row | {name: np.mean(values) for name, values in corrupted.items()})
+    names = ["cell", "network", "order", "key", "weights_kept", "accuracy"]
+    names += [each.column for each in measures_of(parameters)]
+    names += [ood_column(name, score) for name in (parameters["near"], *parameters["far"]) for score in SCORES]
+    names += [attack_column(attack, each) for attack in KINDS for each in parameters["epsilons"]]
+    frame = pd.DataFrame(rows, columns=list(dict.fromkeys(names)))
+    return frame.astype(dict.fromkeys(frame.columns[4:], float))
+
+
+def difference(design: Crossed, frame: pd.DataFrame, a: str, b: str, y: str) -> Estimate | None:
+    """Return the mean of y in cell a minus that in cell b; None as long as one has fewer than three networks."""
+    return contrast_of(design, frame, {a: 1.0, b: -1.0}, y)
+
+
+def bracket(design: Crossed, frame: pd.DataFrame, sparse: str, narrow: Iterable[str]) -> tuple[str, str] | None:
+    """Return the two dense cells between whose mean accuracies the sparse one's lies, the less accurate first.
+
+    None where it lies outside all of them, or a cell has no run. Args: `narrow`, the dense cells, the widest too.
+    """
+    means = {
+        cell: np.nanmean(values)
+        for cell in narrow
+        if np.isfinite(values := by_network(design, frame, cell, "accuracy")).any()
     }
-    rows = [
-        {name: getattr(arm, name) for name in LABELS[:-1]}
-        | {"key": arm.config.key, "scaled": scaled, "bin": number, **values}
-        for arm in arms
-        if arm.config.key in records
-        for scaled, column in ((False, "reliability"), (True, "reliability_scaled"))
-        for number, values in enumerate(records[arm.config.key][column], 1)
-    ]
-    frame = pd.DataFrame(rows, columns=[*LABELS, "scaled", "bin", "confidence", "accuracy", "share"])
-    return frame.assign(gap=frame["accuracy"] - frame["confidence"])
+    own = by_network(design, frame, sparse, "accuracy")
+    if not np.isfinite(own).any():
+        return None
+    below = [cell for cell in means if means[cell] <= np.nanmean(own)]
+    above = [cell for cell in means if means[cell] > np.nanmean(own)]
+    if not below or not above:
+        return None
+    return max(below, key=means.__getitem__), min(above, key=means.__getitem__)
 
 
-def detection(frame: pd.DataFrame) -> pd.DataFrame:
-    """Return one row per arm, replicate, set of images and outlier score: LABELS, data, score, and METRICS."""
-    rows = _of_kind(frame, "ood")
-    parts = [
-        rows[[*LABELS, "data"]].assign(score=score, **{name: rows[f"{name}_{score}"] for name in METRICS})
-        for score in SCORES
-    ]
-    return pd.concat(parts, ignore_index=True)
+def difference_at_equal_accuracy(
+    design: Crossed, frame: pd.DataFrame, sparse: str, ends: tuple[str, str] | None, y: str
+) -> Estimate | None:
+    """Return y of the sparse cell minus y of a dense network with its accuracy, on the line between two dense cells.
 
-
-def corruptions(frame: pd.DataFrame) -> pd.DataFrame:
-    """Return one row per arm, replicate, corruption and severity: LABELS, then accuracy, clean_accuracy and drop.
-
-    `drop` is what accuracy has lost to the corruption; severity 0 are the same images as they are.
+    With slope b of y over accuracy between the means of `ends`, the difference is that of y - b accuracy, weighted as
+    the line weights the two ends. To first order this is also how errors of the accuracies propagate (delta method),
+    so that the interval allows for them.
     """
-    rows = _of_kind(frame, "corruption")[[*LABELS, "corruption", "severity", "accuracy", "clean_accuracy"]]
-    return _with_clean(rows, [*LABELS, "corruption"], "severity")
+    if ends is None:
+        return None
+    cells = (sparse, *ends)
+    means = {cell: frame.loc[frame["cell"] == cell, ["accuracy", y]].dropna().mean() for cell in cells}
+    own, low, high = (means[cell]["accuracy"] for cell in cells)
+    slope = (means[ends[1]][y] - means[ends[0]][y]) / (high - low)
+    share = (own - low) / (high - low)
+    rest = frame.assign(rest=frame[y] - slope * frame["accuracy"])
+    return contrast_of(design, rest, {sparse: 1.0, ends[0]: share - 1, ends[1]: -share}, "rest")
 
 
-def attacks(frame: pd.DataFrame, epsilons: Iterable[float]) -> pd.DataFrame:
-    """Return one row per arm, replicate, attack and epsilon (in 1/255): LABELS, accuracy, clean_accuracy, drop.
-
-    Args:
-        epsilons: those of the curves; epsilon 0 are the images as they are. Of PGD, the one with the most steps.
-    """
-    rows = _of_kind(frame, "adversarial")
-    rows = rows[rows["epsilon"].isin([float(epsilon) for epsilon in epsilons])]
-    rows = rows[rows["steps"].isna() | (rows["steps"] == rows["steps"].max())]
-    rows = rows[[*LABELS, "attack", "epsilon", "accuracy", "clean_accuracy"]]
-    return _with_clean(rows, [*LABELS, "attack"], "epsilon")
-
-
-def masking(frame: pd.DataFrame, suite: dict[str, Adversarial]) -> pd.DataFrame:
-    """Return one row per arm, replicate and sign of gradient masking: LABELS, and the columns of `masking_checks`."""
-    rows = _of_kind(frame, "adversarial").dropna(subset=["accuracy"])
-    checks = masking_checks(rows.drop_duplicates(["key", "evaluation"]), suite)
-    return rows[LABELS].drop_duplicates().merge(checks, on="key")
-
-
-def measures(frame: pd.DataFrame, ood_score: str, epsilons: Iterable[float], chance: float) -> pd.DataFrame:
-    """Return one row per arm and replicate, with the measures on which arms are compared: each a mean of its own.
-
-    Columns: LABELS; CALIBRATION; auroc and fpr95 (by `ood_score`, mean over sets); accuracy on images as they are;
-    corrupted_accuracy and corrupted_drop (mean over corruptions and severities); fgsm_accuracy, pgd_accuracy,
-    fgsm_drop, pgd_drop (mean over the epsilons at which the attack leaves the mean of an arm above `chance`; nan if
-    there is none).
-    """
-    own = _of_kind(frame, "calibration").set_index(LABELS)[["accuracy", *CALIBRATION]]
-    found = detection(frame).query("score == @ood_score")
-    parts = [own, found.groupby(LABELS)[["auroc", "fpr95"]].mean()]
-    changed = corruptions(frame).query("severity > 0").groupby(LABELS)[["accuracy", "drop"]].mean()
-    parts.append(changed.add_prefix("corrupted_"))
-    attacked = above_chance(attacks(frame, epsilons).query("epsilon > 0"), chance)
-    for attack in ("fgsm", "pgd"):
-        rows = attacked[attacked["attack"] == attack]
-        parts.append(rows.groupby(LABELS)[["accuracy", "drop"]].mean().add_prefix(f"{attack}_"))
-    return pd.concat(parts, axis=1).reset_index()
-
-
-def above_chance(attacked: pd.DataFrame, chance: float) -> pd.DataFrame:
-    """Return the rows of those attacks and epsilons that leave the mean accuracy of an arm above `chance`.
-
-    Where every arm is at the floor, equal accuracies say nothing of robustness.
-    """
-    groups = attacked.groupby(["attack", "epsilon", "arm", "structure", "sparsity"])["accuracy"].mean()
-    best = groups.groupby(["attack", "epsilon"]).max()
-    kept = pd.MultiIndex.from_frame(attacked[["attack", "epsilon"]]).isin(best[best > chance].index)
-    return attacked[kept]
-
-
-def summary(frame: pd.DataFrame, columns: Sequence[str], by: Sequence[str] = LABELS[:3]) -> pd.DataFrame:
-    """Return one row per measure of `columns` and group: measure, `by`, then mean, low, high, n, missing."""
-    parts = [stats.summary(frame, by, name).assign(measure=name) for name in columns]
-    whole = pd.concat(parts, ignore_index=True)
-    return whole[["measure", *whole.columns.drop("measure")]]
-
-
-def _with_clean(rows: pd.DataFrame, by: list[str], level: str) -> pd.DataFrame:
-    """Return the rows with those of the unchanged images, at level 0, and with what accuracy has lost."""
-    clean = rows.drop_duplicates(by).assign(**{level: 0})
-    clean["accuracy"] = clean["clean_accuracy"]
-    whole = pd.concat([clean, rows], ignore_index=True)
-    return whole.assign(drop=whole["clean_accuracy"] - whole["accuracy"])
-
-
-def _of_kind(frame: pd.DataFrame, kind: str) -> pd.DataFrame:
-    return frame[frame["kind"] == kind]
+def masking(design: Evaluated, store: Store, parameters: Parameters) -> pd.DataFrame:
+    """Return one row per network and sign of gradient masking: cell, and the columns of `masking_checks`."""
+    runs = {run.key: cell.name for (cell, _), run in design.evaluated(store).items()}
+    attacks = suite(parameters)
+    rows = stored.frame(design.evaluated(store).values(), attacks.values(), store)
+    if rows.empty:
+        return pd.DataFrame(columns=["cell", "key", "check", "lead", "holds"])
+    whole = rows.groupby("key")["evaluation"].transform("nunique") == len(set(attacks.values()))
+    checks = masking_checks(rows[whole], attacks)
+    return checks.assign(cell=checks["key"].map(runs))[["cell", *checks.columns]]

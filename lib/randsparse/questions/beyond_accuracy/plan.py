@@ -1,26 +1,50 @@
-"""The runs and evaluations of notebook 06: pure functions of its parameters."""
+"""The networks of notebook 06, cells of a campaign, and what is measured of them: pure functions of its parameters."""
 
 from __future__ import annotations
 
-from randsparse.comparison.design import CONTROLS, Comparison, Parameters, compare, control_points, masked_points
+from dataclasses import dataclass
+
+from randsparse.comparison.campaign import Networks
+from randsparse.comparison.crossed import Crossed, cells_of
+from randsparse.comparison.design import Arm, Parameters
 from randsparse.errors import named_as, require, unknown
 from randsparse.questions.beyond_accuracy.adversarial import ATTACKS, Adversarial, masking_suite
 from randsparse.questions.beyond_accuracy.calibration import Calibration
 from randsparse.questions.beyond_accuracy.corruptions import Corruption
 from randsparse.questions.beyond_accuracy.ood import SCORES, OutOfDistribution
+from randsparse.runs.config import RunConfig
 from randsparse.runs.evaluations import Evaluation
+from randsparse.runs.store import Store
 
 
-def comparison(parameters: Parameters) -> Comparison:
-    """Return the comparison of the networks that are evaluated: `arms`, of CONTROLS, at every structure and sparsity.
+@dataclass(frozen=True)
+class Evaluated(Crossed):
+    """The cells of networks that are evaluated, of each the first `evaluated` networks."""
 
-    Raises StudyError for another arm.
+    def singles(self, store: Store) -> list[Arm]:
+        """Return the runs that are evaluated and whose learning rate is known, stored or not."""
+        return [
+            Arm(cell.name, cell.point.structure, cell.point.sparsity, network, config)
+            for cell in self.networks
+            for network, config in enumerate(cell.to_evaluate(store))
+        ]
+
+    def evaluated(self, store: Store) -> dict[tuple[Networks, int], RunConfig]:
+        """Return the finished runs that are evaluated, by cell and network."""
+        runs = {(cell, n): run for cell in self.networks for n, run in enumerate(cell.to_evaluate(store))}
+        return {place: run for place, run in runs.items() if store.has(run)}
+
+
+def networks(parameters: Parameters) -> Evaluated:
+    """Return the cells of notebook 06: `dense`, `sparse`, and those of `narrow`, which are dense.
+
+    Raises StudyError for an unknown cell, and for one that has no networks to evaluate.
     """
-    _check_arms(parameters)
-    points = {}
-    for structure, sparsity, point in masked_points(parameters):
-        points |= control_points(structure, sparsity, point, parameters["arms"])
-    return compare(points, parameters["seeds"])
+    names = [parameters["dense"], parameters["sparse"], *parameters["narrow"]]
+    design = cells_of(parameters, names)
+    for cell in design.networks:
+        require(cell.evaluated > 0, f"evaluated of the cell {cell.name}", cell.evaluated, "at least 1")
+    return Evaluated(design.cells, design.train_missing)
 
 
 def evaluations(parameters: Parameters) -> list[Evaluation]:
@@ -31,7 +55,7 @@ def evaluations(parameters: Parameters) -> list[Evaluation]:
     _check(parameters)
     plan: list[Evaluation] = [Calibration(parameters["bins"])]
     with named_as(images="ood_images", resize="ood_resize"):
-        for name in parameters["ood_sets"]:
+        for name in dict.fromkeys([parameters["near"], *parameters["far"]]):
             plan.append(OutOfDistribution(name, parameters["ood_resize"], parameters["ood_images"]))
     with named_as(images="corruption_images", severity="severities"):
         for name in parameters["corruptions"]:
@@ -52,19 +76,12 @@ def suite(parameters: Parameters) -> dict[str, Adversarial]:
         return masking_suite(*(parameters[name] for name in names))
 
 
-def _check_arms(parameters: Parameters) -> None:
-    for name in parameters["arms"]:
-        if name not in CONTROLS:
-            raise unknown("arm", name, CONTROLS)
-
-
 def _check(parameters: Parameters) -> None:
-    _check_arms(parameters)
     if parameters["ood_score"] not in SCORES:
         raise unknown("score", parameters["ood_score"], SCORES)
-    for name in ("ood_sets", "corruptions", "severities", "epsilons"):
+    for name in ("far", "corruptions", "severities", "epsilons", "narrow"):
         require(len(parameters[name]) > 0, name, parameters[name], "a list with something in it")
     for epsilon in parameters["epsilons"]:
         require(0 < epsilon <= 255, "epsilon", epsilon, "a budget above 0 and up to 255, in units of 1/255")
-    for name in ("margin", "nll_margin", "auroc_margin"):
+    for name in ("margin", "ece_margin"):
         require(parameters[name] > 0, name, parameters[name], "the smallest difference that matters, above 0")

@@ -1,158 +1,84 @@
-"""Verdicts beyond accuracy: random masks against the dense network, and against small dense ones, on each measure."""
+"""The verdicts of notebook 06: the primary claim, further findings, and checks, one row each."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Iterator
 from typing import Any
 
 import pandas as pd
 
-from randsparse.comparison import stats
-from randsparse.comparison.design import DENSE, RANDOM, SMALL_OWN
-from randsparse.comparison.verdicts import Row, conclude, row
+from randsparse.comparison.findings import check, finding, in_points, primary, table
+from randsparse.comparison.primary import claims_of
+from randsparse.questions.beyond_accuracy.evidence import Evidence
+from randsparse.questions.beyond_accuracy.frames import DENSE, EQUAL_ACCURACY, attack_column, ood_column, short
+
+CLAIMED = "cifar100", ("weight", 0.8, "erk")
+"""The images and the mask that the primary claim is about."""
+FLOOR = "All networks are at or below chance, where equal accuracies say nothing."
+NLL_MARGIN = 0.02
+"""In nats."""
 
 
-@dataclass(frozen=True)
-class Measure:
-    """What arms are compared on.
-
-    Attributes:
-        column: that of `frames.measures`.
-        name: what it is, with its unit.
-        lower: whether a lower value is better.
-        unit: of differences; "points" of a fraction.
-        margin: the parameter that says which difference matters.
-        as_dense: what random masks do if it is equal to the dense network's.
-        than_small: what they do if it is better than that of small dense networks.
-    """
-
-    column: str
-    name: str
-    lower: bool
-    as_dense: str
-    than_small: str
-    unit: str = "points"
-    margin: str = "margin"
+def of_evaluations(found: Evidence) -> pd.DataFrame:
+    """Return the rows of notebook 06, the primary claim first."""
+    return table([primary_row(found), *_findings(found), *_checks(found)])
 
 
-MEASURES = (
-    Measure("ece_mass", "ECE (% points)", True, "are as calibrated as", "are better calibrated than"),
-    Measure(
-        "ece_mass_scaled",
-        "ECE, scaled (% points)",
-        True,
-        "are as calibrated, after temperature scaling, as",
-        "are better calibrated, after temperature scaling, than",
-    ),
-    Measure("nll", "NLL (nats)", True, "have as low an NLL as", "have a lower NLL than", "nats", "nll_margin"),
-    Measure(
-        "nll_scaled",
-        "NLL, scaled (nats)",
-        True,
-        "have, after temperature scaling, as low an NLL as",
-        "have, after temperature scaling, a lower NLL than",
-        "nats",
-        "nll_margin",
-    ),
-    Measure(
-        "auroc",
-        "AUROC, other images (% points)",
-        False,
-        "detect images of another kind as well as",
-        "detect images of another kind better than",
-        margin="auroc_margin",
-    ),
-    Measure(
-        "corrupted_accuracy",
-        "Accuracy, corrupted (% points)",
-        False,
-        "are as accurate on corrupted images as",
-        "are more accurate on corrupted images than",
-    ),
-    Measure(
-        "corrupted_drop",
-        "Loss by corruption (% points)",
-        True,
-        "lose as much accuracy to corruptions as",
-        "lose less accuracy to corruptions than",
-    ),
-    Measure(
-        "fgsm_accuracy",
-        "Accuracy, FGSM (% points)",
-        False,
-        "are as accurate under FGSM as",
-        "are more accurate under FGSM than",
-    ),
-    Measure(
-        "pgd_accuracy",
-        "Accuracy, PGD (% points)",
-        False,
-        "are as accurate under PGD as",
-        "are more accurate under PGD than",
-    ),
-)
-BASELINES = (DENSE, SMALL_OWN)
-_LOWER = {"better": "worse", "worse": "better"}
+def primary_row(found: Evidence) -> dict[str, Any]:
+    """Return the row of the primary claim, which is not tested by other images, nor by another mask."""
+    (claim,) = claims_of("06")
+    near, point = found.parameters["near"], found.design.networks
+    mask = next(cell.point for cell in point if cell.name == found.sparse)
+    why_not = ""
+    if (near, (mask.structure, mask.sparsity, mask.rule)) != CLAIMED:
+        why_not = f"The claim is about ERK at 80 % and CIFAR-100; these are *{found.sparse}* and *{short(near)}*."
+    estimate = in_points(found.estimate(ood_column(near, found.parameters["ood_score"]), DENSE))
+    return primary(claim, estimate, found.regime, why_not)
 
 
-def differences(measured: pd.DataFrame, margins: Mapping[str, Any]) -> pd.DataFrame:
-    """Return random - baseline on each of MEASURES, one row per measure, baseline, structure and sparsity.
-
-    Args:
-        measured: as from `frames.measures`; a measure that is nan everywhere has rows without n.
-        margins: the value of each parameter that is a margin.
-
-    Columns: measure, baseline, unit, margin, and those of `stats.comparisons`, whose verdict says whether random
-    masks are better, also where a lower value is.
-    """
-    parts = [
-        _compared(measured, each, baseline, margins[each.margin])
-        for each in MEASURES
-        for baseline in BASELINES
-        if (measured["arm"] == baseline).any()
-    ]
-    return pd.concat(parts, ignore_index=True) if parts else pd.DataFrame()
-
-
-def _compared(measured: pd.DataFrame, measure: Measure, baseline: str, margin: float) -> pd.DataFrame:
-    points = measured[measured["arm"].isin([RANDOM, baseline])]
-    points = points[(points["sparsity"] > 0) | (points["arm"] == DENSE)]
-    rows = stats.comparisons(points, RANDOM, baseline, y=measure.column, margin=margin)
-    if measure.lower:
-        rows["verdict"] = rows["verdict"].replace(_LOWER)
-    labels = {"measure": measure.column, "baseline": baseline, "unit": measure.unit, "margin": margin}
-    return rows.assign(**labels)[[*labels, *rows.columns]]
-
-
-def rows(found: pd.DataFrame) -> list[Row]:
-    """Return the verdicts on all measures: random masks equal the dense network, and are better than small ones.
-
-    Args:
-        found: as from `differences`.
-    """
-    return [
-        row(f"Random masks {wording} {of}", _of(found, each, baseline), expected, each.unit)
-        for each in MEASURES
-        for baseline, expected, wording, of in (
-            (DENSE, "equivalent", each.as_dense, "the dense network"),
-            (SMALL_OWN, "better", each.than_small, "small dense networks of as many weights"),
-        )
-        if (found["baseline"] == baseline).any()
-    ]
+def _findings(found: Evidence) -> Iterator[dict[str, Any]]:
+    margin = 100 * found.parameters["margin"]
+    told = f"{margin:g} point{'' if margin == 1 else 's'}"
+    near, score = found.parameters["near"], found.parameters["ood_score"]
+    allowed = claims_of("06")[0].margin
+    sentence = (
+        f"Against {short(near)}, a random sparse network detects at most {-allowed:g} points worse than a dense one"
+    )
+    if near != CLAIMED[0]:
+        estimate = in_points(found.estimate(ood_column(near, score), DENSE))
+        yield finding(f"{sentence}.", estimate, found.regime, "points", "at least", allowed)
+    estimate = in_points(found.estimate(ood_column(near, score), EQUAL_ACCURACY))
+    yield finding(f"{sentence} of its accuracy.", estimate, found.regime, "points", "at least", allowed)
+    share = found.parameters["ece_margin"]
+    ece = 100 * found.measured.loc[found.measured["cell"] == found.dense, "ece"].mean()
+    sentence = f"The ECE of a random sparse network is at most {100 * share:g} % higher than the dense network's."
+    estimate = in_points(found.estimate("ece", DENSE)) if ece > 0 else None
+    yield finding(sentence, estimate, found.regime, "points", "below", share * ece if ece > 0 else share)
+    beside = "that of a dense network of its accuracy"
+    sentence = f"Temperature-scaled, its NLL is at most {NLL_MARGIN:g} nats higher than {beside}."
+    yield finding(sentence, found.estimate("nll_scaled", EQUAL_ACCURACY), found.regime, "nats", "below", NLL_MARGIN)
+    for name in found.parameters["corruptions"]:
+        sentence = f"On images with {name}, its accuracy is at most {told} below {beside}."
+        estimate = in_points(found.estimate(name, EQUAL_ACCURACY))
+        yield finding(sentence, estimate, found.regime, "points", "at least", -margin)
+    for epsilon in found.parameters["epsilons"]:
+        column = attack_column("pgd", epsilon)
+        sentence = f"Under PGD with {epsilon:g}/255, its accuracy is at most {told} below {beside}."
+        means = found.measured.groupby("cell")[column].mean().dropna()
+        floor = len(means) > 0 and bool((means <= found.chance).all())
+        estimate = None if floor else in_points(found.estimate(column, EQUAL_ACCURACY))
+        row = finding(sentence, estimate, found.regime, "points", "at least", -margin)
+        yield row | ({"evidence": FLOOR} if floor else {})
 
 
-def no_masking(checks: pd.DataFrame) -> Row:
-    """Return the verdict on whether the attacks can be believed, from the rows of `frames.masking`."""
-    checks = checks.drop_duplicates(["key", "check"])
-    failed = checks[~checks["holds"]]
-    evidence = f"{checks['holds'].sum()} of {len(checks)} checks hold, of {checks['key'].nunique()} networks"
-    if len(failed):
-        counts = failed.groupby(["check", "arm"]).size()
-        evidence += "; not so: " + ", ".join(f"{check} ({count} {arm})" for (check, arm), count in counts.items())
-    return conclude("No network shows a sign of gradient masking", checks["holds"], ~checks["holds"], evidence)
-
-
-def _of(found: pd.DataFrame, measure: Measure, baseline: str) -> pd.DataFrame:
-    """Return the comparisons of a measure and a baseline for which there are values."""
-    return found[(found["measure"] == measure.column) & (found["baseline"] == baseline)].dropna(subset=["mean"])
+def _checks(found: Evidence) -> Iterator[dict[str, Any]]:
+    checks = found.masking
+    failed = checks[~checks["holds"].astype(bool)]
+    counts = failed.groupby(["check", "cell"]).size()
+    told = f"{len(checks) - len(failed)} of {len(checks)} checks hold, of {checks['key'].nunique()} networks."
+    told += "".join(f" Not so: {name} ({count} of {cell})." for (name, cell), count in counts.items())
+    yield check("No network shows a sign of gradient masking.", checks["holds"], told)
+    planned = sum(cell.evaluated for cell in found.design.networks)
+    there = int(found.measured[[each.column for each in found.measures]].notna().all(axis=1).sum())
+    told = f"{there} of {planned} networks have all of their evaluations."
+    yield check("Every planned network is evaluated.", [there == planned] if there else [], told) | {"n": there}

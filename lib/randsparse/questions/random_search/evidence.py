@@ -8,7 +8,7 @@ from functools import cached_property, partial
 
 import pandas as pd
 
-from randsparse.comparison import candidates
+from randsparse.comparison import candidates, cells
 from randsparse.comparison.candidates import Early
 from randsparse.comparison.crossed import Crossed
 from randsparse.comparison.design import Parameters
@@ -110,19 +110,7 @@ class Evidence:
 
     def regime_of(self, names: Sequence[str]) -> str:
         """Return network, dataset, training and dense accuracy of some cells in words."""
-        cells = [cell for cell in self.design.networks if cell.name in names]
-        point = cells[0].point
-        model = point.model.upper().replace("RESNET", "ResNet")
-        costs = [record["cost"] for cell in cells for record in self.store.load(cell.wanted(self.store)).values()]
-        if not costs:
-            return f"{model} on {point.dataset}, {point.epochs} epochs, no run yet"
-        images = round(max(cost["images"] / cost["epochs"] for cost in costs))
-        dense = self.results[(self.results["sparsity"] == 0) & self.results["cell"].isin(names)]
-        reached = f"dense {100 * dense['test_accuracy'].mean():.1f} %" if len(dense) else "no dense run yet"
-        return (
-            f"{model} on {point.dataset}, {images:,} images, {point.epochs} epochs of "
-            f"{-(-images // point.batch_size):,} steps, {reached}"
-        )
+        return cells.regime(self.design, self.store, names)
 
     def _reliability(self, cell: str) -> float:
         try:

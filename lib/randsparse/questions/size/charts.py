@@ -1,221 +1,144 @@
-"""Charts of networks of several depths and widths: accuracy, the gap to dense, and what a network costs."""
+"""Charts of notebook 04: what random masks cost against the size of the network, and sparse against narrow networks."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
-from matplotlib.figure import Figure
+from matplotlib.ticker import FuncFormatter, NullLocator
 
-from randsparse.comparison import plots, stats
-from randsparse.comparison.marks import SHAPES, VERDICT_MARKERS, errors, limit, model_colours, shift
-from randsparse.comparison.plots import MARKERS, PALETTE, styled
+from randsparse.comparison import marks, plots
+from randsparse.comparison.inference.estimate import Estimate
+from randsparse.comparison.marks import GREY
+from randsparse.comparison.plots import PALETTE, Drawn, styled
+from randsparse.comparison.wording import count, interval, points
+from randsparse.questions.size.evidence import FLOPS, WEIGHTS
 
-COSTS = {"weights": "Weights kept", "flops_per_image": "Forward FLOPs of an image, on kept weights"}
-
-
-@styled
-def accuracy_by_model(frame: pd.DataFrame, published: pd.DataFrame | None = None) -> Figure:
-    """Draw test accuracy of random masks and dense networks against sparsity, a panel per family, a line per model.
-
-    Args:
-        frame: one row per run with arm, model, sparsity and test_accuracy; dense networks have sparsity 0.
-        published: points of the same configurations (model, sparsity, test_accuracy), drawn hollow.
-    """
-    plots.need(frame, "arm", "model", "sparsity", "test_accuracy")
-    own = frame[frame["arm"].isin(["dense", "random"])]
-    families = {name: family(name) for name in dict.fromkeys(own["model"])}
-    titles = list(dict.fromkeys(families.values()))
-    figure, axes = plots.panels(titles)
-    for ax, title in zip(axes, titles, strict=True):
-        models = [name for name, each in families.items() if each == title]
-        colours = model_colours(models)
-        for index, model in enumerate(models):
-            rows = own[own["model"] == model]
-            table = stats.summary(rows, ["sparsity"], "test_accuracy")
-            label = f"{model} ({plots.count_text(table['n'])})"
-            style = {"color": colours[model], "marker": SHAPES[index % len(SHAPES)]}
-            places = shift(table["sparsity"], 0.05 * (index - (len(models) - 1) / 2))
-            ax.errorbar(places, table["mean"], yerr=errors(table), label=label, elinewidth=1, **style)
-            if published is not None and len(points := published[published["model"] == model]):
-                ax.plot(
-                    points["sparsity"],
-                    points["test_accuracy"],
-                    linestyle="none",
-                    markerfacecolor="none",
-                    markersize=8,
-                    label=f"{model}, published",
-                    **style,
-                )
-        values = own.loc[own["model"].isin(models), "test_accuracy"].dropna()
-        plots.sparsity_axis(ax, own.loc[own["model"].isin(models), "sparsity"])
-        limit(ax, values, low=0, high=1)
-        plots.percent(ax, "Test accuracy" if ax is axes[0] else "")
-    plots.legend(figure)
-    return figure
-
-
-def family(model: str) -> str:
-    """Return the family of a model that a panel stands for: "ResNet", or "Wide ResNet"."""
-    return {"resnet": "ResNet", "wrn": "Wide ResNet"}[model.partition("-")[0]]
+LOOKS: dict[str, dict[str, Any]] = {
+    WEIGHTS: {"color": PALETTE["small dense (own scale)"], "marker": "v"},
+    FLOPS: {"color": PALETTE["small dense (equal FLOPs)"], "marker": "<"},
+}
 
 
 @styled
-def gap_to_dense(gaps: pd.DataFrame, margin: float, label: str = "random − dense") -> Figure:
-    """Draw differences to another arm with 95 % intervals against sparsity, a panel per model; markers are verdicts.
+def draw_gaps(gaps: pd.DataFrame, slopes: dict[float, Estimate | None], published: pd.DataFrame) -> Drawn | None:
+    """Draw sparse - dense against the number of weights, a panel per sparsity, with the line whose slope is judged.
 
     Args:
-        gaps: as from `frames.gaps`.
-        margin: the difference that matters, a fraction; shaded.
+        gaps: as from `Evidence.gaps`.
+        slopes: by sparsity.
+        published: as from `Evidence.published`, drawn hollow at the same sparsity.
     """
-    plots.need(gaps, "model", "sparsity", "mean", "low", "high", "n", "verdict")
-    models = list(dict.fromkeys(gaps["model"]))
-    figure, axes = plots.panels(models, columns=min(4, len(models)), width=2.9, height=2.7, sharey=True)
-    for ax, model in zip(axes, models, strict=True):
-        own = gaps[gaps["model"] == model]
-        ax.set_title(f"{model} ({plots.count_text(own['n'])})")
-        plots.sparsity_axis(ax, own["sparsity"])
-        ax.set_xlabel("Sparsity (% of weights)")
-        ax.axhspan(-margin, margin, color="#56B4E9", alpha=0.2, linewidth=0, label=f"within ±{100 * margin:.3g} points")
-        ax.axhline(0, color="#555555", linewidth=0.8)
-        _verdicts(ax, own)
-        plots.percent(ax, "")
-    limit(axes[0], pd.concat([gaps["mean"], pd.Series([-1.5 * margin, 1.5 * margin])]))
-    axes[0].set_ylabel(f"{label}\n(percentage points)")
-    plots.legend(figure)
-    return figure
-
-
-def _verdicts(ax: Axes, rows: pd.DataFrame) -> None:
-    for kind, marker in VERDICT_MARKERS.items():
-        chosen = rows[rows["verdict"] == kind]
-        fill = "white" if kind == "inconclusive" else "#222222"
-        if len(chosen):
-            ax.errorbar(
-                chosen["sparsity"],
-                chosen["mean"],
-                yerr=errors(chosen),
-                color="#222222",
-                linestyle="none",
-                marker=marker,
-                markersize=6.5,
-                elinewidth=1.2,
-                label=kind,
-                markerfacecolor=fill,
+    if gaps.empty:
+        return None
+    sparsities = sorted(gaps["sparsity"].unique())
+    figure, axes = plots.panels([f"{100 * each:g} % of the weights removed" for each in sparsities], sharey=True)
+    others = published[published["sparsity"].isin(sparsities)]
+    for ax, sparsity in zip(axes, sparsities, strict=True):
+        own = gaps[gaps["sparsity"] == sparsity].sort_values("weights")
+        ax.axhline(0, color=GREY, linewidth=0.8)
+        look = {"color": PALETTE["random"], "marker": "o", "linestyle": "none", "elinewidth": 1.2}
+        ax.errorbar(own["weights"], own["mean"], yerr=marks.errors(own), label="random − dense, here", **look)
+        _name(ax, own)
+        if (slope := slopes.get(sparsity)) is not None:
+            _line(ax, own, slope.value)
+        beside = others[others["sparsity"] == sparsity].sort_values("weights")
+        if len(beside):
+            ax.plot(
+                beside["weights"], beside["mean"], "o", color=GREY, markerfacecolor="none", label="published (ResNet)"
             )
-
-
-@styled
-def accuracy_vs_cost(frame: pd.DataFrame) -> Figure:
-    """Draw mean test accuracy against weights kept and against FLOPs, a line per arm and model, with 95 % intervals.
-
-    Args:
-        frame: one row per run with arm, model, sparsity, test_accuracy, and the columns of COSTS.
-    """
-    plots.need(frame, "arm", "model", "sparsity", "test_accuracy", *COSTS)
-    figure, axes = plots.panels(list(COSTS.values()), sharey=True)
-    models = list(dict.fromkeys(frame["model"]))
-    shades = model_colours(models)
-    for ax, (cost, name) in zip(axes, COSTS.items(), strict=True):
-        for index, model in enumerate(models):
-            own = frame[(frame["model"] == model) & frame["arm"].isin(["dense", "random"])]
-            style = {"color": shades[model], "marker": SHAPES[index % len(SHAPES)]}
-            _line(ax, own, cost, f"{model}, random masks", style)
-        for arm in plots.ordered(set(frame["arm"]) - {"dense", "random"}, PALETTE):
-            _line(ax, frame[frame["arm"] == arm], cost, arm, {"color": PALETTE[arm], "marker": MARKERS[arm]}, "--")
-        ax.set_xscale("log")
-        ax.set_xlabel(f"{name} (log scale)")
-        ax.set_title("")
-        plots.percent(ax, "Test accuracy" if ax is axes[0] else "")
-    limit(axes[0], frame["test_accuracy"].dropna(), low=0, high=1)
+            _name(ax, beside, published=True)
+        _weights_axis(ax, [*own["weights"], *beside["weights"]])
+        plots.percent(ax, "")
+    axes[0].set_ylabel("Random − dense, test accuracy\n(points)")
     plots.legend(figure)
-    return figure
+    known = {sparsity: slope for sparsity, slope in slopes.items() if slope is not None and sparsity in sparsities}
+    told = [
+        f"{points(slope.value)} {interval(*slope.interval())} points per doubling at {100 * at:g} % (n = {slope.n})"
+        for at, slope in sorted(known.items())
+    ]
+    caption = (
+        f"Test accuracy of random masks minus that of the dense network of the same size, with simultaneous 95 % "
+        f"intervals within a panel (n = {count(gaps['n'])} runs per cell). Line: least squares; its slope is "
+        f"{'; '.join(told) or 'not known yet'}, 95 % interval."
+    )
+    if len(others):
+        caption += (
+            f" Hollow: {len(others)} points that Liu et al. 2022 published, read off their figure, without an "
+            f"interval; their networks, images and steps are others, so that only the direction can be compared."
+        )
+    return Drawn(figure, caption, pd.concat([gaps, others.assign(cell="published")], ignore_index=True))
 
 
-def _line(ax: Axes, rows: pd.DataFrame, cost: str, label: str, style: dict[str, Any], line: str = "-") -> None:
-    table = stats.summary(rows, ["model", "sparsity"], "test_accuracy")
-    centre = rows.groupby(["model", "sparsity"], dropna=False)[cost].mean().reset_index()
-    table = table.merge(centre, on=["model", "sparsity"]).sort_values(cost)
-    ax.errorbar(
-        table[cost],
-        table["mean"],
-        yerr=errors(table),
-        linestyle=line,
-        elinewidth=1,
-        label=f"{label} ({plots.count_text(table['n'])})",
-        **style,
+def _line(ax: Axes, rows: pd.DataFrame, slope: float) -> None:
+    """Draw the line with a slope per doubling through the centre of the points."""
+    x = np.log2(rows["weights"].to_numpy(dtype=float))
+    ends = np.array([x.min(), x.max()])
+    ax.plot(
+        2**ends,
+        rows["mean"].mean() + slope * (ends - x.mean()),
+        color=PALETTE["random"],
+        linewidth=1,
+        label="least squares",
     )
 
 
-@styled
-def learning_rates(rates: pd.DataFrame) -> Figure:
-    """Draw validation accuracy against learning rate, a line per sparsity, the chosen rate of each ringed.
+def _name(ax: Axes, rows: pd.DataFrame, published: bool = False) -> None:
+    """Write the name of each network beside its point: ours above to the left, published ones below to the right."""
+    place = {"xytext": (5, -11)} if published else {"xytext": (-5, 4), "ha": "right"}
+    for row in rows.itertuples():
+        text = row.model.upper().replace("RESNET", "ResNet")
+        ax.annotate(text, (row.weights, row.mean), **place, textcoords="offset points", fontsize=7.5, color=GREY)
 
-    Args:
-        rates: one row per trial with sparsity, lr, val_accuracy and chosen.
-    """
-    plots.need(rates, "sparsity", "lr", "val_accuracy", "chosen")
-    sparsities = sorted(rates["sparsity"].unique())
-    colours = model_colours(sparsities)
-    figure, (ax,) = plots.panels(["Chosen by validation accuracy, at each sparsity"], width=5.6)
-    aside = np.geomspace(0.97, 1.03, len(sparsities))
-    for index, sparsity in enumerate(sparsities):
-        own = rates[rates["sparsity"] == sparsity]
-        table = stats.summary(own, ["lr"], "val_accuracy")
-        table = table[table["n"] > 0]
-        label = f"{plots.percent_text(sparsity)} % removed ({plots.count_text(table['n'])})"
-        ax.errorbar(
-            table["lr"] * aside[index],
-            table["mean"],
-            yerr=errors(table),
-            color=colours[sparsity],
-            marker=SHAPES[index % len(SHAPES)],
-            elinewidth=1,
-            label=label,
-        )
-        best = table[table["lr"].isin(own.loc[own["chosen"], "lr"])]
-        ax.plot(
-            best["lr"] * aside[index], best["mean"], "o", markersize=13, markerfacecolor="none", color=colours[sparsity]
-        )
-    ax.set_xscale("log")
-    ax.set_xticks(sorted(rates["lr"].unique()), [f"{rate:g}" for rate in sorted(rates["lr"].unique())])
-    ax.minorticks_off()
-    ax.set_xlabel("Peak learning rate (log scale)")
-    limit(ax, rates["val_accuracy"].dropna(), low=0, high=1)
-    plots.percent(ax, "Validation accuracy")
-    plots.legend(figure)
-    return figure
+
+def _weights_axis(ax: Axes, weights: Sequence[float]) -> None:
+    ax.set_xscale("log", base=2)
+    ends = np.log2([min(weights), max(weights)])
+    ax.set_xlim(*2 ** (ends + [-1.3, 1.3]))
+    ticks = [2.0**power * 1e4 for power in range(0, 12) if min(weights) / 1.4 < 2.0**power * 1e4 < 1.3 * max(weights)]
+    ax.set_xticks(ticks)
+    ax.xaxis.set_minor_locator(NullLocator())
+    ax.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value / 1000:,.0f}k"))
+    ax.set_xlabel("Weights of the dense network (log axis)")
 
 
 @styled
-def published_gaps(published: pd.DataFrame, rule: str) -> Figure:
-    """Draw what was published: accuracy of each model minus that of its dense network, against sparsity.
+def draw_against_narrow(rows: pd.DataFrame, means: dict[str, Estimate | None]) -> Drawn | None:
+    """Draw sparse and wide minus dense and narrow, cell by cell, at equal weights and at equal FLOPs.
 
     Args:
-        published: as from `frames.published`.
-        rule: whose points are shown.
+        rows: as from `Evidence.against_narrow`.
+        means: the mean over all pairs, by what is equal.
     """
-    plots.need(published, "model", "rule", "sparsity", "test_accuracy")
-    models = list(dict.fromkeys(published["model"]))
-    colours = model_colours(models)
-    figure, (ax,) = plots.panels([f"Published: {rule}"], width=5.6)
-    for index, model in enumerate(models):
-        own = published[published["model"] == model]
-        dense = own.loc[own["rule"] == "dense", "test_accuracy"].iloc[0]
-        rows = own[own["rule"] == rule].sort_values("sparsity")
-        ax.plot(
-            rows["sparsity"],
-            rows["test_accuracy"] - dense,
-            color=colours[model],
-            markerfacecolor="none",
-            marker=SHAPES[index % len(SHAPES)],
-            label=model,
-        )
-    ax.axhline(0, color="#555555", linewidth=0.8)
-    plots.sparsity_axis(ax, published.loc[published["rule"] == rule, "sparsity"])
-    plots.percent(ax, "")
-    ax.set_ylabel("random − dense\n(percentage points)")
-    plots.legend(figure)
-    return figure
+    if rows.empty:
+        return None
+    names = list(dict.fromkeys(rows["cell"]))
+    shown = [equal for equal in LOOKS if (rows["equal"] == equal).any()]
+    figure, axes = plots.panels([f"Dense and narrow, {equal}" for equal in shown], height=1.1 + 0.3 * (len(names) + 1))
+    edges, told = marks.edges_of(rows, 0.0), []
+    for ax, equal in zip(axes, shown, strict=True):
+        own = rows[rows["equal"] == equal]
+        ax.set_xlim(*edges)
+        ax.axvline(0, color=GREY, linewidth=0.8)
+        marks.interval_rows(ax, own, [names.index(name) for name in own["cell"]], LOOKS[equal])
+        if (mean := means.get(equal)) is not None:
+            whole = pd.DataFrame([(mean.value, *mean.interval())], columns=["mean", "low", "high"])
+            marks.interval_rows(ax, whole, [len(names)], LOOKS[equal] | {"color": "#000000"})
+            told.append(f"{points(mean.value)} {interval(*mean.interval())} points with {equal} (n = {mean.n})")
+        marks.forest_axis(ax, [*names, "mean"], "Sparse, wide − dense, narrow (points)")
+        ax.axhline(len(names) - 0.5, color=GREY, linewidth=0.6)
+        ax.xaxis.set_major_formatter(plots.percent_text)
+    cut = " An arrow: the interval goes on beyond the panel." if _cut(rows, edges) else ""
+    caption = (
+        f"Test accuracy of a sparse wide network minus that of a dense narrow one, simultaneous 95 % intervals within "
+        f"a panel (n = {count(rows['n'])} runs per cell).{cut} Mean over all pairs, 95 % interval: "
+        f"{'; '.join(told) or 'too few runs'}."
+    )
+    return Drawn(figure, caption, rows)
+
+
+def _cut(rows: pd.DataFrame, edges: tuple[float, float]) -> bool:
+    return bool(((rows["low"] < edges[0]) | (rows["high"] > edges[1])).any())

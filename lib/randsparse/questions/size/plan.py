@@ -1,67 +1,37 @@
-"""The runs of notebook 04: random masks of networks of several depths and widths, each with its learning rate."""
+"""The runs of notebook 04: dense networks of several sizes, random masks of them, and narrow dense networks."""
 
 from __future__ import annotations
 
-from dataclasses import replace
+from collections.abc import Sequence
 
-from randsparse.comparison.design import (
-    DENSE,
-    RANDOM,
-    SMALL_OWN,
-    Comparison,
-    Infeasible,
-    Parameters,
-    Tuning,
-    base_config,
-    compare,
-    join,
-    share_rates,
-    trials,
-)
-from randsparse.data import catalogue
-from randsparse.runs import feasibility
-from randsparse.runs.config import RunConfig
-from randsparse.runs.flops import narrow_at_equal_flops
+from randsparse.comparison.crossed import Crossed, cells_of
+from randsparse.comparison.design import Parameters
+from randsparse.errors import require
 
-SMALL_FLOPS = "small dense (equal FLOPs)"
-NO_NARROWER = "a network of one node a group has more FLOPs"
+GROUPS = ("pairs", "milder", "equal_weights", "equal_flops")
+"""The parameters that hold pairs of cells."""
 
 
-def sizes(parameters: Parameters) -> Comparison:
-    """Return the comparison of networks of several depths and widths at every sparsity, dense ones among them.
+def sizes(parameters: Parameters) -> Crossed:
+    """Return the cells of all pairs: dense and sparse of one size, and a sparse one beside a narrow dense one.
 
-    Arms of each of `models`: dense and random; of those that are also in `narrow`, small dense networks with as many
-    weights as the random one, and with as many FLOPs. The learning rate of each sparsity is one of `lrs`, chosen on
-    validation with the first of `models` that can have it; small dense networks have that of the dense ones.
+    Raises StudyError for an unknown cell, for what is no pair, and where the first of a pair of one size is not dense
+    or not of the same network.
     """
-    base, seeds = base_config(parameters), parameters["seeds"]
-    sparsities = sorted({0.0, *parameters["sparsities"]})
-    whole = join(
-        _of_size(base.replace(model=model, sparsity=sparsity), model, model in parameters["narrow"], seeds)
-        for model in parameters["models"]
-        for sparsity in sparsities
-    )
-    alike = share_rates(whole.arms, lambda arm: arm.sparsity if arm.arm == RANDOM else 0.0)
-    tunings = [
-        Tuning(sparsity, trials(alike[sparsity][0].config, parameters["lrs"], seeds), alike[sparsity])
-        for sparsity in sparsities
-        if sparsity in alike
-    ]
-    return Comparison((), (), whole.infeasible, tuple(tunings))
+    for group in GROUPS:
+        for pair in parameters[group]:
+            require(len(pair) == 2, f"pair in {group}", pair, "two cells")
+    names = [name for group in GROUPS for pair in parameters[group] for name in pair]
+    design = cells_of(parameters, dict.fromkeys(names))
+    cells = {cell.name: cell.point for cell in design.networks}
+    for pair in (*parameters["pairs"], *parameters["milder"]):
+        dense, sparse = (cells[name] for name in pair)
+        require(dense.sparsity == 0 < sparse.sparsity, "pair", pair, "a dense cell, then a sparse one")
+        require(dense.model == sparse.model, "pair", pair, "cells of one network")
+    return design
 
 
-def _of_size(point: RunConfig, model: str, narrow: bool, seeds: int) -> Comparison:
-    """Return the comparison of one model at one sparsity."""
-    if point.sparsity == 0:
-        return compare({(DENSE, "weight", 0.0): point}, seeds)
-    configs = {RANDOM: point}
-    if narrow:
-        configs[SMALL_OWN] = point.replace(method="small-dense", init_scale="own")
-    nowhere = ()
-    if narrow and not feasibility.infeasible(point, *catalogue.shape(point.dataset)):
-        if as_fast := narrow_at_equal_flops(point):
-            configs[SMALL_FLOPS] = as_fast
-        else:
-            nowhere = (Infeasible(SMALL_FLOPS, "weight", point.sparsity, NO_NARROWER, model),)
-    found = compare({(name, "weight", point.sparsity): config for name, config in configs.items()}, seeds)
-    return replace(found, infeasible=(*found.infeasible, *nowhere))
+def sparsities(design: Crossed, pairs: Sequence[Sequence[str]]) -> list[float]:
+    """Return the sparsities of the second cells of pairs, each once."""
+    cells = {cell.name: cell.point for cell in design.networks}
+    return sorted({cells[sparse].sparsity for _, sparse in pairs})

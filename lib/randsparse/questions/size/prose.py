@@ -1,0 +1,61 @@
+"""The sentences of notebook 04 that numbers write: the abstract, and what follows for a practitioner."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from randsparse.comparison.findings import abstract as make_abstract
+from randsparse.comparison.findings import estimate_text, in_points
+from randsparse.comparison.wording import interval, points
+from randsparse.questions.size.evidence import FLOPS, WEIGHTS, Evidence
+from randsparse.questions.size.verdicts import UNIT
+
+if TYPE_CHECKING:
+    from IPython.display import Markdown
+
+FOLLOWS = {
+    "supported": "So the gap of a random sparse network closes with size in this regime.",
+    "contradicted": "So the gap of a random sparse network grows with size in this regime.",
+    "undecided": "That does not decide whether the gap closes with size.",
+    "not tested": "The primary claim is not tested by these runs.",
+}
+
+
+def abstract(found: Evidence, verdict: str) -> Markdown:
+    """Return question and regime, estimate, and what follows, in three sentences.
+
+    Args:
+        verdict: the one on the primary claim.
+    """
+    question = f"Does a random sparse network lose less to its dense parent if that is larger ({found.regime})?"
+    at = "several sparsities" if found.sparsity is None else f"{100 * found.sparsity:g} % sparsity"
+    slope = estimate_text(in_points(found.slope()), f"{UNIT} of the number of weights")
+    estimate = f"At {at}, the difference to the dense network changes by {slope}."
+    return make_abstract(question, estimate, FOLLOWS[verdict])
+
+
+def what_follows(found: Evidence, verdict: str) -> Markdown:
+    """Return what a practitioner can take from the notebook."""
+    from IPython.display import Markdown
+
+    texts = [FOLLOWS[verdict]]
+    own = found.gaps[found.gaps["sparsity"] == found.sparsity].sort_values("weights")
+    if len(own) > 1:
+        first, last = own.iloc[0], own.iloc[-1]
+        texts.append(
+            f"The smallest network (*{first['cell']}*) differs from its dense parent by {points(first['mean'])} "
+            f"{interval(first['low'], first['high'])} points, the largest (*{last['cell']}*) by {points(last['mean'])} "
+            f"{interval(last['low'], last['high'])}."
+        )
+    for equal, group in ((WEIGHTS, "equal_weights"), (FLOPS, "equal_flops")):
+        mean = found.mean_against_narrow(group)
+        if mean is None:
+            texts.append(f"Beside dense narrow networks with {equal} there are too few runs yet.")
+        else:
+            verb = {True: "is more accurate than", False: "is not shown to differ from"}[mean.low > 0]
+            verb = "is less accurate than" if mean.high < 0 else verb
+            texts.append(
+                f"A sparse wide network {verb} a dense narrow one with {equal}: {points(mean.value)} "
+                f"{interval(*mean.interval())} points."
+            )
+    return Markdown(" ".join(texts))

@@ -1,0 +1,61 @@
+"""The verdicts of notebook 04: the primary claim, further findings, and checks, one row each."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import pandas as pd
+
+from randsparse.comparison.findings import check, finding, in_points, primary, table
+from randsparse.comparison.primary import claims_of
+from randsparse.comparison.wording import listed
+from randsparse.questions.size.evidence import FLOPS, WEIGHTS, Evidence
+from randsparse.questions.size.plan import sparsities
+
+CLAIMED, FEWEST = 0.8, 3
+"""The sparsity that the primary claim is about, and the fewest sizes that can test it."""
+TOLERANCE = 0.1
+"""By how much, as a share, weights or FLOPs that are called equal may differ."""
+UNIT = "points per doubling"
+
+
+def of_sizes(found: Evidence) -> pd.DataFrame:
+    """Return the rows of notebook 04, the primary claim first."""
+    return table([primary_row(found), *_findings(found), *_checks(found)])
+
+
+def primary_row(found: Evidence) -> dict[str, Any]:
+    """Return the row of the primary claim, which other sparsities and fewer than three sizes do not test."""
+    (claim,) = claims_of("04")
+    shown, number = sparsities(found.design, found.parameters["pairs"]), len(found.parameters["pairs"])
+    why_not = ""
+    if shown != [CLAIMED] or number < FEWEST:
+        told = listed([f"{100 * each:g}" for each in shown])
+        why_not = f"The claim is about several sizes at {100 * CLAIMED:g} %; these are {number} sizes at {told} %."
+    return primary(claim, in_points(found.slope()), found.regime, why_not)
+
+
+def _findings(found: Evidence) -> Iterator[dict[str, Any]]:
+    for group in ("pairs", "milder"):
+        for sparsity in sparsities(found.design, found.parameters[group]):
+            if (group, sparsity) != ("pairs", CLAIMED):
+                sentence = f"The larger the network, the less a random sparse network of {100 * sparsity:g} % loses."
+                yield finding(sentence, in_points(found.slope(group)), found.regime, UNIT)
+    for equal, group in ((WEIGHTS, "equal_weights"), (FLOPS, "equal_flops")):
+        sentence = f"A sparse wide network is more accurate than a dense narrow one with {equal}, on average."
+        yield finding(sentence, in_points(found.mean_against_narrow(group)), found.regime)
+
+
+def _checks(found: Evidence) -> Iterator[dict[str, Any]]:
+    for equal, column in ((WEIGHTS, "weights_ratio"), (FLOPS, "flops_ratio")):
+        ratios = found.against_narrow.loc[found.against_narrow["equal"] == equal, column]
+        told = f"Ratios from {ratios.min():.3f} to {ratios.max():.3f}." if len(ratios) else "No run yet."
+        sentence = f"Sparse and narrow dense networks with {equal} have the same number to {100 * TOLERANCE:g} %."
+        yield check(sentence, (ratios - 1).abs() <= TOLERANCE, told)
+    planned = sum(len(cell.planned(found.store)) for cell in found.design.networks)
+    there, diverged = len(found.results), int(found.results["test_accuracy"].isna().sum())
+    told = f"{there} of {planned} runs are there, {diverged} of them diverged."
+    yield check("Every planned run is finished.", [there == planned and not diverged] if there else [], told) | {
+        "n": there
+    }
