@@ -1,0 +1,169 @@
+"""The cells that a notebook names: what each is by its config, its runs, and differences of test accuracy."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+import pandas as pd
+
+from randsparse.comparison import candidates, stats
+from randsparse.comparison.campaign import Networks
+from randsparse.comparison.crossed import Crossed
+from randsparse.comparison.inference.dominance import dominance
+from randsparse.comparison.inference.estimate import Estimate
+from randsparse.comparison.inference.pooled import (
+    difference_of_own_seeds,
+    difference_of_pairs,
+    difference_of_shared_seeds,
+)
+from randsparse.comparison.inference.simultaneous import simultaneous_intervals
+from randsparse.comparison.wording import in_percent
+from randsparse.errors import StudyError
+from randsparse.runs.config import RunConfig
+from randsparse.runs.store import Store
+
+Pair = tuple[Networks, Networks]
+POOLED = "all"
+"""The row of a frame that is the mean over all rows before it."""
+FOREST = ["row", "a", "b", "mean", "low", "high", "n", "runs", "above"]
+LEVELS = ["sparsity", "row", "cell", "mean", "low", "high", "n"]
+
+
+@dataclass(frozen=True)
+class Cells:
+    """What the finished runs of a notebook's cells say; what a cell stands for is read from its config, not its name.
+
+    Attributes:
+        design: the cells of the notebook.
+    """
+
+    design: Crossed
+    store: Store
+
+    @cached_property
+    def results(self) -> pd.DataFrame:
+        """One row per finished run, as `candidates.results`."""
+        return candidates.results(self.design, self.store)
+
+    @cached_property
+    def rates(self) -> pd.DataFrame:
+        """One row per cell that chooses a learning rate, and rate."""
+        return candidates.rates(self.design, self.store)
+
+    @cached_property
+    def cells(self) -> pd.DataFrame:
+        """One row per cell: epochs, runs that are there, planned and diverged, rate, weights left, mean accuracy."""
+        rows = []
+        for cell in self.design.networks:
+            own = self.results[self.results["cell"] == cell.name]
+            row = {"cell": cell.name, "epochs": cell.point.epochs, "runs": len(own)}
+            row |= {"planned": len(cell.planned(self.store)), "diverged": int(own["test_accuracy"].isna().sum())}
+            row |= {"lr": own["lr"].iloc[0] if len(own) else np.nan, "weights_kept": own["weights_kept"].mean()}
+            rows.append(row | {"test_accuracy": own["test_accuracy"].mean()})
+        return pd.DataFrame(rows)
+
+    @property
+    def cell_table(self) -> pd.DataFrame:
+        """The cells as a table shows them, shares in percent."""
+        return in_percent(self.cells, {"weights_kept": "weights left (%)", "test_accuracy": "test accuracy (%)"})
+
+    def find(self, **fields: object) -> list[Networks]:
+        """Return the cells whose config has these values, such as sparsity=0.9 and method="rigl"."""
+        return [
+            cell
+            for cell in self.design.networks
+            if all(getattr(cell.point, name) == value for name, value in fields.items())
+        ]
+
+    def values(self, cell: Networks) -> np.ndarray:
+        """Return the final test accuracy of each network, the mean over its orders of batches; nan without a run."""
+        own = self.results[self.results["cell"] == cell.name]
+        return own.groupby("network")["test_accuracy"].mean().reindex(range(cell.networks)).to_numpy(dtype=float)
+
+    def difference(self, pairs: Sequence[Pair]) -> Estimate | None:
+        """Return the mean over pairs of cells of a - b in test accuracy; None where there are too few runs.
+
+        Cells that share their seeds are compared seed by seed: all together where all pairs share them, else pair by
+        pair. Raises StudyError where some pairs share their seeds and others do not.
+        """
+        if not pairs:
+            return None
+        seeds = [tuple((cell.first_seed, cell.order_seed) for cell in pair) for pair in pairs]
+        paired = [a == b for a, b in seeds]
+        if any(paired) and not all(paired):
+            raise StudyError(f"cells {[pair[0].name for pair in pairs]}: some share their seeds, and some do not")
+        statistic = difference_of_own_seeds
+        if all(paired):
+            statistic = difference_of_shared_seeds if len(set(seeds)) == 1 else difference_of_pairs
+        try:
+            return statistic([(self.values(a), self.values(b)) for a, b in pairs])
+        except StudyError:
+            return None
+
+    def above(self, a: Networks, b: Networks) -> float:
+        """Return P(A > B), how often a run of one cell is above one of the other (of the same seed); nan too early."""
+        paired = (a.first_seed, a.order_seed) == (b.first_seed, b.order_seed)
+        try:
+            return dominance(self.values(a), self.values(b), paired).value
+        except StudyError:
+            return np.nan
+
+    def forest(self, pairs: Mapping[str, Pair], pooled: bool = False) -> pd.DataFrame:
+        """Return one row per pair of cells that has enough runs: a - b with simultaneous 95 % intervals.
+
+        Args:
+            pairs: by the name of their row.
+            pooled: whether the mean over all pairs is the last row, with its 95 % interval.
+
+        Columns of FOREST, in fractions; above is P(A > B) of single runs.
+        """
+        found = {row: self.difference([pair]) for row, pair in pairs.items()}
+        there = {row: estimate for row, estimate in found.items() if estimate is not None}
+        rows = []
+        for (row, each), limits in zip(there.items(), simultaneous_intervals(list(there.values())), strict=True):
+            a, b = pairs[row]
+            rows.append((row, a.name, b.name, each.value, *limits, each.n, each.runs, self.above(a, b)))
+        if pooled and len(there) > 1 and (whole := self.difference([pairs[row] for row in there])):
+            limits = (whole.low, whole.high)
+            rows.append((POOLED, "", "", whole.value, *limits, whole.n, whole.runs, np.nan))
+        return pd.DataFrame(rows, columns=FOREST)
+
+    def levels(self, cells: Sequence[Networks], label: Callable[[RunConfig], str]) -> pd.DataFrame:
+        """Return the mean test accuracy of cells with its 95 % interval over networks, and `values`, those of each.
+
+        Args:
+            label: the name of a cell's row, by its config.
+
+        Columns of LEVELS; cells without a run are left out.
+        """
+        rows = []
+        for cell in cells:
+            found = self.values(cell)
+            found = found[np.isfinite(found)]
+            if len(found):
+                limits = stats.mean_interval(found)
+                rows.append((cell.point.sparsity, label(cell.point), cell.name, *limits, len(found)))
+        return pd.DataFrame(rows, columns=LEVELS)
+
+    @cached_property
+    def dense(self) -> Networks | None:
+        """The cell of dense networks that are trained as long as most cells."""
+        epochs = [cell.point.epochs for cell in self.design.networks]
+        found = self.find(sparsity=0.0, epochs=max(set(epochs), key=epochs.count))
+        return found[0] if found else None
+
+    @cached_property
+    def regime(self) -> str:
+        """Network, dataset, training and dense accuracy in words: for what a verdict holds."""
+        cell = self.dense or self.design.networks[0]
+        costs = [record["cost"] for record in self.store.load(cell.wanted(self.store)).values()]
+        model = cell.point.model.upper().replace("RESNET", "ResNet")
+        told = f"{model} on {cell.point.dataset}, {cell.point.epochs} epochs"
+        if not costs:
+            return f"{told}, no dense run yet"
+        images = round(max(cost["images"] / cost["epochs"] for cost in costs))
+        reached = f"dense {100 * np.nanmean(self.values(cell)):.1f} %" if self.dense else "no dense network"
+        return f"{told} of {-(-images // cell.point.batch_size):,} steps, {images:,} images, {reached}"
