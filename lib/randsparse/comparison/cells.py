@@ -1,98 +1,169 @@
-"""Cells of a campaign compared with each other: values by network, contrasts, the regime, and what is missing."""
+"""The cells that a notebook names: what each is by its config, its runs, and differences of test accuracy."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 import pandas as pd
 
-from randsparse.comparison import stats
-from randsparse.comparison.candidates import array
+from randsparse.comparison import candidates, stats
+from randsparse.comparison.campaign import Networks
 from randsparse.comparison.crossed import Crossed
+from randsparse.comparison.inference.dominance import dominance
 from randsparse.comparison.inference.estimate import Estimate
-from randsparse.comparison.inference.pooled import contrast
-from randsparse.comparison.wording import listed, named
+from randsparse.comparison.inference.pooled import (
+    difference_of_own_seeds,
+    difference_of_pairs,
+    difference_of_shared_seeds,
+)
+from randsparse.comparison.inference.simultaneous import simultaneous_intervals
+from randsparse.comparison.wording import in_percent
 from randsparse.errors import StudyError
+from randsparse.runs.config import RunConfig
 from randsparse.runs.store import Store
 
-if TYPE_CHECKING:
-    from IPython.display import Markdown
+Pair = tuple[Networks, Networks]
+POOLED = "all"
+"""The row of a frame that is the mean over all rows before it."""
+FOREST = ["row", "a", "b", "mean", "low", "high", "n", "runs", "above"]
+LEVELS = ["sparsity", "row", "cell", "mean", "low", "high", "n"]
 
 
-def contrast_of(
-    design: Crossed, frame: pd.DataFrame, weights: Mapping[str, float], y: str = "test_accuracy"
-) -> Estimate | None:
-    """Return the weighted sum of the means of cells over networks; None as long as a cell has fewer than three.
+@dataclass(frozen=True)
+class Cells:
+    """What the finished runs of a notebook's cells say; what a cell stands for is read from its config, not its name.
 
-    Cells that all have the same networks and orders are compared seed by seed (`seeds_of` in the file of the campaign).
-
-    Args:
-        frame: one row per run: cell, network, order and y, as from `candidates.results`.
-        weights: by name of cell; 1 and -1 give a difference.
+    Attributes:
+        design: the cells of the notebook.
     """
-    cells = {cell.name: cell for cell in design.networks}
-    shared = len({(cells[name].first_seed, cells[name].first_order) for name in weights}) == 1
-    try:
-        return contrast([(weight, by_network(design, frame, name, y)) for name, weight in weights.items()], shared)
-    except StudyError:
-        return None
 
+    design: Crossed
+    store: Store
 
-def by_network(design: Crossed, frame: pd.DataFrame, cell: str, y: str = "test_accuracy") -> np.ndarray:
-    """Return the value of each network of a cell, the mean over its orders; nan for a network without a run."""
-    planned = next(each.networks for each in design.networks if each.name == cell)
-    own = frame[frame["cell"] == cell].dropna(subset=[y])
-    return own.groupby("network")[y].mean().reindex(range(planned)).to_numpy(dtype=float)
+    @cached_property
+    def results(self) -> pd.DataFrame:
+        """One row per finished run, as `candidates.results`."""
+        return candidates.results(self.design, self.store)
 
+    @cached_property
+    def rates(self) -> pd.DataFrame:
+        """One row per cell that chooses a learning rate, and rate."""
+        return candidates.rates(self.design, self.store)
 
-def levels(design: Crossed, frame: pd.DataFrame, y: str = "test_accuracy") -> pd.DataFrame:
-    """Return one row per cell with runs: cell, mean, low, high (95 % interval over networks), n, runs."""
-    rows = []
-    for cell in design.networks:
-        values = by_network(design, frame, cell.name, y)
-        found = values[np.isfinite(values)]
-        if len(found):
-            runs = int(np.isfinite(array(frame, cell.name, y)).sum())
-            rows.append((cell.name, *stats.mean_interval(found), len(found), runs))
-    return pd.DataFrame(rows, columns=["cell", "mean", "low", "high", "n", "runs"])
+    @cached_property
+    def cells(self) -> pd.DataFrame:
+        """One row per cell: epochs, runs that are there, planned and diverged, rate, weights left, mean accuracy."""
+        rows = []
+        for cell in self.design.networks:
+            own = self.results[self.results["cell"] == cell.name]
+            row = {"cell": cell.name, "epochs": cell.point.epochs, "runs": len(own)}
+            row |= {"planned": len(cell.planned(self.store)), "diverged": int(own["test_accuracy"].isna().sum())}
+            row |= {"lr": own["lr"].iloc[0] if len(own) else np.nan, "weights_kept": own["weights_kept"].mean()}
+            rows.append(row | {"test_accuracy": own["test_accuracy"].mean()})
+        return pd.DataFrame(rows)
 
+    @property
+    def cell_table(self) -> pd.DataFrame:
+        """The cells as a table shows them, shares in percent."""
+        return in_percent(self.cells, {"weights_kept": "weights left (%)", "test_accuracy": "test accuracy (%)"})
 
-def regime(design: Crossed, store: Store, names: Sequence[str]) -> str:
-    """Return network, dataset, training and dense accuracy of some cells in words, those of the first one first."""
-    cells = {cell.name: cell for cell in design.networks}
-    chosen = [cells[name] for name in names]
-    records = {cell.name: store.load(cell.wanted(store)).values() for cell in chosen}
-    point = chosen[0].point
-    models = dict.fromkeys(cell.point.model.upper().replace("RESNET", "ResNet") for cell in chosen)
-    costs = [record["cost"] for found in records.values() for record in found]
-    if not costs:
-        return f"{listed(list(models))} on {point.dataset}, {point.epochs} epochs, no run yet"
-    images = round(max(cost["images"] / cost["epochs"] for cost in costs))
-    is_dense = {cell.name: cell.point.sparsity == 0 for cell in chosen}
-    dense = [
-        record["test"]["accuracy"] for name in is_dense if is_dense[name] for record in records[name] if record["test"]
-    ]
-    reached = f"dense {100 * np.mean(dense):.1f} %" if dense else "no dense run yet"
-    return (
-        f"{listed(list(models))} on {point.dataset}, {images:,} images, {point.epochs} epochs of "
-        f"{-(-images // point.batch_size):,} steps, {reached}"
-    )
+    def find(self, **fields: object) -> list[Networks]:
+        """Return the cells whose config has these values, such as sparsity=0.9 and method="rigl"."""
+        return [
+            cell
+            for cell in self.design.networks
+            if all(getattr(cell.point, name) == value for name, value in fields.items())
+        ]
 
+    def values(self, cell: Networks) -> np.ndarray:
+        """Return the final test accuracy of each network, the mean over its orders of batches; nan without a run."""
+        own = self.results[self.results["cell"] == cell.name]
+        return own.groupby("network")["test_accuracy"].mean().reindex(range(cell.networks)).to_numpy(dtype=float)
 
-def missing_runs(design: Crossed, store: Store) -> Markdown:
-    """Return which cells have no run yet, or not all of them, in words; it says so where none is missing."""
-    from IPython.display import Markdown
+    def difference(self, pairs: Sequence[Pair]) -> Estimate | None:
+        """Return the mean over pairs of cells of a - b in test accuracy; None where there are too few runs.
 
-    none, some, planned = [], [], 0
-    for cell in design.networks:
-        runs = cell.planned(store)
-        there, planned = len(store.load(cell.wanted(store))), planned + len(runs)
-        if not there:
-            none.append(cell.name)
-        elif there < len(runs):
-            some.append(f"*{cell.name}* ({there} of {len(runs)})")
-    texts = [f"No run yet: {named(none)}."] if none else []
-    texts += [f"Not all runs yet: {listed(some)}."] if some else []
-    return Markdown(" ".join(texts) or f"All {planned} runs are there.")
+        Cells that share their seeds are compared seed by seed: all together where all pairs share them, else pair by
+        pair. Raises StudyError where some pairs share their seeds and others do not.
+        """
+        if not pairs:
+            return None
+        seeds = [tuple((cell.first_seed, cell.order_seed) for cell in pair) for pair in pairs]
+        paired = [a == b for a, b in seeds]
+        if any(paired) and not all(paired):
+            raise StudyError(f"cells {[pair[0].name for pair in pairs]}: some share their seeds, and some do not")
+        statistic = difference_of_own_seeds
+        if all(paired):
+            statistic = difference_of_shared_seeds if len(set(seeds)) == 1 else difference_of_pairs
+        try:
+            return statistic([(self.values(a), self.values(b)) for a, b in pairs])
+        except StudyError:
+            return None
+
+    def above(self, a: Networks, b: Networks) -> float:
+        """Return P(A > B), how often a run of one cell is above one of the other (of the same seed); nan too early."""
+        paired = (a.first_seed, a.order_seed) == (b.first_seed, b.order_seed)
+        try:
+            return dominance(self.values(a), self.values(b), paired).value
+        except StudyError:
+            return np.nan
+
+    def forest(self, pairs: Mapping[str, Pair], pooled: bool = False) -> pd.DataFrame:
+        """Return one row per pair of cells that has enough runs: a - b with simultaneous 95 % intervals.
+
+        Args:
+            pairs: by the name of their row.
+            pooled: whether the mean over all pairs is the last row, with its 95 % interval.
+
+        Columns of FOREST, in fractions; above is P(A > B) of single runs.
+        """
+        found = {row: self.difference([pair]) for row, pair in pairs.items()}
+        there = {row: estimate for row, estimate in found.items() if estimate is not None}
+        rows = []
+        for (row, each), limits in zip(there.items(), simultaneous_intervals(list(there.values())), strict=True):
+            a, b = pairs[row]
+            rows.append((row, a.name, b.name, each.value, *limits, each.n, each.runs, self.above(a, b)))
+        if pooled and len(there) > 1 and (whole := self.difference([pairs[row] for row in there])):
+            limits = (whole.low, whole.high)
+            rows.append((POOLED, "", "", whole.value, *limits, whole.n, whole.runs, np.nan))
+        return pd.DataFrame(rows, columns=FOREST)
+
+    def levels(self, cells: Sequence[Networks], label: Callable[[RunConfig], str]) -> pd.DataFrame:
+        """Return the mean test accuracy of cells with its 95 % interval over networks, and `values`, those of each.
+
+        Args:
+            label: the name of a cell's row, by its config.
+
+        Columns of LEVELS; cells without a run are left out.
+        """
+        rows = []
+        for cell in cells:
+            found = self.values(cell)
+            found = found[np.isfinite(found)]
+            if len(found):
+                limits = stats.mean_interval(found)
+                rows.append((cell.point.sparsity, label(cell.point), cell.name, *limits, len(found)))
+        return pd.DataFrame(rows, columns=LEVELS)
+
+    @cached_property
+    def dense(self) -> Networks | None:
+        """The cell of dense networks that are trained as long as most cells."""
+        epochs = [cell.point.epochs for cell in self.design.networks]
+        found = self.find(sparsity=0.0, epochs=max(set(epochs), key=epochs.count))
+        return found[0] if found else None
+
+    @cached_property
+    def regime(self) -> str:
+        """Network, dataset, training and dense accuracy in words: for what a verdict holds."""
+        cell = self.dense or self.design.networks[0]
+        costs = [record["cost"] for record in self.store.load(cell.wanted(self.store)).values()]
+        model = cell.point.model.upper().replace("RESNET", "ResNet")
+        told = f"{model} on {cell.point.dataset}, {cell.point.epochs} epochs"
+        if not costs:
+            return f"{told}, no dense run yet"
+        images = round(max(cost["images"] / cost["epochs"] for cost in costs))
+        reached = f"dense {100 * np.nanmean(self.values(cell)):.1f} %" if self.dense else "no dense network"
+        return f"{told} of {-(-images // cell.point.batch_size):,} steps, {images:,} images, {reached}"

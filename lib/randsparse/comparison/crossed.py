@@ -52,6 +52,10 @@ class Crossed:
             if store.has(config)
         ]
 
+    def finished(self, store: Store) -> list[Arm]:
+        """Return `singles`: there is no search among the runs of cells."""
+        return self.singles(store)
+
 
 def cells_of(parameters: Parameters, names: Iterable[str]) -> Crossed:
     """Return the cells of a notebook's campaign that have these names, with those that choose their learning rates.

@@ -6,7 +6,12 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from randsparse.comparison.inference.pooled import contrast, difference_of_own_seeds, difference_of_shared_seeds
+from randsparse.comparison.inference.pooled import (
+    contrast,
+    difference_of_own_seeds,
+    difference_of_pairs,
+    difference_of_shared_seeds,
+)
 from randsparse.errors import StudyError
 
 NOISE = np.random.default_rng(7)
@@ -99,3 +104,32 @@ def test_a_contrast_weighs_means_and_their_variances():
 def test_a_seed_that_misses_a_run_does_not_count_in_a_contrast():
     found = contrast([(1, [1.0, 2.0, 3.0, np.nan]), (-1, [0.5, 1.0, 2.0, 9.0])], shared_seeds=True)
     assert (found.value, found.n) == (pytest.approx(5 / 6), 3)
+
+
+def test_one_stratum_of_pairs_is_the_t_test_of_pairs():
+    a, b = draws(8), draws(8, seed=1) - 1
+    found = difference_of_pairs([(a, b)])
+    assert found.interval() == pytest.approx(stats.ttest_rel(a, b).confidence_interval())
+    assert (found.value, found.df, found.n) == (pytest.approx((a - b).mean()), pytest.approx(7), 8)
+
+
+def test_pairs_of_several_strata_add_the_variances_of_their_differences():
+    of_seed = 10 * draws(2, 9, seed=2)
+    a, b = of_seed + draws(2, 9), of_seed + draws(2, 9, seed=1) - np.array([[1], [3]])
+    a[1, 0] = np.nan
+    found = difference_of_pairs([(a[0], b[0]), (a[1], b[1])])
+    first, second = (a - b)[0], (a - b)[1, 1:]
+    parts = np.array([first.var(ddof=1) / 9, second.var(ddof=1) / 8])
+    assert found.value == pytest.approx((first.mean() + second.mean()) / 2)
+    assert found.error == pytest.approx(np.sqrt(parts.sum()) / 2)
+    assert found.df == pytest.approx(parts.sum() ** 2 / (parts**2 / [8, 7]).sum())
+    assert (found.n, found.runs) == (17, 34)
+
+
+def test_pairs_without_spread_have_no_error_and_unequal_ones_are_refused():
+    found = difference_of_pairs([([1, 2, 3], [0, 1, 2])])
+    assert (found.value, found.error, found.df) == (1, 0, 2)
+    with pytest.raises(StudyError, match="one value per seed"):
+        difference_of_pairs([([1, 2, 3], [0, 1])])
+    with pytest.raises(StudyError, match="at least 3"):
+        difference_of_pairs([([1, 2, np.nan], [0, 1, 2])])

@@ -1,8 +1,12 @@
-"""Differences of arms, averaged over strata (cells), and other contrasts: with own seeds, or with shared ones."""
+"""Differences of arms, averaged over strata (cells), and other contrasts.
+
+Every run may have seeds of its own, all arms and strata may share their seeds, or both arms of a stratum alone may.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -91,6 +95,27 @@ def contrast(samples: Sequence[tuple[float, ArrayLike]], shared_seeds: bool = Fa
         return Estimate(float(value), 0.0, float((sizes - 1).sum()), int(sizes.min()), runs)
     df = variances.sum() ** 2 / (variances**2 / (sizes - 1)).sum()
     return Estimate(float(value), float(np.sqrt(variances.sum())), float(df), int(sizes.min()), runs)
+
+
+def difference_of_pairs(strata: Strata) -> Estimate:
+    """Return the mean over strata of a - b, where both arms of a stratum share their seeds, and no two strata do.
+
+    The differences of each stratum are one sample; strata count the same, and the variances of their means are added,
+    with Satterthwaite's degrees of freedom. For one stratum this is the t test of pairs.
+
+    Args:
+        strata: pairs (a, b) of equal length; entry i is one seed, nan for a run that is missing.
+
+    Returns: an estimate, n the pairs. Raises StudyError for unequal lengths, and for fewer than three pairs.
+    """
+    differences = []
+    for a, b in strata:
+        a, b = np.asarray(a, dtype=np.float64), np.asarray(b, dtype=np.float64)
+        if a.shape != b.shape or a.ndim != 1:
+            raise StudyError(f"samples of shapes {a.shape} and {b.shape}: each must have one value per seed")
+        differences.append(_finite(a - b))
+    found = difference_of_own_seeds([(each, np.zeros(len(each))) for each in differences])
+    return replace(found, df=found.df if found.error else found.df / 2)
 
 
 def _finite(sample: ArrayLike) -> np.ndarray:

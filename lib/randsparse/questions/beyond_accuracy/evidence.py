@@ -7,7 +7,7 @@ from functools import cached_property
 
 import pandas as pd
 
-from randsparse.comparison.cells import levels, regime
+from randsparse.comparison.contrasts import levels, regime
 from randsparse.comparison.design import Parameters
 from randsparse.comparison.inference.estimate import Estimate
 from randsparse.comparison.inference.simultaneous import simultaneous_intervals
@@ -108,7 +108,7 @@ class Evidence:
 
     @cached_property
     def levels(self) -> pd.DataFrame:
-        """The mean of each measure in each cell: measure, name, kind, and the columns of `cells.levels`."""
+        """The mean of each measure in each cell: measure, name, kind, and the columns of `contrasts.levels`."""
         parts = [
             levels(self.design, self.measured, each.column).assign(measure=each.column, name=each.name, kind=each.kind)
             for each in self.measures
@@ -130,7 +130,7 @@ class Evidence:
 
     @property
     def attacked(self) -> pd.DataFrame:
-        """The mean accuracy under each attack: attack, epsilon (0: clean images), and the columns of `cells.levels`."""
+        """The mean accuracy under each attack: attack, epsilon (0: clean), and the columns of `contrasts.levels`."""
         budgets = {attack: self.parameters["epsilons"] for attack in frames.KINDS}
         places = [(attack, each, frames.attack_column(attack, each)) for attack in budgets for each in budgets[attack]]
         places += [(attack, 0.0, "accuracy") for attack in budgets]

@@ -1,0 +1,96 @@
+"""The sentences of notebook 05 that numbers write: its abstract, and what follows for a practitioner."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pandas as pd
+
+from randsparse.comparison import sentences
+from randsparse.comparison.cells import Pair
+from randsparse.comparison.plots import percent_text
+from randsparse.comparison.wording import TOO_FEW, with_interval
+from randsparse.questions.layerwise_density.evidence import MASKS_AT, PLAIN, RULES_AT, SCORE, SHUFFLED, Layerwise
+
+if TYPE_CHECKING:
+    from IPython.display import Markdown
+
+RULE = {
+    "supported": "the layer-wise density matters at high sparsity",
+    "contradicted": "uniform density is better than ERK at high sparsity",
+    "undecided": "it is open whether ERK is better than uniform density",
+    "not tested": "ERK was not compared with uniform density at 98 % sparsity",
+}
+MASK = {
+    "supported": "which weights of a layer SNIP keeps does not matter, to a point",
+    "contradicted": "which weights of a layer SNIP keeps makes a difference of more than a point",
+    "undecided": "it is open whether it matters which weights of a layer SNIP keeps",
+    "not tested": "SNIP masks were not compared with their shuffles at 90 % sparsity",
+}
+
+
+def abstract(found: Layerwise, rows: pd.DataFrame) -> Markdown:
+    """Return question and regime, estimates, and what follows, in three sentences.
+
+    Args:
+        rows: as from `verdicts.verdicts`.
+    """
+    question = (
+        f"Does it matter how many weights each layer keeps, and which of them, if the whole network has one density "
+        f"({found.regime})?"
+    )
+    first, second = (_estimate(each, found) for each in _pairs(found))
+    estimates = (
+        f"ERK − uniform density at {percent_text(RULES_AT)} % sparsity: {first}; a SNIP mask − its shuffle within each "
+        f"layer at {percent_text(MASKS_AT)} %: {second} (points of final test accuracy, 95 % intervals)."
+    )
+    follows = f"So in this regime, {RULE[rows['verdict'][0]]}, and {MASK[rows['verdict'][1]]}."
+    return sentences.abstract(question, estimates, follows)
+
+
+def what_follows(found: Layerwise, rows: pd.DataFrame) -> Markdown:
+    """Return what a practitioner can take from notebook 05; `rows` as from `verdicts.verdicts`."""
+    return sentences.what_follows(
+        _advice_on_rules(found), _advice_on_masks(found, rows["verdict"][1]), _cost_of_sparsity(found)
+    )
+
+
+def _pairs(found: Layerwise) -> tuple[Pair | None, Pair | None]:
+    return found.rules.get((PLAIN, RULES_AT)), found.masks(SHUFFLED).get((SCORE, MASKS_AT))
+
+
+def _estimate(pair: Pair | None, found: Layerwise) -> str:
+    estimate = found.difference([pair]) if pair else None
+    return TOO_FEW if estimate is None else f"{with_interval(estimate)} (n = {estimate.n})"
+
+
+def _advice_on_rules(found: Layerwise) -> str:
+    """Return by how much the best rule by shapes is above the worst at each sparsity."""
+    texts = []
+    for sparsity, own in found.rule_levels.groupby("sparsity"):
+        if len(own) > 1:
+            best, worst = own.loc[own["mean"].idxmax()], own.loc[own["mean"].idxmin()]
+            texts.append(
+                f"{100 * (best['mean'] - worst['mean']):.1f} points at {percent_text(sparsity)} % "
+                f"({best['row']} above {worst['row']})"
+            )
+    return f"The choice of a rule was worth {', '.join(texts)}." if texts else ""
+
+
+def _advice_on_masks(found: Layerwise, verdict: str) -> str:
+    if verdict == "supported":
+        return "A score at initialisation can be replaced by its densities of layers and a random draw."
+    estimate = found.mask_claim
+    if verdict == "contradicted" and estimate:
+        better = "better" if estimate.value > 0 else "worse"
+        return f"The SNIP mask itself is {better} than a random mask with its densities of layers."
+    return "Whether a score mask is worth more than its densities of layers, these runs do not tell."
+
+
+def _cost_of_sparsity(found: Layerwise) -> str:
+    if not len(found.dense_level) or not len(found.rule_levels):
+        return ""
+    dense, texts = found.dense_level["mean"].iloc[0], []
+    for sparsity, own in found.rule_levels.groupby("sparsity"):
+        texts.append(f"{100 * (dense - own['mean'].max()):.1f} points at {percent_text(sparsity)} %")
+    return f"The best rule still costs {' and '.join(texts)} against the dense network."
