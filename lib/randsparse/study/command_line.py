@@ -22,10 +22,10 @@ if TYPE_CHECKING:
 def make_all(study: Study) -> None:
     """Train what is missing, execute what is stale, write the pages, and say where to look."""
     if study.stale():
+        from randsparse.study import making
+
         with study.alone():
-            stale = study.stale()
-            study.prepare(stale)
-            study.execute(stale)
+            making.make(study, study.stale())
     look(study)
 
 
@@ -96,7 +96,9 @@ def _execute(study: Study) -> None:
         raise StudyError(f"{missing} runs are missing: train them with make runs PROFILE={study.profile}")
     if missing := sum(len(unit.evaluations) for name in stale for unit in study.evaluations_missing(name)):
         raise StudyError(f"{missing} evaluations are missing: make them with make runs PROFILE={study.profile}")
-    study.execute(stale)
+    from randsparse.study import making
+
+    making.make(study, stale, train=False)
 
 
 def look(study: Study) -> None:
@@ -184,6 +186,14 @@ def _options(arguments: list[str]) -> argparse.Namespace:
     return parser.parse_args(arguments)
 
 
+def _say(line: str) -> None:
+    """Print a line, above the bar of what is under way."""
+    from tqdm import tqdm
+
+    tqdm.write(line)
+    sys.stdout.flush()
+
+
 def _help_lines() -> list[str]:
     commands = {**COMMANDS, **OTHERS}
     return [f"{name}: {(command.__doc__ or '').split('.')[0]}" for name, command in commands.items()]
@@ -215,4 +225,4 @@ def _study(options: argparse.Namespace, started: float) -> Study:
         from randsparse.sweeps.budget import parse_duration
 
         parse_duration(options.budget)
-    return Study(options.profile, root, results, data_dir, worker_count(), **chosen, started=started)
+    return Study(options.profile, root, results, data_dir, worker_count(), _say, **chosen, started=started)
