@@ -171,7 +171,7 @@ def test_the_time_left_is_by_the_runs_that_are_there(small, said, root, tiny, mo
     runs = [tiny.replace(data_seed=seed) for seed in range(9)]
     monkeypatch.setattr(questions, "plan", lambda name, values, store: [c for c in runs if not store.has(c)])
     working = making.Making(small, ["01_first", "02_second"])
-    assert working.time_left() == "the time left is not known yet"
+    assert working.time_left() == ""
     small.store.put(record(runs[0], seconds=60.0))
     working.executed = 1
     assert working.time_left() == f"about {(8 * 60 * budget.BESIDE + 0.5 * making.EXECUTION) / 60:.0f} minutes left"

@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING
 
 from randsparse.errors import StudyError, unknown
 from randsparse.study import parameters
-from randsparse.study.notebook import data_folder, results_folder, worker_count
 from randsparse.study.profile import Study
+from randsparse.study.settings import DEVICES, data_folder, results_folder, worker_count
 
 if TYPE_CHECKING:
     from randsparse.comparison.campaign import Campaign
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
 def make_all(study: Study) -> None:
     """Train what is missing, execute what is stale, write the pages, and say where to look."""
+    study.say_edited()
     if study.stale():
         from randsparse.study import making
 
@@ -84,6 +85,7 @@ def export(study: Study) -> None:
 
 def make_notebooks(study: Study) -> None:
     """Execute the stale notebooks from the runs that the store has; raise StudyError if some are missing."""
+    study.say_edited()
     if study.stale():
         with study.alone():
             _execute(study)
@@ -124,7 +126,6 @@ OPTIONS = {
     "merge": ("source",),
 }
 """The options of a command that not all have."""
-DEVICES = ("cpu", "cuda")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -207,7 +208,8 @@ def _study(options: argparse.Namespace, started: float) -> Study:
         raise StudyError(
             f"the profile {options.profile} is a campaign and has no notebooks: use {', '.join(OF_CAMPAIGNS)}"
         )
-    os.environ.update({"RANDSPARSE_WORKERS": options.workers} if options.workers else {})
+    for name in ("workers", "device", "cluster"):  # for notebooks, too
+        os.environ.update({f"RANDSPARSE_{name.upper()}": value} if (value := getattr(options, name)) else {})
     for name in ("results", "data_dir", "out"):
         if str(getattr(options, name) or ".") in ("", ".") and getattr(options, name) is not None:
             raise StudyError(f"--{name.replace('_', '-')} is empty, or the current folder: name a folder or file")

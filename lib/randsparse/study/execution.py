@@ -124,7 +124,7 @@ def execute(name: str, profile: str, root: Path, results: Path, data_dir: Path) 
     folder = results / profile
     target, staging = folder / "notebooks" / f"{name}.ipynb", folder / ".staging" / name
     failed = target.with_suffix(".failed.ipynb")
-    changes = parameters.overrides(name, profile, root)
+    changes = parameters.injected_values(name, profile, root)
     os.environ.update(kernel_environment(root, results, data_dir), RANDSPARSE_STAGING=str(staging))
     for name_of_logger in ("papermill", "nbclient", "traitlets"):  # what they say is said here, in one line
         logging.getLogger(name_of_logger).setLevel(logging.CRITICAL)

@@ -95,7 +95,7 @@ class Making:
     def announce(self) -> None:
         """Say how many notebooks and runs there are to make in all, and how long that takes."""
         runs = self.study.needed(self.rest, self.study.store)
-        left = f", {self.time_left()}" if runs and self.study.time_of(runs) else ""
+        left = f", {time}" if runs and (time := self.time_left()) else ""
         self.study.say(f"{self.steps} notebooks to make, {len(runs) or 'no'} runs to train for them{left}")
         self.next_word = time.monotonic() + EARLY if runs else float("inf")
 
@@ -119,7 +119,8 @@ class Making:
         self.write_book()
         if time.monotonic() > self.next_word:
             self.next_word = time.monotonic() + SELDOM
-            self.study.say(self.time_left())
+            if left := self.time_left():
+                self.study.say(left)
 
     def write_book(self) -> None:
         """Write the book in the background if there is more to show, and say once where it is."""
@@ -134,13 +135,13 @@ class Making:
             self.book = self.executions.submit(write_book, *place)
 
     def time_left(self) -> str:
-        """Return how long the rest takes, in words, by the runs that are in the store now."""
+        """Return how long the rest takes, in words, by the runs that are in the store now; "" if that is unknown."""
         study = replace(self.study, between=None)  # whose estimate is of now
         names = [name for name in study.parameters if name != freshness.OVERVIEW]
         runs = study.needed(names, study.store)
         seconds = study.seconds_of(runs)
         if seconds is None:
-            return "the time left is not known yet"
+            return ""
         units = [unit for name in names for unit in study.evaluations_missing(name)]
         seconds += EVALUATION * sum(len(unit.evaluations) for unit in units)
         seconds += EXECUTION * (self.steps - self.executed) / 2

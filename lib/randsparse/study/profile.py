@@ -81,6 +81,14 @@ class Study:
         place = (self.profile, self.root, self.results)
         return [name for name in self.parameters if not freshness.is_current(name, *place)]
 
+    def say_edited(self) -> None:
+        """Say which notebooks differ from their committed form; profiles keep the parameters that their files name."""
+        if names := parameters.edited(self.root):
+            verb = "differs" if len(names) == 1 else "differ"
+            self.say(
+                f"{', '.join(names)} {verb} from the committed form; parameters of profiles are those of their files"
+            )
+
     def why_stale(self, name: str) -> list[str]:
         """Return why a notebook is to be made anew, one reason per parameter or file that differs."""
         return freshness.why_stale(name, self.profile, self.root, self.results)
