@@ -34,6 +34,12 @@ endif
 ifdef WORKERS
 export RANDSPARSE_WORKERS := $(WORKERS)
 endif
+ifdef DEVICE
+export RANDSPARSE_DEVICE := $(DEVICE)
+endif
+ifdef CLUSTER
+export RANDSPARSE_CLUSTER := $(CLUSTER)
+endif
 ifdef DATA_DIR
 export DATA_DIR
 endif
@@ -46,7 +52,7 @@ ASKED = --profile "$$PROFILE" $(call setting,cluster,CLUSTER) $(call setting,dev
 .PHONY: all env runs merge notebooks status export lab bench test soak test-core lint findings strip lock clean help
 .DEFAULT_GOAL := all
 
-all: $(STAMP)  ## environment, runs that are missing, notebooks, figures, tables and an HTML index
+all: $(STAMP)  ## environment, runs that are missing, notebooks, figures, tables and a book of pages
 	@$(STUDY) all $(ASKED)
 
 env: $(STAMP)  ## only the environment, in .venv (TORCH=cpu: a small one, for a machine without a GPU)
@@ -67,7 +73,7 @@ export: $(STAMP)  ## all records as Parquet with a data card, in RESULTS/export,
 	@$(STUDY) export $(ASKED)
 
 lab: $(STAMP)  ## JupyterLab, to read and change the notebooks (LAB="--no-browser --port 8888")
-	$(BIN)/jupyter lab $(LAB) notebooks
+	$(BIN)/jupyter lab $(LAB) --ServerApp.root_dir=. notebooks/00_overview.ipynb
 
 bench: $(STAMP)  ## what masking costs, and how fast training is
 	@$(STUDY) bench $(call setting,device,DEVICE)

@@ -16,7 +16,13 @@ REPOSITORY = Path(__file__).resolve().parents[1]
 @pytest.fixture(autouse=True)
 def only_own_folders(monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest) -> None:
     """No test reads or writes the folders that the caller's environment names; the CIFAR-10 check reads its data."""
-    for name in ("RANDSPARSE_RESULTS", "RANDSPARSE_STAGING", "RANDSPARSE_WORKERS"):
+    for name in (
+        "RANDSPARSE_RESULTS",
+        "RANDSPARSE_STAGING",
+        "RANDSPARSE_WORKERS",
+        "RANDSPARSE_DEVICE",
+        "RANDSPARSE_CLUSTER",
+    ):
         monkeypatch.delenv(name, raising=False)
     if "cifar10" not in request.keywords:
         monkeypatch.delenv("DATA_DIR", raising=False)

@@ -52,6 +52,24 @@ def test_folders_come_from_the_environment(first, monkeypatch, tmp_path):
     assert notebook.data_dir == first.parent / "data"
 
 
+def test_workers_device_and_cluster_come_from_the_environment(first, monkeypatch):
+    asked = []
+    monkeypatch.setattr("randsparse.sweeps.sweep.sweep", lambda plan, store, **where: asked.append(where))
+    opened(first).sweep()
+    for name, value in {"WORKERS": "3", "DEVICE": "cuda", "CLUSTER": "tcp://there:1"}.items():
+        monkeypatch.setenv(f"RANDSPARSE_{name}", value)
+    opened(first).sweep()
+    data = {"data_dir": first / "data"}
+    assert asked == [
+        {"workers": None, "device": None, "cluster": None, **data},
+        {"workers": 3, "device": "cuda", "cluster": "tcp://there:1", **data},
+    ]
+    assert opened(first)._here == {"workers": 3, "device": "cuda", **data}
+    monkeypatch.setenv("RANDSPARSE_DEVICE", "gpu")
+    with pytest.raises(StudyError, match="unknown device 'gpu': choose one of cpu, cuda"):
+        opened(first).sweep()
+
+
 def test_open_refuses_an_unknown_parameter_that_papermill_injected(first):
     injected = "# Parameters\nsparsity = 0.5\n"
     with pytest.raises(StudyError, match="unknown parameter 'sparsity': choose one of profile"):

@@ -1,10 +1,13 @@
 from __future__ import annotations
 
+import subprocess
+
 import pytest
 
-from conftest import write_notebook
+from conftest import PARAMETERS, REPOSITORY, write_notebook
 from randsparse.errors import StudyError
 from randsparse.study import parameters
+from randsparse.study.notebook import Notebook
 
 
 def read(root, cell):
@@ -120,3 +123,47 @@ def test_injected_reads_the_last_cell_that_papermill_made():
     assert parameters.injected(history) == ["epohs", "rates"]
     assert parameters.injected([*history, "# Parameters\nepochs = 2\n"]) == ["epochs"]
     assert parameters.injected(["epochs = 1", "y = 2"]) == []
+
+
+SOURCES = sorted(path.stem for path in (REPOSITORY / "notebooks").glob("[0-9]*.ipynb"))
+
+
+@pytest.mark.parametrize("name", SOURCES)
+def test_the_default_profile_is_what_the_parameters_cells_say(name):
+    """If it fails after a change that is meant: `python -m randsparse.study.parameters` writes the files anew."""
+    cell = {key: each.value for key, each in parameters.read(name, REPOSITORY).items()}
+    file = parameters.overrides(name, "digits", REPOSITORY)
+    assert file == cell and list(file) == list(cell)
+
+
+def test_a_notebook_that_was_edited_and_saved_redefines_no_profile(root):
+    write_notebook(root, "01_first")
+    (root / "notebooks" / "profiles" / "tiny" / "01_first.yaml").write_text("epochs: 1\n")
+    assert parameters.define_default("01_first", root).read_text() == "sparsities: [0, 0.5]\nepochs: 3\n"
+    assert parameters.injected_values("01_first", "digits", root) == {"profile": "digits"}
+    assert parameters.injected_values("01_first", "tiny", root) == {"profile": "tiny", "epochs": 1}
+    write_notebook(root, "01_first", parameters=PARAMETERS.replace("[0, 0.5]", "[0.7]").replace("= 3", "= 4"))
+    assert parameters.profile_parameters("01_first", "digits", root) == {
+        "profile": "digits", "sparsities": [0, 0.5], "epochs": 3
+    }  # fmt: skip
+    assert parameters.profile_parameters("01_first", "tiny", root)["sparsities"] == [0, 0.5]
+    given = {"profile": "digits", "sparsities": [0, 0.5], "epochs": 3}
+    assert parameters.injected_values("01_first", "digits", root) == given
+    assert Notebook.open("01_first", {**given, "sparsities": [0.7], "epochs": 4}, root).profile == "custom"
+    assert Notebook.open("01_first", given, root).profile == "digits"
+
+
+def test_it_is_known_which_notebooks_differ_from_their_committed_form(root):
+    write_notebook(root, "01_first")
+    write_notebook(root, "02_second")
+    assert parameters.edited(root) == []
+
+    def git(*arguments):
+        subprocess.run(["git", "-C", str(root), "-c", "user.name=a", "-c", "user.email=a@b", *arguments], check=True)
+
+    git("init", "-q")
+    git("add", "notebooks")
+    git("commit", "-qm", "first")
+    assert parameters.edited(root) == []
+    write_notebook(root, "02_second", "more")
+    assert parameters.edited(root) == ["02_second"]

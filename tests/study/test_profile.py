@@ -8,6 +8,7 @@ import subprocess
 import sys
 import textwrap
 import time
+from concurrent.futures import Future
 from dataclasses import replace
 from functools import partial
 
@@ -21,7 +22,7 @@ from randsparse import questions
 from randsparse.errors import StudyError
 from randsparse.runs.config import RunConfig
 from randsparse.runs.store import Store
-from randsparse.study import command_line, freshness, parameters, status
+from randsparse.study import command_line, freshness, making, parameters, status
 from randsparse.study.profile import Study
 from randsparse.sweeps import budget
 
@@ -38,8 +39,24 @@ def small(root, said, monkeypatch):
     Real kernels run in the test of the whole study, and in those of `execution`.
     """
 
-    def execute(names, profile, root, results, data_dir):
-        return [(name, copied(name, results / profile)) for name in names]
+    class Executions:
+        def __init__(self, profile, root, results, data_dir):
+            self.folder, self.begun = results / profile, []
+
+        def start(self, name):
+            self.begun.append(name)
+
+        def ended(self, wait):
+            while self.begun:
+                yield (name := self.begun.pop(0)), copied(name, self.folder)
+
+        def submit(self, function, *arguments):
+            made = Future()
+            made.set_result(function(*arguments))
+            return made
+
+        def close(self):
+            pass
 
     def copied(name, folder):
         source = (root / "notebooks" / f"{name}.ipynb").read_text()
@@ -54,7 +71,8 @@ def small(root, said, monkeypatch):
     def verdict(code):
         return f"claim,verdict\nso,{code.split()[0]}\n"
 
-    monkeypatch.setattr("randsparse.study.execution.execute_all", execute)
+    monkeypatch.setattr("randsparse.study.execution.Executions", Executions)
+    monkeypatch.setattr("randsparse.study.making.write_book", lambda profile, root, folder: folder / "html/index.html")
     for name in ("01_first", "02_second", "00_overview"):
         write_notebook(root, name, "equivalent")
     return Study("digits", root, root / "results", root / "data", 1, said.append)
@@ -90,29 +108,87 @@ def executions(root):
 
 def test_all_makes_what_is_stale_and_nothing_else(small, said, root):
     command_line.make_all(small)
-    assert said[:-1] == ["01_first: executed", "02_second: executed", "00_overview: executed"]
-    assert said[-1] == f"Figures, tables and notebooks: open {small.folder / 'html' / 'index.html'} in a browser"
+    index = small.folder / "html" / "index.html"
+    assert said == [
+        "3 notebooks to make, no runs to train for them",
+        "step 1 of 3: 01_first",
+        "01_first: executed",
+        f"the first pages are there: open {index} in a browser",
+        "step 2 of 3: 02_second",
+        "02_second: executed",
+        "step 3 of 3: 00_overview",
+        "00_overview: executed",
+        f"Figures, tables and notebooks: open {index} in a browser",
+    ]
 
     def files():
         return {path: path.stat().st_mtime_ns for path in small.results.rglob("*") if path.is_file()}
 
     before = files()
+    said.clear()
     command_line.make_all(small)
-    assert files() == before and len(said) == 5
+    assert files() == before and len(said) == 1
 
     write_notebook(root, "02_second", "equivalent  # the same verdict")
+    said.clear()
     command_line.make_all(small)
-    assert said[5:-1] == ["02_second: executed"]
+    assert said[1:3] == ["step 1 of 1: 02_second", "02_second: executed"] and len(said) == 5
     write_notebook(root, "02_second", "better")
+    said.clear()
     command_line.make_all(small)
-    assert said[7:-1] == ["02_second: executed", "00_overview: executed"]
+    assert [line for line in said if "executed" in line] == ["02_second: executed", "00_overview: executed"]
+    assert "step 2 of 2: 00_overview" in said
+
+
+def test_what_needs_no_run_is_made_first_then_the_main_figure_and_each_as_soon_as_its_runs_are_there(
+    small, said, root, tiny, monkeypatch
+):
+    runs = {"02_second": [tiny], "03_third": [tiny.replace(data_seed=1)], "04_fourth": []}
+    runs["10_late"] = runs["03_third"]
+    for name in runs:
+        write_notebook(root, name, "equivalent")
+    monkeypatch.setattr(
+        questions, "plan", lambda name, values, store: [c for c in runs.get(name, []) if not store.has(c)]
+    )
+    monkeypatch.setattr(making, "FIRST", "03_third")
+    order = []
+
+    def sweep(plan, store, **options):
+        for config in plan(store):
+            order.append(config.data_seed)
+            store.put(record(config))
+            options["finished"](store.get(config))
+
+    monkeypatch.setattr("randsparse.sweeps.sweep.sweep", sweep)
+    command_line.make_all(small)
+    assert said[0].startswith("6 notebooks to make, 2 runs to train for them")
+    assert [line.split(": ", 1)[1] for line in said if line.startswith("step")] == [
+        "01_first", "04_fourth", "03_third, 1 runs to train", "10_late", "02_second, 1 runs to train",
+        "00_overview",
+    ]  # fmt: skip
+    assert order == [1, 0] and "training" not in " ".join(said)
+
+
+def test_the_time_left_is_by_the_runs_that_are_there(small, said, root, tiny, monkeypatch):
+    runs = [tiny.replace(data_seed=seed) for seed in range(9)]
+    monkeypatch.setattr(questions, "plan", lambda name, values, store: [c for c in runs if not store.has(c)])
+    working = making.Making(small, ["01_first", "02_second"])
+    assert working.time_left() == ""
+    small.store.put(record(runs[0], seconds=60.0))
+    working.executed = 1
+    assert working.time_left() == f"about {(8 * 60 * budget.BESIDE + 0.5 * making.EXECUTION) / 60:.0f} minutes left"
+    working.next_word = 0
+    working.follow()
+    assert said == [working.time_left()]
+    working.follow()
+    assert said.count(working.time_left()) == 1
 
 
 def test_an_error_in_one_notebook_keeps_the_others_and_their_state(small, said, root):
     write_notebook(root, "02_second", "fail")
     with pytest.raises(StudyError, match="^notebook 02_second: no such thing$"):
         command_line.make_all(small)
-    assert said == ["01_first: executed"]
+    assert [line for line in said if "executed" in line] == ["01_first: executed"]
     assert small.stale() == ["02_second", "00_overview"]
 
 
@@ -460,7 +536,7 @@ def test_the_whole_study_at_tiny_size_from_nothing_to_pages(tmp_path):
     assert links.dead(folder / "html") == [] and (folder / "html" / "reference" / "sparsity.html").is_file()
     before = {path: path.stat().st_mtime_ns for path in tmp_path.rglob("*") if path.is_file()}
     again = run("all", "--profile", "tiny", "--results", str(tmp_path), cwd=REPOSITORY)
-    assert again.returncode == 0 and len(again.stdout.splitlines()) == 1
+    assert again.returncode == 0 and len(again.stdout.splitlines()) == 1, again.stdout
     assert {path: path.stat().st_mtime_ns for path in tmp_path.rglob("*") if path.is_file()} == before
     assert set(json.loads((folder / "state.json").read_text())) == {*names, "html"}
 

@@ -162,7 +162,7 @@ def test_the_bar_says_how_many_runs_and_counts_their_epochs(store, capsys):
     store.put(record_of(CONFIGS[0]))
     sweep([*CONFIGS[:3], CONFIGS[3].replace(stop_epoch=2)], store, train=train, workers=1)
     shown = capsys.readouterr().err
-    assert "3 runs, 1 in the store" in shown and "10/10" in shown
+    assert "training 3 runs" in shown and "10/10" in shown
     sweep(CONFIGS[:3], store, train=train, workers=1)
     assert capsys.readouterr().err == ""
 

@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING
 
 from randsparse.errors import StudyError, unknown
 from randsparse.study import parameters
-from randsparse.study.notebook import data_folder, results_folder, worker_count
 from randsparse.study.profile import Study
+from randsparse.study.settings import DEVICES, data_folder, results_folder, worker_count
 
 if TYPE_CHECKING:
     from randsparse.comparison.campaign import Campaign
@@ -21,11 +21,12 @@ if TYPE_CHECKING:
 
 def make_all(study: Study) -> None:
     """Train what is missing, execute what is stale, write the pages, and say where to look."""
+    study.say_edited()
     if study.stale():
+        from randsparse.study import making
+
         with study.alone():
-            stale = study.stale()
-            study.prepare(stale)
-            study.execute(stale)
+            making.make(study, study.stale())
     look(study)
 
 
@@ -84,6 +85,7 @@ def export(study: Study) -> None:
 
 def make_notebooks(study: Study) -> None:
     """Execute the stale notebooks from the runs that the store has; raise StudyError if some are missing."""
+    study.say_edited()
     if study.stale():
         with study.alone():
             _execute(study)
@@ -96,7 +98,9 @@ def _execute(study: Study) -> None:
         raise StudyError(f"{missing} runs are missing: train them with make runs PROFILE={study.profile}")
     if missing := sum(len(unit.evaluations) for name in stale for unit in study.evaluations_missing(name)):
         raise StudyError(f"{missing} evaluations are missing: make them with make runs PROFILE={study.profile}")
-    study.execute(stale)
+    from randsparse.study import making
+
+    making.make(study, stale, train=False)
 
 
 def look(study: Study) -> None:
@@ -122,7 +126,6 @@ OPTIONS = {
     "merge": ("source",),
 }
 """The options of a command that not all have."""
-DEVICES = ("cpu", "cuda")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -184,6 +187,14 @@ def _options(arguments: list[str]) -> argparse.Namespace:
     return parser.parse_args(arguments)
 
 
+def _say(line: str) -> None:
+    """Print a line, above the bar of what is under way."""
+    from tqdm import tqdm
+
+    tqdm.write(line)
+    sys.stdout.flush()
+
+
 def _help_lines() -> list[str]:
     commands = {**COMMANDS, **OTHERS}
     return [f"{name}: {(command.__doc__ or '').split('.')[0]}" for name, command in commands.items()]
@@ -197,7 +208,8 @@ def _study(options: argparse.Namespace, started: float) -> Study:
         raise StudyError(
             f"the profile {options.profile} is a campaign and has no notebooks: use {', '.join(OF_CAMPAIGNS)}"
         )
-    os.environ.update({"RANDSPARSE_WORKERS": options.workers} if options.workers else {})
+    for name in ("workers", "device", "cluster"):  # for notebooks, too
+        os.environ.update({f"RANDSPARSE_{name.upper()}": value} if (value := getattr(options, name)) else {})
     for name in ("results", "data_dir", "out"):
         if str(getattr(options, name) or ".") in ("", ".") and getattr(options, name) is not None:
             raise StudyError(f"--{name.replace('_', '-')} is empty, or the current folder: name a folder or file")
@@ -215,4 +227,4 @@ def _study(options: argparse.Namespace, started: float) -> Study:
         from randsparse.sweeps.budget import parse_duration
 
         parse_duration(options.budget)
-    return Study(options.profile, root, results, data_dir, worker_count(), **chosen, started=started)
+    return Study(options.profile, root, results, data_dir, worker_count(), _say, **chosen, started=started)

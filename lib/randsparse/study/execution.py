@@ -11,9 +11,11 @@ import shutil
 import sys
 import warnings
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator
+from concurrent.futures import FIRST_COMPLETED, Future
 from concurrent.futures.process import BrokenProcessPool
 from pathlib import Path
+from typing import Any
 
 import nbformat
 from joblib.externals.loky import ProcessPoolExecutor
@@ -47,37 +49,59 @@ class _ThisPython(AsyncKernelManager):
         return str(Path(os.environ["RANDSPARSE_STAGING"]) / "kernel.json")
 
 
-def execute_all(
-    names: Sequence[str], profile: str, root: Path, results: Path, data_dir: Path
-) -> Iterator[tuple[str, StudyError | None]]:
-    """Execute notebooks, two side by side, and yield the name of each as it is done, with its error if it failed.
+class Executions:
+    """Notebooks that are executed beside this process, two at a time, in processes that end with it.
 
-    The processes end with this one. A notebook whose process or kernel died is started again, RETRIES times.
+    A notebook whose process or kernel died is started again, RETRIES times.
+
+    Args:
+        place: the profile, the folders of the study, of results and of datasets, as `execute` has them.
     """
-    left, died = list(names), Counter[str]()
-    while left:
-        pool = ProcessPoolExecutor(min(2, len(left)), initializer=parents.work_for, initargs=(os.getpid(),))
-        try:
-            futures = {pool.submit(execute, name, profile, root, results, data_dir): name for name in left}
-            for future in concurrent.futures.as_completed(futures):
-                name, error = futures[future], future.exception()
+
+    def __init__(self, *place: Any) -> None:
+        self._place = place
+        self._died: Counter[str] = Counter()
+        self._running: dict[Future, tuple[str, ProcessPoolExecutor]] = {}
+        self._pool: ProcessPoolExecutor | None = None
+
+    def start(self, name: str) -> None:
+        """Execute a notebook as soon as one of the two processes is free."""
+        self._running[self.submit(execute, name, *self._place)] = name, self._pool
+
+    def submit(self, function: Callable, *arguments: Any) -> Future:
+        """Call a function in one of the processes."""
+        if self._pool is None:
+            self._pool = ProcessPoolExecutor(2, initializer=parents.work_for, initargs=(os.getpid(),))
+        return self._pool.submit(function, *arguments)
+
+    def ended(self, wait: bool) -> Iterator[tuple[str, StudyError | None]]:
+        """Yield the name of each notebook that is done, with its error if it failed; if asked, wait for all."""
+        while self._running:
+            ready, _ = concurrent.futures.wait(self._running, None if wait else 0, FIRST_COMPLETED)
+            if not ready:
+                return
+            for future in ready:
+                (name, pool), error = self._running.pop(future), future.exception()
+                if isinstance(error, BrokenProcessPool) and pool is self._pool:
+                    self._pool = None
                 if isinstance(error, BrokenProcessPool | Died):
-                    died[name] += 1
-                    if died[name] <= RETRIES:
+                    self._died[name] += 1
+                    if self._died[name] <= RETRIES:
                         logger.warning("the process of notebook %s died: starting it again", name)
+                        self.start(name)
                         continue
                     error = StudyError(
-                        f"notebook {name}: its process died {died[name]} times; is memory short? The others are kept: "
-                        "run the same command again when other programs are closed"
+                        f"notebook {name}: its process died {self._died[name]} times; is memory short? The others are "
+                        "kept: run the same command again when other programs are closed"
                     )
                 elif error is not None and not isinstance(error, StudyError):
                     raise error
-                left.remove(name)
                 yield name, error
-        except BaseException:
-            pool.shutdown(kill_workers=True)  # Ctrl-C shall not wait for the cells that run
-            raise
-        pool.shutdown()
+
+    def close(self) -> None:
+        """End the processes at once: Ctrl-C shall not wait for the cells that run."""
+        if self._pool is not None:
+            self._pool.shutdown(kill_workers=True)
 
 
 class Died(Exception):
@@ -96,7 +120,7 @@ def execute(name: str, profile: str, root: Path, results: Path, data_dir: Path) 
     folder = results / profile
     target, staging = folder / "notebooks" / f"{name}.ipynb", folder / ".staging" / name
     failed = target.with_suffix(".failed.ipynb")
-    changes = parameters.overrides(name, profile, root)
+    changes = parameters.injected_values(name, profile, root)
     os.environ.update(kernel_environment(root, results, data_dir), RANDSPARSE_STAGING=str(staging))
     for name_of_logger in ("papermill", "nbclient", "traitlets"):  # what they say is said here, in one line
         logging.getLogger(name_of_logger).setLevel(logging.CRITICAL)

@@ -21,7 +21,7 @@ OVERVIEW = "00_overview"
 SHARED = (
     *("errors.py", "seeds.py", "files.py", "sparsity", "data", "networks", "runs", "comparison"),
     *("questions/__init__.py", "training/network.py"),
-    *("study/notebook.py", "study/display.py", "study/parameters.py", "study/execution.py"),
+    *("study/notebook.py", "study/display.py", "study/settings.py", "study/parameters.py", "study/execution.py"),
 )
 """Files and rooms of the library that every notebook is made with; each has the room of its question beside."""
 

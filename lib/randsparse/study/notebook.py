@@ -18,7 +18,6 @@ from __future__ import annotations
 
 import functools
 import os
-import re
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -26,10 +25,10 @@ from html import escape
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from randsparse.data import place
 from randsparse.errors import StudyError
 from randsparse.study import display as shown_as
 from randsparse.study import parameters as declared
+from randsparse.study import settings
 
 if TYPE_CHECKING:
     import pandas
@@ -48,24 +47,6 @@ SAID = ["estimate", "low", "high", "unit", "regime"]
 """Columns of a verdict that are saved and not shown: its evidence says them in words, and one line the regime."""
 WIDTH = 820
 """How wide figures are shown, in pixels of the page."""
-
-
-def results_folder(root: Path) -> Path:
-    """Return where results are: RANDSPARSE_RESULTS (a relative one is below `root`), or the study's results/."""
-    return (root / (os.environ.get("RANDSPARSE_RESULTS") or "results")).resolve()
-
-
-def data_folder(root: Path) -> Path:
-    """Return where datasets are or go: DATA_DIR (a relative one is below `root`), or the study's data/."""
-    return place.data_folder(root=root).resolve()
-
-
-def worker_count() -> int | None:
-    """Return how many runs train side by side: RANDSPARSE_WORKERS, or None for one for each core."""
-    count = os.environ.get("RANDSPARSE_WORKERS") or None
-    if count is not None and not re.fullmatch("[1-9][0-9]{0,3}", count):
-        raise StudyError(f"workers {count!r:.40}: give a whole number from 1 to 9999")
-    return int(count) if count else None
 
 
 @dataclass
@@ -110,7 +91,7 @@ class Notebook:
         profile = str(values["profile"])
         if values != declared.profile_parameters(name, profile, root):
             profile = "custom"
-        notebook = cls(name, profile, values, root, results_folder(root), data_folder(root))
+        notebook = cls(name, profile, values, root, settings.results_folder(root), settings.data_folder(root))
         notebook.evaluations()
         notebook.plan()
         return notebook
@@ -160,7 +141,8 @@ class Notebook:
         from randsparse.sweeps.sweep import sweep
 
         plan = functools.partial(questions.plan, self.name, self.parameters)
-        sweep(plan, self.store, workers=worker_count(), data_dir=self.data_dir)
+        where = {"cluster": settings.cluster(), "device": settings.device()}
+        sweep(plan, self.store, workers=settings.worker_count(), data_dir=self.data_dir, **where)
         self.configs = questions.used(self.name, self.parameters, self.store)
         self.records = list(self.store.load(self.configs).values())
         return self.store.frame(self.configs)
@@ -176,9 +158,18 @@ class Notebook:
 
         for runs, wanted in questions.groups(self.name, self.parameters, self.store):
             if self.parameters.get("train_missing", True):
-                measuring.evaluate(runs, wanted, self.store, workers=worker_count(), data_dir=self.data_dir)
+                measuring.evaluate(runs, wanted, self.store, **self._here)
             found = evaluations.load(runs, wanted, self.store).values()
             self.records += [{**each, "key": f"{each['run']}-{each['key']}"} for each in found]
+
+    @property
+    def _here(self) -> dict[str, object]:
+        """How evaluations are made, which is on this machine, also where a cluster trains."""
+        return {
+            "workers": settings.worker_count(),
+            "device": settings.device() or "cpu",
+            "data_dir": self.data_dir,
+        }
 
     def provenance(self, records: list[dict] | None = None) -> Provenance:
         """Return what a figure says of its origin; `records` are those it shows, by default all."""

@@ -6,6 +6,7 @@ import ast
 import io
 import json
 import math
+import subprocess
 import tokenize
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -216,9 +217,49 @@ def overrides(name: str, profile: str, root: Path | None = None) -> dict[str, ob
 
 
 def profile_parameters(name: str, profile: str, root: Path | None = None) -> dict[str, object]:
-    """Return the values that the parameters of notebook `name` have in a profile, in declared order."""
+    """Return the values that the parameters of notebook `name` have in a profile, in declared order.
+
+    They are those of the default profile's file, where the profile changes nothing, and not those of the parameters
+    cell, so that a notebook that was edited and saved redefines no profile. The cell has what no file names.
+    """
     root = root or find_root()
-    return complete(check(read(name, root), overrides(name, profile, root)), root)
+    return complete(_values(name, profile, root), root)
+
+
+def _values(name: str, profile: str, root: Path) -> dict[str, object]:
+    usual = overrides(name, DEFAULT_PROFILE, root)
+    return check(read(name, root), usual | overrides(name, profile, root))
+
+
+def injected_values(name: str, profile: str, root: Path) -> dict[str, object]:
+    """Return what is injected into notebook `name` for a profile: its name, and what its parameters cell has not."""
+    own, values = read(name, root), _values(name, profile, root)
+    return {key: value for key, value in values.items() if key == "profile" or value != own[key].value}
+
+
+def edited(root: Path) -> list[str]:
+    """Return the notebooks that differ from their committed form, as far as git knows one."""
+    command = ["git", "-C", str(root), "diff", "--name-only", "HEAD", "--", "notebooks/[0-9]*.ipynb"]
+    try:
+        said = subprocess.run(command, capture_output=True, text=True, timeout=10, check=True).stdout
+    except (OSError, subprocess.SubprocessError):  # there is no git here, or nothing of it
+        return []
+    return [Path(line).stem for line in said.splitlines()]
+
+
+def define_default(name: str, root: Path) -> Path:
+    """Write the parameters cell of notebook `name` as the default profile's file, and return it.
+
+    For whoever changes what that profile is: `python -m randsparse.study.parameters`.
+    """
+    import yaml
+
+    path = root / "notebooks" / "profiles" / DEFAULT_PROFILE / f"{name}.yaml"
+    values = {key: parameter.value for key, parameter in read(name, root).items() if key != "profile"}
+    path.parent.mkdir(parents=True, exist_ok=True)
+    text = yaml.safe_dump(values, sort_keys=False, default_flow_style=None, allow_unicode=True, width=120)
+    path.write_text(text, encoding="utf-8")
+    return path
 
 
 def complete(values: dict[str, object], root: Path) -> dict[str, object]:
@@ -240,3 +281,9 @@ def injected(history: list[str]) -> list[str]:
     lines = ast.parse(cells[-1]).body if cells else []
     targets = [target for line in lines if isinstance(line, ast.Assign) for target in line.targets]
     return [target.id for target in targets if isinstance(target, ast.Name)]
+
+
+if __name__ == "__main__":
+    for path in sorted((find_root() / "notebooks").glob("[0-9]*.ipynb")):
+        if len(read(path.stem, find_root())) > 1:  # more than the name of the profile
+            define_default(path.stem, find_root())

@@ -38,6 +38,7 @@ class Study:
         why: whether `status` says why a notebook is to be made anew.
         retry: whether runs that failed are tried again.
         source: the bundles to merge: a file, a folder or a pattern.
+        between: called whenever a run is finished; the runs of `train` are then not announced.
     """
 
     profile: str
@@ -55,6 +56,7 @@ class Study:
     why: bool = False
     retry: bool = False
     started: float = field(default_factory=time.monotonic)
+    between: Callable[[], None] | None = None
 
     @property
     def folder(self) -> Path:
@@ -78,6 +80,14 @@ class Study:
         """Return the notebooks whose outputs are missing, or made from other than what is there now."""
         place = (self.profile, self.root, self.results)
         return [name for name in self.parameters if not freshness.is_current(name, *place)]
+
+    def say_edited(self) -> None:
+        """Say which notebooks differ from their committed form; profiles keep the parameters that their files name."""
+        if names := parameters.edited(self.root):
+            verb = "differs" if len(names) == 1 else "differ"
+            self.say(
+                f"{', '.join(names)} {verb} from the committed form; parameters of profiles are those of their files"
+            )
 
     def why_stale(self, name: str) -> list[str]:
         """Return why a notebook is to be made anew, one reason per parameter or file that differs."""
@@ -126,7 +136,8 @@ class Study:
         from randsparse.sweeps.sweep import sweep
 
         spent, finished = self.spending(), self.bundling()
-        self.say(self.announcement(missing))
+        if self.between is None:
+            self.say(self.announcement(missing))
         plan = functools.partial(self.needed, names)
         sweep(plan, self.store, data_dir=self.data_dir, budget=spent, finished=finished, **self.where)
         left = self.needed(names, self.store) if spent else []
@@ -165,13 +176,17 @@ class Study:
 
     def time_of(self, configs: Sequence[RunConfig]) -> str | None:
         """Return about how long runs take here, in words (of a cluster, on one worker); None if that is unknown."""
-        import joblib
-
         from randsparse.sweeps.budget import in_words
 
-        workers = 1 if self.cluster else self.workers or (1 if self.device == "cuda" else joblib.cpu_count())
-        seconds = self.estimator.makespan(configs, workers)
+        seconds = self.seconds_of(configs)
         return None if seconds is None else f"about {in_words(seconds)}"
+
+    def seconds_of(self, configs: Sequence[RunConfig]) -> float | None:
+        """Return about how long runs take here (of a cluster, on one worker); None if that is unknown."""
+        import joblib
+
+        workers = 1 if self.cluster else self.workers or (1 if self.device == "cuda" else joblib.cpu_count())
+        return self.estimator.makespan(configs, workers)
 
     def evaluations_missing(self, name: str) -> list[Unit]:
         """Return the evaluations of a notebook that the store does not have."""
@@ -237,10 +252,12 @@ class Study:
     def bundling(self) -> Callable[[dict], None] | None:
         """Return what adds a record to the file `out`, None without one.
 
-        Raises StudyError if it cannot be written, before training.
+        Raises StudyError if it cannot be written, before training. Without a file it calls `between`, if given.
         """
         from randsparse.sweeps.bundles import Bundle
 
+        if between := self.between:
+            return lambda record: between()
         if not self.out:
             return None
 
@@ -248,24 +265,9 @@ class Study:
         bundle.check()
         return bundle.append
 
-    def execute(self, names: Sequence[str]) -> None:
-        """Execute notebooks, two side by side, then the overview if they changed what it shows.
-
-        What each was made from is noted at once. All are tried; the first error is raised at the end.
-        """
-        from randsparse.study.execution import execute_all
-
-        for group in ([name for name in names if name != freshness.OVERVIEW], None):
-            errors = []
-            chosen = [name for name in self.stale() if name == freshness.OVERVIEW] if group is None else group
-            for name, error in execute_all(chosen, self.profile, self.root, self.results, self.data_dir):
-                if error:
-                    errors.append(error)
-                    continue
-                freshness.remember(name, self.profile, self.root, self.results, self._files(name))
-                self.say(f"{name}: executed")
-            if errors:
-                raise errors[0]
+    def remember(self, name: str) -> None:
+        """Note what a notebook that was just executed was made from."""
+        freshness.remember(name, self.profile, self.root, self.results, self._files(name))
 
     def alone(self) -> AbstractContextManager[None]:
         """Return what holds the store for this process: another one that works on it is waited for."""
@@ -282,9 +284,15 @@ class Study:
     def write_html(self) -> Path:
         """Write the book unless it is current, and return its first page."""
         index = self.folder / "html" / "index.html"
-        if not index.is_file() or not freshness.book_is_current(self.profile, self.root, self.results):
+
+        def is_current() -> bool:
+            return index.is_file() and freshness.book_is_current(self.profile, self.root, self.results)
+
+        if not is_current():
             from randsparse.study.book import write_book
 
-            write_book(self.profile, self.root, self.folder)
-            freshness.remember_book(self.profile, self.root, self.results)
+            with self.alone():
+                if not is_current():  # another process may just have written it
+                    write_book(self.profile, self.root, self.folder)
+                    freshness.remember_book(self.profile, self.root, self.results)
         return index

@@ -18,8 +18,8 @@ from randsparse.errors import StudyError, require, unknown
 from randsparse.runs import feasibility
 from randsparse.runs.config import RunConfig
 from randsparse.runs.store import Record, Store
-from randsparse.study.notebook import data_folder, results_folder
 from randsparse.study.parameters import find_root
+from randsparse.study.settings import data_folder, results_folder
 from randsparse.sweeps import locks
 from randsparse.sweeps.parents import work_for
 from randsparse.training.engines.processes import Processes, joined, start

@@ -17,6 +17,7 @@ def show(study: Study) -> None:
 
     Then how far the evaluations of runs have come, and, if asked, why a notebook is to be made anew.
     """
+    study.say_edited()
     stale = study.stale()
     rows, everything_shown = [], {}
     for name in study.parameters:

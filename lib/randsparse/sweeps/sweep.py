@@ -8,7 +8,7 @@ import os
 import sys
 from collections.abc import Callable, Iterable
 from pathlib import Path
-from typing import Any
+from typing import Any, TextIO
 
 import joblib
 from tqdm import tqdm
@@ -100,7 +100,7 @@ def sweep(
                 continue
             missing = _longest(missing)
             outcomes = contextlib.closing(pool.finished(units(missing), budget and budget.choose))
-            with outcomes as results, _progress_bar(progress, missing, len(wanted) - len(missing)) as bar:
+            with outcomes as results, _progress_bar(progress, missing) as bar:
                 for outcome in results:
                     for config, record in zip(outcome.unit, outcome.records, strict=True):
                         if finished:
@@ -122,17 +122,26 @@ def _longest(missing: list[RunConfig]) -> list[RunConfig]:
     return [config for config in missing if longest[config.trajectory.key] is config]
 
 
-def _progress_bar(shown: bool, missing: list[RunConfig], have: int) -> tqdm:
+def _progress_bar(shown: bool, missing: list[RunConfig]) -> tqdm:
     """Return a bar in epochs: a widget in a live notebook, else text, and seldom where no one watches."""
     style: Any = tqdm
     if "JPY_SESSION_NAME" in os.environ:  # set by a Jupyter server for its kernels, not by papermill
         from tqdm.auto import tqdm as style
-    watched = style is not tqdm or sys.stderr.isatty()
+    file = _terminal()
+    watched = style is not tqdm or file.isatty()
     return style(
-        desc=f"{len(missing)} runs, {have} in the store",
+        desc=f"training {len(missing)} runs",
         total=sum(config.last_epoch for config in missing),
         unit=" epochs",
-        file=sys.stderr,
+        file=file,
         mininterval=0.1 if watched else 30,
         disable=not shown,
     )
+
+
+def _terminal() -> TextIO:
+    """Return where a bar is seen: of a kernel that papermill started, that is papermill's terminal and not the cell."""
+    of_kernel = getattr(sys.stderr, "_original_stdstream_copy", None)  # what a kernel had before its cells had it
+    if of_kernel is None or "JPY_SESSION_NAME" in os.environ or not os.isatty(of_kernel):
+        return sys.stderr
+    return os.fdopen(os.dup(of_kernel), "w")

@@ -1,0 +1,148 @@
+"""Making the notebooks of a profile: each is executed as soon as its runs are there, and the book follows it."""
+
+from __future__ import annotations
+
+import concurrent.futures
+import contextlib
+import time
+from concurrent.futures import Future
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING
+
+from randsparse.errors import StudyError
+from randsparse.study import execution, freshness
+from randsparse.study.book import write_book
+from randsparse.sweeps import budget
+
+if TYPE_CHECKING:
+    from randsparse.study.profile import Study
+
+FIRST = "03_sparsity_vs_accuracy"
+"""The notebook with the main figure: of those that train, it comes first."""
+EXECUTION, EVALUATION = 15.0, 0.1
+"""Seconds that a notebook takes to be executed, and an evaluation to be made, roughly: for the time that is left."""
+EARLY, SELDOM = 45.0, 120.0
+"""After how many seconds of training the time left is said for the first time, and how often then."""
+
+
+def make(study: Study, names: list[str], train: bool = True) -> None:
+    """Execute notebooks after training what they need, and the overview last; all are tried, the first error is raised.
+
+    Those that need no run come first, then FIRST, then the others by number. While one trains, those before it are
+    executed, and the book is written with what there is.
+    """
+    making = Making(study, names)
+    with contextlib.closing(making.executions):
+        making.make(train)
+    if making.errors:
+        raise making.errors[0]
+
+
+@dataclass
+class Making:
+    """What is under way; see `make`.
+
+    Attributes:
+        rest: the notebooks whose runs are not yet trained.
+        steps: how many notebooks there are to make, and `step` how many of them were begun.
+    """
+
+    study: Study
+    rest: list[str]
+    errors: list[StudyError] = field(default_factory=list)
+    step: int = 0
+
+    def __post_init__(self) -> None:
+        place = (self.study.profile, self.study.root, self.study.results, self.study.data_dir)
+        self.study = replace(self.study, between=self.follow)
+        self.executions = execution.Executions(*place)
+        self.steps, self.executed = len(self.rest), 0
+        self.book: Future | None = None
+        self.in_book, self.shown = 0, False
+        self.next_word = float("inf")
+
+    def make(self, train: bool) -> None:
+        """Make all notebooks; errors are kept."""
+        overview = [name for name in self.rest if name == freshness.OVERVIEW]
+        self.rest = [name for name in self.rest if name != freshness.OVERVIEW]
+        self.announce()
+        while self.rest:
+            name = min(self.rest, key=self.place)
+            ready = self.is_ready(name)
+            self.rest.remove(name)
+            self.begin(name)
+            if train and not ready:
+                self.study.prepare([name])
+            self.executions.start(name)
+            self.follow(wait=train and ready and self.step == 1)  # the first page shall not wait for training
+        self.follow(wait=True)
+        if not self.errors and (overview or freshness.OVERVIEW in self.study.stale()):
+            self.steps = max(self.steps, self.step + 1)
+            self.begin(freshness.OVERVIEW)
+            self.executions.start(freshness.OVERVIEW)
+            self.follow(wait=True)
+        if self.book is not None:
+            concurrent.futures.wait([self.book])
+
+    def is_ready(self, name: str) -> bool:
+        """Return whether all is there that a notebook shows."""
+        return not (self.study.needed([name], self.study.store) or self.study.evaluations_missing(name))
+
+    def place(self, name: str) -> tuple[bool, bool, str]:
+        """Return by what notebooks are ordered."""
+        return not self.is_ready(name), name != FIRST, name
+
+    def announce(self) -> None:
+        """Say how many notebooks and runs there are to make in all, and how long that takes."""
+        runs = self.study.needed(self.rest, self.study.store)
+        left = f", {time}" if runs and (time := self.time_left()) else ""
+        self.study.say(f"{self.steps} notebooks to make, {len(runs) or 'no'} runs to train for them{left}")
+        self.next_word = time.monotonic() + EARLY if runs else float("inf")
+
+    def begin(self, name: str) -> None:
+        """Say which step this is, and which runs it trains."""
+        self.step += 1
+        runs = len(self.study.needed([name], self.study.store))
+        trains = f", {runs} runs to train" if runs else ""
+        self.study.say(f"step {self.step} of {self.steps}: {name}{trains}")
+
+    def follow(self, wait: bool = False) -> None:
+        """Note what was executed meanwhile, and write the book anew; say now and then how long the rest takes."""
+        for name, error in self.executions.ended(wait):
+            if error:
+                self.errors.append(error)
+                continue
+            self.study.remember(name)
+            self.executed += 1
+            self.study.say(f"{name}: executed")
+            self.write_book()
+        self.write_book()
+        if time.monotonic() > self.next_word:
+            self.next_word = time.monotonic() + SELDOM
+            if left := self.time_left():
+                self.study.say(left)
+
+    def write_book(self) -> None:
+        """Write the book in the background if there is more to show, and say once where it is."""
+        if self.book is not None and self.book.done():
+            if not self.shown and self.book.exception() is None:
+                self.shown = True
+                self.study.say(f"the first pages are there: open {self.book.result()} in a browser")
+            self.book = None
+        if self.book is None and self.in_book < self.executed:
+            self.in_book = self.executed
+            place = (self.study.profile, self.study.root, self.study.folder)
+            self.book = self.executions.submit(write_book, *place)
+
+    def time_left(self) -> str:
+        """Return how long the rest takes, in words, by the runs that are in the store now; "" if that is unknown."""
+        study = replace(self.study, between=None)  # whose estimate is of now
+        names = [name for name in study.parameters if name != freshness.OVERVIEW]
+        runs = study.needed(names, study.store)
+        seconds = study.seconds_of(runs)
+        if seconds is None:
+            return ""
+        units = [unit for name in names for unit in study.evaluations_missing(name)]
+        seconds += EVALUATION * sum(len(unit.evaluations) for unit in units)
+        seconds += EXECUTION * (self.steps - self.executed) / 2
+        return f"about {budget.in_words(seconds)} left"
