@@ -93,18 +93,21 @@ class Making:
         return not self.is_ready(name), name != FIRST, name
 
     def announce(self) -> None:
-        """Say how many notebooks and runs there are to make in all, and how long that takes."""
+        """Say how many notebooks there are to make, how many runs to train, and about how long that takes.
+
+        Where results of runs decide what is trained next, as in the choice of a learning rate, there will be more.
+        """
         runs = self.study.needed(self.rest, self.study.store)
-        left = f", {time}" if runs and (time := self.time_left()) else ""
-        self.study.say(f"{self.steps} notebooks to make, {len(runs) or 'no'} runs to train for them{left}")
+        count = f"at least {len(runs)}" if runs else "no"
+        left = self.time_left() if runs else ""
+        said = f"{self.steps} notebooks to make, {count} runs to train for them"
+        self.study.say(f"{said}, {left}" if left else said)
         self.next_word = time.monotonic() + EARLY if runs else float("inf")
 
     def begin(self, name: str) -> None:
-        """Say which step this is, and which runs it trains."""
+        """Say which step this is; the bar says how many runs are trained."""
         self.step += 1
-        runs = len(self.study.needed([name], self.study.store))
-        trains = f", {runs} runs to train" if runs else ""
-        self.study.say(f"step {self.step} of {self.steps}: {name}{trains}")
+        self.study.say(f"step {self.step} of {self.steps}: {name}")
 
     def follow(self, wait: bool = False) -> None:
         """Note what was executed meanwhile, and write the book anew; say now and then how long the rest takes."""

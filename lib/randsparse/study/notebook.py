@@ -249,7 +249,7 @@ class Notebook:
         path = self.results / self.profile / "figures" / f"{notebook}_{name}.png"
         if not path.is_file():
             return Markdown(f"*The figure {name} of notebook {notebook} is not made yet.*")
-        return Image(data=path.read_bytes(), format="png", width=WIDTH, alt=name)
+        return Image(data=path.read_bytes(), format="png", width=WIDTH, alt=f"{name} of notebook {notebook}")
 
     def all_verdicts(self) -> pandas.DataFrame:
         """Return the verdicts that the notebooks of this profile have saved, with a first column notebook."""

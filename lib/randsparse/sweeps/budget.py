@@ -186,7 +186,7 @@ def parse_duration(text: str) -> float:
 def in_words(seconds: float) -> str:
     """Return a duration as people say it: "a minute", "12 minutes", "2.5 hours"."""
     minutes = seconds / 60
-    if minutes < 1:
+    if minutes < 1.5:
         return "a minute"
     return f"{minutes:.0f} minutes" if minutes < 90 else f"{minutes / 60:.1f} hours"
 
