@@ -10,7 +10,9 @@ which comes on top. A cell is one of two kinds:
 
 A network is a mask seed and an init seed, which are equal; an order is a data seed. Each cell has seeds of its own, but
 for one that names another by `seeds_of`: it has the networks and orders of that cell, so that the two are compared seed
-by seed. The runs of a cell with a `fork_epoch` go on after it in another order: each order has one for all its forks.
+by seed. A cell with `first_order` has the orders from that seed on, which may be the seeds of its networks. The runs of
+a cell with a `fork_epoch` go on after it in another order: each order has one for all its forks. A `score_init_seed` is
+added to the seed of a network.
 """
 
 from __future__ import annotations
@@ -90,7 +92,7 @@ class Networks:
         crossed: whether each network is trained in every order; else network i in order i modulo `orders` alone.
         paired: whether networks and orders are those of another cell.
         evaluated: how many networks (the first ones) are evaluated beyond accuracy, network i in order i mod `orders`.
-        first_order: the seed of the first order, ORDER_SEEDS above the first seed unless given.
+        first_order: the seed of the first order, None for ORDER_SEEDS after the first network.
     """
 
     part: str
@@ -103,7 +105,7 @@ class Networks:
     crossed: bool = True
     evaluated: int = 0
     paired: bool = False
-    first_order: int = ORDER_SEEDS
+    first_order: int | None = None
 
     def wanted(self, store: Store) -> list[RunConfig]:
         """Return the runs, order by order; [] as long as their learning rate is not known."""
@@ -127,7 +129,12 @@ class Networks:
 
     def run(self, rate: float, network: int, order: int) -> RunConfig:
         """Return one run; networks and orders count from 0."""
-        return _seeded(self.point.replace(lr=rate), self.first_seed + network, self.first_order + order)
+        return _seeded(self.point.replace(lr=rate), self.first_seed + network, self.order_seed + order)
+
+    @property
+    def order_seed(self) -> int:
+        """The seed of the first order."""
+        return self.first_seed + ORDER_SEEDS if self.first_order is None else self.first_order
 
     def _rate(self, store: Store) -> float | None:
         return self.rates.chosen(store) if isinstance(self.rates, Rates) else self.rates
@@ -205,9 +212,7 @@ def parse(content: Any) -> Campaign:
 
 
 def _cell(part: str, name: str, values: Any, recipe: Mapping[str, Any], before: list[Cell]) -> Cell:
-    values = _mapping(
-        "a cell", values, (*DEFAULTS, *_NUMBERS, "first_order", "rates", "rate_of", "crossed", "seeds_of")
-    )
+    values = _mapping("a cell", values, (*DEFAULTS, *_NUMBERS, *_OTHERS))
     if name in [cell.name for cell in before]:
         raise StudyError("two cells have this name")
     for field in ("mask_seed", "init_seed", "data_seed", "fork_seed"):
@@ -237,8 +242,10 @@ def _cell(part: str, name: str, values: Any, recipe: Mapping[str, Any], before: 
     require(evaluated <= networks, "evaluated", evaluated, f"at most the number of networks ({networks})")
     crossed = values.get("crossed", True)
     require(isinstance(crossed, bool), "crossed", crossed, "true or false")
-    order = _number("first_order", values, first + ORDER_SEEDS)
-    return Networks(part, name, point, rate, first, networks, orders, crossed, evaluated, "seeds_of" in values, order)
+    first_order = values.get("first_order")
+    require(first_order is None or _is_count(first_order), "first_order", first_order, "a whole number from 0 up")
+    paired = "seeds_of" in values
+    return Networks(part, name, point, rate, first, networks, orders, crossed, evaluated, paired, first_order)
 
 
 def _seeds_of(values: Mapping[str, Any], before: Iterable[Cell]) -> dict[str, Any]:
@@ -247,7 +254,8 @@ def _seeds_of(values: Mapping[str, Any], before: Iterable[Cell]) -> dict[str, An
     if values["seeds_of"] not in others:
         raise unknown("seeds_of (a cell before this one that has networks)", values["seeds_of"], others)
     other = others[values["seeds_of"]]
-    same = {name: getattr(other, name) for name in ("first_seed", "networks", "orders", "crossed", "first_order")}
+    names = ("first_seed", "networks", "orders", "crossed", "first_order")
+    same = {name: getattr(other, name) for name in names}
     for name in same:
         require(name not in values, name, values.get(name), "left out: seeds_of says it")
     return same
@@ -255,13 +263,17 @@ def _seeds_of(values: Mapping[str, Any], before: Iterable[Cell]) -> dict[str, An
 
 _NUMBERS = {"first_seed": None, "networks": 1, "orders": 1, "seeds": 1, "evaluated": 0}
 """Whole numbers of a cell and their defaults; None: it must be given."""
+_OTHERS = ("rates", "rate_of", "crossed", "seeds_of", "first_order")
 
 
 def _number(name: str, values: Mapping[str, Any], default: int | None) -> int:
-    value, least = values.get(name, default), 0 if name in ("evaluated", "first_seed", "first_order") else 1
-    whole = isinstance(value, int) and not isinstance(value, bool)
-    require(whole and value >= least, name, value, f"a whole number from {least} up")
+    value, least = values.get(name, default), 0 if name in ("evaluated", "first_seed") else 1
+    require(_is_count(value) and value >= least, name, value, f"a whole number from {least} up")
     return value
+
+
+def _is_count(value: Any) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool) and value >= 0
 
 
 def _mapping(what: str, value: Any, names: Iterable[str] | None = None) -> dict[str, Any]:
@@ -274,8 +286,10 @@ def _mapping(what: str, value: Any, names: Iterable[str] | None = None) -> dict[
 
 
 def _seeded(config: RunConfig, network: int, order: int) -> RunConfig:
-    fork = {} if config.fork_seed is None else {"fork_seed": order + FORK_SEEDS}
-    return config.replace(mask_seed=network, init_seed=network, data_seed=order, **fork)
+    others = {} if config.fork_seed is None else {"fork_seed": order + FORK_SEEDS}
+    if config.score_init_seed is not None:
+        others["score_init_seed"] = network + config.score_init_seed
+    return config.replace(mask_seed=network, init_seed=network, data_seed=order, **others)
 
 
 def _check_seeds(cells: Iterable[Cell]) -> None:
@@ -283,11 +297,11 @@ def _check_seeds(cells: Iterable[Cell]) -> None:
     taken: dict[int, str] = {}
     for cell in cells:
         if isinstance(cell, Rates):
-            seeds = {*cell.seeds}
+            seeds = [*cell.seeds]
         elif cell.paired:
             continue
         else:
-            orders = range(cell.first_order, cell.first_order + cell.orders)
+            orders = range(cell.order_seed, cell.order_seed + cell.orders)
             forks = [seed + FORK_SEEDS for seed in orders]
             seeds = {*range(cell.first_seed, cell.first_seed + cell.networks), *orders, *forks}
         for seed in seeds:

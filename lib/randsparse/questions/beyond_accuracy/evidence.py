@@ -7,7 +7,7 @@ from functools import cached_property
 
 import pandas as pd
 
-from randsparse.comparison.cells import levels, regime
+from randsparse.comparison.contrasts import levels, regime
 from randsparse.comparison.design import Parameters
 from randsparse.comparison.inference.estimate import Estimate
 from randsparse.comparison.inference.simultaneous import simultaneous_intervals

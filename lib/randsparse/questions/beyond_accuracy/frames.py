@@ -11,7 +11,7 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 
-from randsparse.comparison.cells import by_network, contrast_of
+from randsparse.comparison.contrasts import by_network, contrast_of
 from randsparse.comparison.crossed import Crossed
 from randsparse.comparison.design import Parameters
 from randsparse.comparison.inference.estimate import Estimate

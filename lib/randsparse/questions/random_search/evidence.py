@@ -8,7 +8,7 @@ from functools import cached_property, partial
 
 import pandas as pd
 
-from randsparse.comparison import candidates, cells
+from randsparse.comparison import candidates, contrasts
 from randsparse.comparison.candidates import Early
 from randsparse.comparison.crossed import Crossed
 from randsparse.comparison.design import Parameters
@@ -110,7 +110,7 @@ class Evidence:
 
     def regime_of(self, names: Sequence[str]) -> str:
         """Return network, dataset, training and dense accuracy of some cells in words."""
-        return cells.regime(self.design, self.store, names)
+        return contrasts.regime(self.design, self.store, names)
 
     def _reliability(self, cell: str) -> float:
         try:

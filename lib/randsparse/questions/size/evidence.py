@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 
 from randsparse.comparison import candidates
-from randsparse.comparison.cells import contrast_of, levels, regime
+from randsparse.comparison.contrasts import contrast_of, levels, regime
 from randsparse.comparison.crossed import Crossed
 from randsparse.comparison.design import Parameters
 from randsparse.comparison.inference.estimate import Estimate

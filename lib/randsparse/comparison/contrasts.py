@@ -11,8 +11,8 @@ import pandas as pd
 from randsparse.comparison import stats
 from randsparse.comparison.candidates import array
 from randsparse.comparison.crossed import Crossed
+from randsparse.comparison.inference.contrast import contrast
 from randsparse.comparison.inference.estimate import Estimate
-from randsparse.comparison.inference.pooled import contrast
 from randsparse.comparison.wording import listed, named
 from randsparse.errors import StudyError
 from randsparse.runs.store import Store
@@ -33,7 +33,7 @@ def contrast_of(
         weights: by name of cell; 1 and -1 give a difference.
     """
     cells = {cell.name: cell for cell in design.networks}
-    shared = len({(cells[name].first_seed, cells[name].first_order) for name in weights}) == 1
+    shared = len({(cells[name].first_seed, cells[name].order_seed) for name in weights}) == 1
     try:
         return contrast([(weight, by_network(design, frame, name, y)) for name, weight in weights.items()], shared)
     except StudyError:
