@@ -46,7 +46,7 @@ COMPARISONS = {
     "04_size": "sizes",
     "05_layerwise_density": "layers",
     "06_beyond_accuracy": "networks",
-    "07_theory": "comparison",
+    "07_theory": "cells",
     "08_sparse_to_sparse": "sparse_to_sparse",
     "09_strong_tickets": "strong_tickets",
     "10_early_and_late": "cells",
