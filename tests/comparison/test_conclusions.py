@@ -48,6 +48,13 @@ def test_a_check_holds_everywhere_or_not():
     assert table["kind"].tolist() == ["finding", "check"] and list(table)[-1] == "kind"
 
 
+def test_a_verdict_on_many_counts_is_a_check():
+    row = conclusions.as_check({"claim": "It holds", "verdict": "inconclusive", "evidence": "1 of 2"})
+    assert (row["claim"], row["verdict"], row["evidence"]) == ("It holds.", "undecided", "1 of 2")
+    assert (row["kind"], row["n"]) == ("check", None)
+    assert conclusions.as_check(row | {"verdict": "contradicted"})["verdict"] == "contradicted"
+
+
 def test_estimates_are_said_with_interval_and_n():
     assert conclusions.estimate_text(FOUND, "nats") == "1.00 [0.43, 1.57] nats (n = 10, 95 % interval)"
     assert "too few runs" in conclusions.estimate_text(None, "nats")

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
+from randsparse.comparison import verdicts
 from randsparse.comparison.inference.estimate import Estimate
 from randsparse.comparison.primary import PrimaryClaim, Row, claims_of, judge
 from randsparse.comparison.wording import number
@@ -55,6 +56,13 @@ def check(sentence: str, holds: Iterable[bool], evidence: str) -> dict[str, Any]
     verdict = ("supported" if all(held) else "contradicted") if held else "not tested"
     empty = {"estimate": math.nan, "low": math.nan, "high": math.nan, "unit": "", "power": "", "regime": None}
     return {"claim": sentence, "verdict": verdict, "n": len(held), "evidence": evidence, **empty, "kind": CHECK}
+
+
+def as_check(row: verdicts.Row) -> dict[str, Any]:
+    """Return a verdict on many counts or slopes at once, as from `comparison.verdicts`, as the row of a check."""
+    verdict = "undecided" if row["verdict"] == "inconclusive" else row["verdict"]
+    empty = check("", [], "") | {"n": None}
+    return empty | {"claim": f"{row['claim'].rstrip('.')}.", "verdict": verdict, "evidence": row["evidence"]}
 
 
 def table(rows: Iterable[Mapping[str, Any]]) -> pd.DataFrame:

@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING, Any
 import pandas as pd
 
 from randsparse.comparison.conclusions import abstract as make_abstract
-from randsparse.comparison.conclusions import estimate_text, finding, in_points, table
+from randsparse.comparison.conclusions import as_check, estimate_text, finding, in_points, table
 from randsparse.comparison.wording import number
 from randsparse.questions.theory.containment import CONNECTED, DROPPED, EVERY
 from randsparse.questions.theory.evidence import Evidence
 from randsparse.questions.theory.plan import width_factor, width_of
-from randsparse.questions.theory.verdicts import as_check, bounded, construction, near_one, not_faster, predicted
+from randsparse.questions.theory.verdicts import bounded, construction, near_one, not_faster, predicted
 
 if TYPE_CHECKING:
     from IPython.display import Markdown

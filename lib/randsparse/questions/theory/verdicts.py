@@ -8,14 +8,12 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from typing import Any
 
 import numpy as np
 import pandas as pd
 import statsmodels.api as sm
 from scipy import stats as distributions
 
-from randsparse.comparison.conclusions import CHECK
 from randsparse.comparison.verdicts import Row, conclude
 
 CURVE = ["target", "event"]
@@ -174,18 +172,3 @@ def tidy(frames: Sequence[pd.DataFrame]) -> pd.DataFrame:
     """Return frames of counts with the same columns below each other, for `widths_needed`."""
     columns = [*CURVE, "sparsity", "factor", "copies", "masks", "contained"]
     return pd.concat([frame[columns] for frame in frames], ignore_index=True)
-
-
-def as_check(row: Row) -> dict[str, Any]:
-    """Return a row of counts or slopes as a check of the table of verdicts."""
-    empty = {
-        "estimate": math.nan,
-        "low": math.nan,
-        "high": math.nan,
-        "unit": "",
-        "n": None,
-        "power": "",
-        "regime": None,
-    }
-    verdict = "undecided" if row["verdict"] == "inconclusive" else row["verdict"]
-    return {**row, "claim": f"{row['claim'].rstrip('.')}.", "verdict": verdict, "kind": CHECK} | empty
