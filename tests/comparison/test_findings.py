@@ -1,54 +1,73 @@
-"""Rows of verdicts: findings are judged by their margin, checks hold everywhere, estimates have their unit."""
+"""The rows of verdict tables: units, kinds and checks."""
 
 from __future__ import annotations
 
+import math
+
+import pandas as pd
 import pytest
 
-from randsparse.comparison import findings
+from randsparse.comparison import findings, sentences
 from randsparse.comparison.inference.estimate import Estimate
 from randsparse.comparison.primary import claims_of
 
-FOUND = Estimate(1.0, 0.25, 9.0, 10, 20)
-"""One-sided 95 % limits: 1 -+ 1.833 * .25, so .54 and 1.46."""
+CLAIM = claims_of("05")[1]
 
 
 @pytest.mark.parametrize(
-    ("direction", "margin", "verdict"),
-    [
-        ("above", 0.5, "supported"),
-        ("above", 0.6, "undecided"),
-        ("above", 1.5, "contradicted"),
-        ("below", 1.5, "supported"),
-        ("below", 0.5, "contradicted"),
-        ("at least", -1, "supported"),
-        ("within", 1.5, "supported"),
-        ("within", 0.5, "contradicted"),
-    ],
+    ("value", "error", "verdict"),
+    [(0.0, 0.004, "supported"), (0.03, 0.004, "contradicted"), (0.009, 0.004, "undecided")],
 )
-def test_a_finding_is_judged_by_its_own_direction_and_margin(direction, margin, verdict):
-    row = findings.finding("It is so.", FOUND, "here", "points", direction, margin)
-    assert (row["verdict"], row["kind"], row["power"], row["n"]) == (verdict, "finding", "not planned", 10)
-    assert (row["low"], row["high"]) == (pytest.approx(0.5417, abs=1e-3), pytest.approx(1.4583, abs=1e-3))
+def test_a_difference_of_fractions_is_judged_in_points(value, error, verdict):
+    estimate = Estimate(value, error, 9.0, 10, 20)
+    row = findings.primary_row(CLAIM, estimate, "regime")
+    assert (row["verdict"], row["kind"], row["n"]) == (verdict, "primary claim", 10)
+    assert (row["estimate"], row["low"]) == pytest.approx((100 * value, 100 * estimate.lower(0.95)))
+    found = findings.finding_row(CLAIM, "Another sentence.", estimate, "regime", above=0.25)
+    assert (found["verdict"], found["kind"], found["claim"]) == (verdict, "finding", "Another sentence.")
+    assert found["evidence"].endswith("P(A > B) = 0.25.") and found["power"] == "not planned"
 
 
-def test_a_primary_claim_is_not_tested_by_runs_that_cannot():
-    (claim,) = claims_of("06")
-    assert findings.primary(claim, FOUND, "here")["verdict"] == "supported"
-    row = findings.primary(claim, FOUND, "here", "These are other images.")
-    assert (row["verdict"], row["evidence"], row["kind"]) == ("not tested", "These are other images.", "primary claim")
+def test_a_primary_claim_says_what_it_lacks():
+    row = findings.primary_row(CLAIM, None, "regime", "No run of one cell.")
+    assert (row["verdict"], row["evidence"]) == ("not tested", "No run of one cell.")
+    assert findings.finding_row(CLAIM, "A sentence.", None, "regime")["verdict"] == "not tested"
 
 
-def test_a_check_holds_everywhere_or_not():
-    for holds, verdict in (([True, True], "supported"), ([True, False], "contradicted"), ([], "not tested")):
-        row = findings.check("It holds.", holds, "Seen.")
-        assert (row["verdict"], row["n"], row["kind"]) == (verdict, len(holds), "check")
-    table = findings.table([findings.finding("It is so.", FOUND, "here"), findings.check("It holds.", [True], "Seen.")])
-    assert table["kind"].tolist() == ["finding", "check"] and list(table)[-1] == "kind"
+@pytest.mark.parametrize(
+    ("runs", "diverged", "verdict"), [(8, 0, "supported"), (7, 0, "undecided"), (8, 1, "contradicted")]
+)
+def test_runs_are_counted(runs, diverged, verdict):
+    cells = pd.DataFrame({"runs": [runs, 4], "planned": [8, 4], "diverged": [diverged, 0]})
+    row = findings.complete(cells, "regime")
+    assert (row["verdict"], row["n"], row["kind"]) == (verdict, runs + 4, "check")
+    assert row["evidence"] == f"{runs + 4} of 12 runs are there, {diverged} of them diverged."
 
 
-def test_estimates_are_said_with_interval_and_n():
-    assert findings.estimate_text(FOUND, "nats") == "1.00 [0.43, 1.57] nats (n = 10, 95 % interval)"
-    assert "too few runs" in findings.estimate_text(None, "nats")
-    points = findings.in_points(FOUND)
-    assert (points.value, points.error, points.n) == (100, 25, 10) and findings.in_points(None) is None
-    assert findings.stated("05").data.count("**Primary claim.**") == 2
+@pytest.mark.parametrize(("error", "verdict"), [(0, "supported"), (1, "contradicted")])
+def test_one_weight_too_many_is_another_density(error, verdict):
+    matched = pd.DataFrame({"error": [0.0, float(error)], "runs": [3, 4]})
+    row = findings.same_density(matched, "regime")
+    assert (row["verdict"], row["n"]) == (verdict, 7) and f"is {error} weights" in row["evidence"]
+    assert findings.same_density(matched[:0], "regime")["verdict"] == "not tested"
+
+
+def test_a_table_has_the_columns_of_rows_and_their_kind():
+    frame = findings.table([findings.check_row("A.", "supported", "b", 3, "regime")])
+    assert list(frame)[0] == "claim" and list(frame)[-1] == "kind" and math.isnan(frame.loc[0, "estimate"])
+
+
+def test_missing_runs_and_rates_are_named():
+    cells = pd.DataFrame({"cell": ["a", "b, c", "d"], "runs": [0, 2, 3], "planned": [3, 3, 3]})
+    assert sentences.missing_runs(cells).data == "No run yet: *a*. Not all runs yet: *b, c* (2 of 3)."
+    assert sentences.missing_runs(cells[2:]).data == "All 3 runs are there."
+    rates = pd.DataFrame({"cell": ["rate, a"] * 2 + ["rate, b"], "lr": [0.1, 0.2, 0.1], "chosen": [False, True, False]})
+    assert sentences.chosen_rates(rates).data == "Chosen: 0.2 for *a*. Not chosen yet: *rate, b*."
+    assert "their campaign fixes it" in sentences.chosen_rates(rates[:0]).data
+
+
+def test_the_claims_and_sentences_of_a_notebook_are_shown():
+    told = sentences.claim("05").data
+    assert all(claim.claim in told and claim.estimand in told for claim in claims_of("05"))
+    assert sentences.abstract("One.", "Two.").data == "**Abstract.** One. Two."
+    assert sentences.what_follows("One.", "", "Two.").data == "One. Two."

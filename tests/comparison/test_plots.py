@@ -121,7 +121,7 @@ def test_many_seeds_are_said_in_short():
 
 
 def test_every_arm_of_the_study_has_one_colour_and_marker():
-    arms = {design.DENSE, design.RANDOM, design.SEARCHED, design.SMALL_PARENT, design.SMALL_OWN}
+    arms = {design.DENSE, design.RANDOM, "searched", design.SMALL_PARENT, design.SMALL_OWN}
     assert arms <= set(plots.PALETTE) == set(plots.MARKERS)
     assert len(set(plots.PALETTE.values())) == len(plots.PALETTE)
 

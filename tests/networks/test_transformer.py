@@ -5,6 +5,7 @@ import torch
 from torch.nn import functional as F
 
 from randsparse.data.texts import PADDING
+from randsparse.errors import StudyError
 from randsparse.networks import registry
 from randsparse.networks.initialization import initialize
 from randsparse.networks.linear import HEADS
@@ -47,3 +48,22 @@ def test_the_classifier_reads_the_mean_over_words_alone(model):
     tokens[:, 7:] = PADDING
     outputs = model(tokens)
     torch.testing.assert_close(outputs, model.classifier(seen["stream"][:, :7].mean(1)))
+
+
+def test_without_blocks_the_order_of_words_changes_nothing():
+    model = initialize(registry.build("transformer-0-16", 5, 50, 12), seed=0).eval()
+    tokens = torch.arange(1, 13)[None]
+    torch.testing.assert_close(model(tokens), model(tokens.flip(1)))
+    assert not torch.allclose(model(tokens), model(tokens + 1), atol=1e-3)
+    assert {name for name, _ in model.named_parameters() if name.endswith("weight")} == {
+        "embedding.weight",
+        "norm.weight",
+        "classifier.weight",
+    }
+    assert list(registry.shapes("transformer-0-16", 5, 50, 12)) == ["classifier.weight"]
+
+
+@pytest.mark.parametrize("name", ["wrn-0-1", "resnet-0", "mlp-0-8", "transformer-00-16"])
+def test_no_other_network_has_no_layers(name):
+    with pytest.raises(StudyError):
+        registry.architecture(name)

@@ -129,18 +129,19 @@ def test_a_cell_can_have_the_networks_and_orders_of_another(write, store):
             write(CAMPAIGN + paired.replace(*change))
 
 
-def test_seeds_of_networks_and_orders_can_be_the_same(write, store):
-    same = '    "same": {lr: 0.1, networks: 3, orders: 3, crossed: false, first_seed: 0, first_order: 0}\n'
-    other = '    "its pair": {lr: 0.1, seeds_of: same, rule: uniform, sparsity: 0.5}\n'
-    cells = {cell.name: cell for cell in write(CAMPAIGN + same + other).cells}
-    for name in ("same", "its pair"):
-        seeds = [(c.mask_seed, c.init_seed, c.data_seed) for c in cells[name].wanted(store)]
-        assert seeds == [(seed if name == "its pair" else 0, seed, seed) for seed in range(3)]
-    for first in (1001, 2501):  # a seed of another cell
-        with pytest.raises(StudyError, match=f"share the seed {first}"):
-            write(CAMPAIGN + same.replace("first_order: 0", f"first_order: {first}"))
+def test_orders_and_scored_weights_can_have_seeds_of_their_own(write, store):
+    own = (
+        '    "same": {lr: 0.1, first_seed: 0, first_order: 0, networks: 3, orders: 3, crossed: false}\n'
+        '    "mask": {lr: 0.1, seeds_of: same, sparsity: 0.5, rule: snip, criterion: snip, score_init_seed: 1000}\n'
+    )
+    cells = {cell.name: cell for cell in write(CAMPAIGN + own).cells}
+    assert [(c.init_seed, c.data_seed) for c in cells["same"].wanted(store)] == [(0, 0), (1, 1), (2, 2)]
+    seeds = [(c.init_seed, c.score_init_seed, c.data_seed) for c in cells["mask"].wanted(store)]
+    assert seeds == [(0, 1000, 0), (1, 1001, 1), (2, 1002, 2)]
+    with pytest.raises(StudyError, match="cells some and same share the seed 3000"):
+        write(CAMPAIGN + own.replace("first_order: 0", "first_order: 3000"))
     with pytest.raises(StudyError, match="first_order=-1 is not possible"):
-        write(CAMPAIGN + same.replace("first_order: 0", "first_order: -1"))
+        write(CAMPAIGN + own.replace("first_order: 0", "first_order: -1"))
 
 
 def test_orders_and_scored_weights_can_have_seeds_of_their_own(write, store):
@@ -316,7 +317,7 @@ def test_the_campaigns_of_this_study_have_the_cells_that_were_fixed_beforehand(p
 
 
 @pytest.mark.parametrize(("profile", "sizes"), [("campaign", 5), ("campaign-digits", 3)])
-def test_narrow_networks_of_equal_flops_have_those_of_the_sparse_ones(profile, sizes, store):
+def test_narrow_networks_of_equal_flops_have_those_of_the_sparse_ones(profile, sizes):
     cells = {cell.name: cell for cell in campaign.load(profile, REPOSITORY).cells}
     narrow = [name for name in cells if "equal FLOPs" in name]
     assert len(narrow) == sizes

@@ -9,7 +9,6 @@ from typing import Any
 import joblib
 
 from randsparse.bench.steps import quartiles, seconds
-from randsparse.comparison.search import population
 from randsparse.runs.config import RunConfig
 from randsparse.runs.store import Store
 from randsparse.sweeps.sweep import sweep
@@ -38,6 +37,7 @@ def batched(*, rounds: int) -> dict[str, Any]:
 def _sweep(engine: str, workers: int, index: int) -> float:
     """Return the seconds of one sweep into an empty store."""
     base = RunConfig(batch_size=32, epochs=12, sparsity=0.8, stop_epoch=1, engine=engine)
-    candidates = population(base, index, SIZE)
+    seeds = range(1000 * (index + 1), 1000 * (index + 1) + SIZE)
+    candidates = [base.replace(mask_seed=seed, init_seed=seed) for seed in seeds]
     with tempfile.TemporaryDirectory() as folder:
         return seconds(lambda: sweep(candidates, Store(Path(folder)), workers=workers, progress=False))

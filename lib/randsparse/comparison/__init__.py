@@ -1,1 +1,1 @@
-"""Comparisons: arms, searches, statistics, verdicts and the marks of charts."""
+"""Comparisons: arms, cells of campaigns, statistics, verdicts and the marks of charts."""

@@ -297,7 +297,7 @@ def _check_seeds(cells: Iterable[Cell]) -> None:
     taken: dict[int, str] = {}
     for cell in cells:
         if isinstance(cell, Rates):
-            seeds = {*cell.seeds}
+            seeds = [*cell.seeds]
         elif cell.paired:
             continue
         else:

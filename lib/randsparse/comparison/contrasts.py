@@ -11,8 +11,8 @@ import pandas as pd
 from randsparse.comparison import stats
 from randsparse.comparison.candidates import array
 from randsparse.comparison.crossed import Crossed
+from randsparse.comparison.inference.contrast import contrast
 from randsparse.comparison.inference.estimate import Estimate
-from randsparse.comparison.inference.pooled import contrast
 from randsparse.comparison.wording import listed, named
 from randsparse.errors import StudyError
 from randsparse.runs.store import Store
@@ -65,7 +65,7 @@ def regime(design: Crossed, store: Store, names: Sequence[str]) -> str:
     chosen = [cells[name] for name in names]
     records = {cell.name: store.load(cell.wanted(store)).values() for cell in chosen}
     point = chosen[0].point
-    models = dict.fromkeys(cell.point.model.upper().replace("RESNET", "ResNet") for cell in chosen)
+    models = dict.fromkeys(_shown(cell.point.model) for cell in chosen)
     costs = [record["cost"] for found in records.values() for record in found]
     if not costs:
         return f"{listed(list(models))} on {point.dataset}, {point.epochs} epochs, no run yet"
@@ -79,6 +79,10 @@ def regime(design: Crossed, store: Store, names: Sequence[str]) -> str:
         f"{listed(list(models))} on {point.dataset}, {images:,} images, {point.epochs} epochs of "
         f"{-(-images // point.batch_size):,} steps, {reached}"
     )
+
+
+def _shown(model: str) -> str:
+    return model.upper().replace("RESNET", "ResNet").replace("TRANSFORMER", "Transformer")
 
 
 def missing_runs(design: Crossed, store: Store) -> Markdown:

@@ -1,12 +1,11 @@
-"""What a notebook compares: arms of single runs, searches and learning rates whose next runs depend on the store."""
+"""What a notebook compares: arms of single runs, and learning rates whose next runs depend on the store."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
-from randsparse.comparison import search
 from randsparse.data import catalogue
 from randsparse.runs import feasibility, methods
 from randsparse.runs.config import DEFAULTS, RunConfig
@@ -16,8 +15,8 @@ Parameters = Mapping[str, Any]
 Points = dict[tuple[str, str, float], RunConfig]
 """A config by arm, structure and sparsity; its seeds do not count."""
 
-DENSE, RANDOM, SEARCHED = "dense", "random", "searched"
-"""Arms: the dense network, static random masks, and the network that a search found."""
+DENSE, RANDOM = "dense", "random"
+"""Arms: the dense network, and static random masks."""
 SMALL_PARENT, SMALL_OWN = "small dense (parent's scale)", "small dense (own scale)"
 CONTROLS = (DENSE, RANDOM, SMALL_PARENT, SMALL_OWN)
 TICKET = "edge-popup"
@@ -33,22 +32,6 @@ class Arm:
     sparsity: float
     replicate: int
     config: RunConfig
-
-
-@dataclass(frozen=True)
-class Search:
-    """One independent population of a comparison, and the rounds that weed it out."""
-
-    structure: str
-    sparsity: float
-    replicate: int
-    candidates: tuple[RunConfig, ...]
-    rounds: search.Rounds
-
-    @property
-    def early_epochs(self) -> int:
-        """The epoch at which the last candidates are weeded out."""
-        return self.rounds[-1][0]
 
 
 @dataclass(frozen=True)
@@ -96,10 +79,9 @@ class Infeasible:
 
 @dataclass(frozen=True)
 class Comparison:
-    """All arms, searches, learning rates to choose and infeasible points of a notebook."""
+    """All arms, learning rates to choose and infeasible points of a notebook."""
 
     arms: tuple[Arm, ...]
-    searches: tuple[Search, ...]
     infeasible: tuple[Infeasible, ...]
     tunings: tuple[Tuning, ...] = ()
 
@@ -108,25 +90,18 @@ class Comparison:
         return [*self.arms, *(arm for each in self.tunings for arm in each.tuned(store))]
 
     def needed(self, store: Store) -> list[RunConfig]:
-        """Return the runs that are missing now; those of a later stage of a search follow when this one is stored."""
-        wanted = self._unsearched(store)
-        for each in self.searches:
-            wanted += search.needed(each.candidates, each.rounds, store)
-        return [config for config in longest(wanted) if not store.has(config)]
+        """Return the runs that are missing now; those with a rate that is not chosen yet follow when it is."""
+        return [config for config in longest(self._wanted(store)) if not store.has(config)]
 
     def used(self, store: Store) -> list[RunConfig]:
-        """Return every run of the comparison that the store has, candidates as far as they were trained."""
-        wanted = self._unsearched(store)
-        for each in self.searches:
-            wanted += [config.replace(stop_epoch=epoch) for config in each.candidates for epoch, _ in each.rounds]
-            wanted += each.candidates
-        return [config for config in dict.fromkeys(wanted) if store.has(config)]
+        """Return every run of the comparison that the store has."""
+        return [config for config in dict.fromkeys(self._wanted(store)) if store.has(config)]
 
     def finished(self, store: Store) -> list[Arm]:
-        """Return all arms, with the network that each finished search chose as arm "searched"."""
-        return [*self.singles(store), *(found(each, store) for each in self.searches)]
+        """Return all arms, as far as their learning rates are known."""
+        return self.singles(store)
 
-    def _unsearched(self, store: Store) -> list[RunConfig]:
+    def _wanted(self, store: Store) -> list[RunConfig]:
         return [config for each in self.tunings for config in each.trials] + [arm.config for arm in self.singles(store)]
 
     @property
@@ -159,13 +134,13 @@ def compare(points: Points, seeds: int) -> Comparison:
             infeasible.append(Infeasible(name, structure, sparsity, reason, config.model))
         else:
             arms += replicates(name, structure, sparsity, config, seeds)
-    return Comparison(tuple(arms), (), tuple(infeasible))
+    return Comparison(tuple(arms), tuple(infeasible))
 
 
 def join(parts: Iterable[Comparison]) -> Comparison:
     """Return the comparison of all that is in several, in their order."""
     parts = list(parts)
-    names = ("arms", "searches", "infeasible", "tunings")
+    names = ("arms", "infeasible", "tunings")
     return Comparison(*(tuple(each for part in parts for each in getattr(part, name)) for name in names))
 
 
@@ -173,37 +148,6 @@ def trials(config: RunConfig, rates: Iterable[float], seeds: int) -> tuple[RunCo
     """Return the runs by which one of `rates` is chosen: `seeds` replicates of a config at each learning rate."""
     runs = [each for lr in rates for each in replicates("", "", 0.0, config.replace(lr=lr), seeds)]
     return tuple(each.config for each in runs)
-
-
-def share_rates(arms: Iterable[Arm], like: Callable[[Arm], float]) -> dict[float, tuple[Arm, ...]]:
-    """Return arms by the sparsity whose learning rate they are trained with, which is like(arm)."""
-    found: dict[float, list[Arm]] = {}
-    for arm in arms:
-        found.setdefault(like(arm), []).append(arm)
-    return {sparsity: tuple(members) for sparsity, members in found.items()}
-
-
-def masked_points(parameters: Parameters) -> Iterator[tuple[str, float, RunConfig]]:
-    """Yield structure, sparsity and config of a static random mask, at each of `structures` and `sparsities`."""
-    base = base_config(parameters)
-    for structure in parameters["structures"]:
-        for sparsity in parameters["sparsities"]:
-            point = base.replace(sparsity=sparsity, structure=structure)
-            if structure == "node":
-                point = point.replace(engine=parameters["node_engine"])
-            yield structure, sparsity, point
-
-
-def control_points(structure: str, sparsity: float, point: RunConfig, arms: Collection[str] = CONTROLS) -> Points:
-    """Return those of CONTROLS that are among `arms`, at a point; at sparsity 0 that is the dense parent alone.
-
-    Small dense networks have as many weights (structure "weight") or nodes per layer (structure "node") as the mask
-    keeps, with the parent's init scale and with their own.
-    """
-    small = point.replace(method="small-dense")
-    configs = {RANDOM: point, SMALL_PARENT: small, SMALL_OWN: small.replace(init_scale="own")}
-    configs = {DENSE: point} if point.sparsity == 0 else configs
-    return {(name, structure, sparsity): config for name, config in configs.items() if name in arms}
 
 
 def name_arm(config: RunConfig, rule: str = "erk") -> str:
@@ -252,14 +196,6 @@ def longest(configs: Iterable[RunConfig]) -> list[RunConfig]:
         if known is None or (known.stop_epoch and config.last_epoch > known.last_epoch) or not config.stop_epoch:
             found[config.trajectory] = config
     return list(found.values())
-
-
-def found(each: Search, store: Store) -> Arm:
-    """Return the network that a finished search found: of its survivors the fittest on validation at the end."""
-    survivors = list(search.outcome(each.candidates, each.rounds, store).survivors)
-    records = [store.get(config) for config in survivors]
-    best = search.weed_out(survivors, records, survivors[0].epochs, 1)[0]
-    return Arm(SEARCHED, each.structure, each.sparsity, each.replicate, best)
 
 
 def _final_accuracy(record: Record) -> float:

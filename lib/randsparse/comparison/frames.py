@@ -1,4 +1,4 @@
-"""The frames that figures and tables are made from: one row per arm and replicate, candidate, or epoch."""
+"""The frames that figures and tables are made from: one row per arm and replicate, or epoch."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ import numpy as np
 import pandas as pd
 import torch
 
-from randsparse.comparison import search, stats
-from randsparse.comparison.design import Arm, Comparison, found
+from randsparse.comparison import stats
+from randsparse.comparison.design import Arm, Comparison
 from randsparse.data import catalogue
 from randsparse.networks.registry import build
 from randsparse.runs import methods
@@ -31,17 +31,8 @@ RUN = ["arm", "sparsity", "replicate"]
 
 
 def results(compared: Comparison, store: Store) -> pd.DataFrame:
-    """Return one row per arm and replicate of finished runs: its labels, then the columns of `Store.frame`.
-
-    `search_epochs` and `total_epochs` are what a searched network cost, all candidates counted; others cost their own
-    training. `early_epochs` tells searches with different early phases apart.
-    """
-    rows = [label(arm) | {"total_epochs": arm.config.epochs, "search_epochs": 0} for arm in compared.singles(store)]
-    for each in compared.searches:
-        outcome = search.outcome(each.candidates, each.rounds, store)
-        costs = {"total_epochs": outcome.total_epochs, "search_epochs": outcome.search_epochs}
-        rows.append(label(found(each, store)) | costs | {"early_epochs": each.early_epochs})
-    return join_records(rows, store)
+    """Return one row per arm and replicate of finished runs: its labels, then the columns of `Store.frame`."""
+    return join_records([label(arm) for arm in compared.singles(store)], store)
 
 
 def curves(compared: Comparison, store: Store) -> pd.DataFrame:
@@ -71,29 +62,6 @@ def sized(compared: Comparison, store: Store) -> pd.DataFrame:
     costs = {key: record["cost"] for key, record in records.items()}
     flops = {key: cost["sparse_flops"] / (3 * cost["images"]) for key, cost in costs.items() if cost["images"]}
     return frame.assign(weights=frame["key"].map(kept), flops_per_image=frame["key"].map(flops))
-
-
-def rates(compared: Comparison, store: Store) -> pd.DataFrame:
-    """Return one row per trial of a learning rate: sparsity, lr, key, val_accuracy (nan if it diverged), and chosen."""
-    rows = []
-    for each in compared.tunings:
-        chosen = each.chosen(store)
-        records = store.load(each.trials)
-        for trial in dict.fromkeys(each.trials):
-            record = records[trial.key]
-            done = record["status"] == "done"
-            accuracy = record["curve"][-1]["val_accuracy"] if done else np.nan
-            rows.append(
-                {
-                    "sparsity": each.sparsity,
-                    "model": trial.model,
-                    "lr": trial.lr,
-                    "key": trial.key,
-                    "val_accuracy": accuracy,
-                    "chosen": trial.lr == chosen,
-                }
-            )
-    return pd.DataFrame(rows)
 
 
 def layers(compared: Comparison, store: Store) -> pd.DataFrame:

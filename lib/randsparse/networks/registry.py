@@ -94,7 +94,10 @@ LINEAR = {
         linear.transformer_widths,
     ),
 }
-"""Perceptrons with batch norm, and pre-norm encoders of Vaswani et al. 2017 with mean pooling."""
+"""Perceptrons with batch norm, and pre-norm encoders of Vaswani et al. 2017 with mean pooling.
+
+An encoder without blocks, transformer-0-32, classifies bags of words.
+"""
 
 ARCHITECTURES: dict[str, Architecture | Family] = {**RESIDUAL, **BOTTLENECKS, **LINEAR}
 """Families by the word that their names begin with, and single networks by name.
@@ -122,7 +125,7 @@ def architecture(name: str) -> Architecture:
 @lru_cache
 def _of_family(name: str) -> Architecture:
     """Return the network of a family whose depth and width the name tells."""
-    match = re.fullmatch(r"([a-z]+)-([1-9]\d*)(?:-([1-9]\d*))?", name) if isinstance(name, str) else None
+    match = re.fullmatch(r"([a-z]+)-(0|[1-9]\d*)(?:-([1-9]\d*))?", name) if isinstance(name, str) else None
     family = ARCHITECTURES.get(match[1]) if match else None
     if not isinstance(family, Family) or (match[3] is None and family.default_width is None):
         raise unknown("model", name, _takers())

@@ -48,13 +48,15 @@ class Transformer(nn.Module):
     """Embeddings of tokens and places, blocks, a last norm, the mean over all words, and a classifier.
 
     Reads tokens (N, length), whole numbers of any dtype; PADDING is neither attended to nor counted in the mean. A
-    mask covers all linear layers; embeddings, norms and biases stay dense.
+    mask covers all linear layers; embeddings, norms and biases stay dense. Without blocks there are no places either:
+    the order of words then changes nothing.
     """
 
     def __init__(self, classes: int, vocabulary: int, length: int, widths: Widths) -> None:
         super().__init__()
         (stream,) = widths.streams
-        self.embedding, self.places = nn.Embedding(vocabulary, stream), nn.Embedding(length, stream)
+        self.embedding = nn.Embedding(vocabulary, stream)
+        self.places = nn.Embedding(length, stream) if widths.inner else None
         inner = zip(widths.inner[::2], widths.inner[1::2], strict=True)
         self.blocks = nn.ModuleList(Block(stream, head, width) for head, width in inner)
         self.norm = nn.LayerNorm(stream)
@@ -63,7 +65,9 @@ class Transformer(nn.Module):
     def forward(self, tokens: Tensor) -> Tensor:
         tokens = tokens.long()
         words = (tokens != PADDING).to(self.embedding.weight.dtype)
-        x = self.embedding(tokens) + self.places.weight
+        x = self.embedding(tokens)
+        if self.places is not None:
+            x = x + self.places.weight
         hidden = torch.zeros_like(words).masked_fill(tokens == PADDING, -torch.inf)[:, None, None, :]
         for block in self.blocks:
             x = block(x, hidden)

@@ -1,8 +1,8 @@
 """The questions of the study, one room each, and what each notebook needs: its runs, and evaluations of them.
 
 `plan` is a pure function: parameters and store in, the runs that are still needed out. Notebooks, `make runs` and
-`make status` iterate it. What a notebook compares is a Comparison: arms at every structure and sparsity, of single runs
-and of searches, whose next runs depend on the store.
+`make status` iterate it. What a notebook compares is a Comparison of single runs at every structure and sparsity, or
+the cells of a campaign; where learning rates are chosen, the next runs depend on the store.
 
 A room is imported when one of its notebooks is asked for. No plan needs torch or pandas, whose import takes seconds.
 """
@@ -46,12 +46,12 @@ COMPARISONS = {
     "04_size": "sizes",
     "05_layerwise_density": "layers",
     "06_beyond_accuracy": "networks",
-    "07_theory": "comparison",
+    "07_theory": "cells",
     "08_sparse_to_sparse": "sparse_to_sparse",
     "09_strong_tickets": "strong_tickets",
     "10_early_and_late": "cells",
     "11_search_cost": "search_cost",
-    "12_beyond_images": "comparison",
+    "12_beyond_images": "cells",
 }
 """The function in the plan of its room that makes the comparison of a notebook; others need no runs."""
 FILES = {"11_search_cost": "bench_files"}
@@ -69,7 +69,7 @@ def compared(name: str, parameters: Parameters) -> Comparison:
 
 @lru_cache(maxsize=32)
 def _compared(name: str, parameters: str) -> Comparison:
-    return _planner(name, COMPARISONS)(json.loads(parameters)) if name in COMPARISONS else Comparison((), (), ())
+    return _planner(name, COMPARISONS)(json.loads(parameters)) if name in COMPARISONS else Comparison((), ())
 
 
 def _planner(name: str, functions: dict[str, str]) -> Callable[[Parameters], Any]:

@@ -114,7 +114,7 @@ class Notebook:
 
     @functools.cached_property
     def comparison(self) -> Comparison:
-        """The comparison that the notebook shows: its arms, searches and infeasible points."""
+        """The comparison that the notebook shows: its arms and infeasible points, or its cells."""
         from randsparse import questions
 
         return questions.compared(self.name, self.parameters)

@@ -1,62 +1,73 @@
+"""Charts of notebook 12: forests at their values, with intervals and margin as they are."""
+
 from __future__ import annotations
 
 import numpy as np
-import pandas as pd
 import pytest
 
-from randsparse.errors import StudyError
-from randsparse.questions.beyond_images import charts, frames
-
-ARMS = ["random er", "small dense (own scale)", "set", "set in a source of 0.5"]
-
-
-def made_up(n: int = 3) -> pd.DataFrame:
-    """One row a run of two datasets, whose arms differ by a tenth."""
-    random = np.random.default_rng(0)
-    rows = [
-        {
-            "dataset": dataset,
-            "arm": arm,
-            "structure": "weight",
-            "sparsity": sparsity,
-            "test_accuracy": 0.8 - 0.1 * index + random.normal(0, 0.01),
-        }
-        for dataset in ("table", "text")
-        for index, arm in enumerate(["dense", *ARMS])
-        for sparsity in ([0.0] if arm == "dense" else [0.5, 0.9])
-        for _ in range(n)
-    ]
-    return pd.DataFrame(rows)
+from planted_other_data import CANDIDATES, evidence
+from randsparse.comparison.wording import interval, points
+from randsparse.questions.beyond_images import charts
 
 
-def test_a_panel_a_dataset_with_every_arm_once_in_the_legend():
-    figure = charts.accuracy(made_up(), ARMS)
-    assert [ax.get_title() for ax in figure.axes] == ["table (n = 3)", "text (n = 3)"]
-    assert sorted(text.get_text() for text in figure.legends[0].get_texts()) == sorted(["dense", *ARMS])
-    for ax in figure.axes:
-        (low, high) = ax.get_ylim()
-        values = made_up()["test_accuracy"]
-        assert low < values.min() and high > values.max()
+@pytest.fixture(scope="module")
+def found(tmp_path_factory):
+    return evidence(tmp_path_factory.mktemp("results"), r=0.5, shift={"text, dense": 0.02})
 
 
-def test_runs_without_a_result_are_counted():
-    frame = made_up()
-    frame.loc[(frame["dataset"] == "text") & (frame["arm"] == "set"), "test_accuracy"] = np.nan
-    figure = charts.accuracy(frame, ARMS)
-    assert [text.get_text() for text in figure.axes[1].texts] == ["6 runs without a result"]
+def across(ax, container):
+    """The mean and the ends of each row that `errorbar` has drawn across."""
+    ends = np.array([segment[:, 0] for segment in container.lines[2][0].get_segments()])
+    return list(zip(container.lines[0].get_xdata(), ends[:, 0], ends[:, 1], strict=True))
 
 
-def test_a_method_in_a_random_source_has_the_colour_of_the_method_and_is_dashed():
-    dense, sparse = charts.look("set"), charts.look("set in a source of 0.5")
-    assert dense["color"] == sparse["color"] and sparse["linestyle"] == "--" and "linestyle" not in dense
-    with pytest.raises(StudyError, match="unknown arm 'sets in a source of 0.5'"):
-        charts.look("sets in a source of 0.5")
+def test_gains_stand_in_their_rows_with_the_margin(found):
+    figure, caption, data = charts.draw_gains(found.gains, found.gain, 0.25, 4)
+    (ax,) = figure.axes
+    assert [label.get_text() for label in ax.get_yticklabels()] == [*CANDIDATES, "all cells"]
+    drawn = across(ax, ax.containers[0])
+    assert drawn == [pytest.approx(row) for row in found.gains[["mean", "low", "high"]].to_numpy()]
+    whole = found.gain
+    thick = next(line for line in ax.lines if line.get_label() == "90 % interval")
+    assert tuple(thick.get_xdata()) == pytest.approx(whole.interval(0.9)) and whole.value > 0
+    band = next(patch for patch in ax.patches if patch.get_label() == "within ±1 point")
+    assert (band.get_x(), band.get_width()) == (pytest.approx(-0.01), pytest.approx(0.02))
+    assert f"{points(whole.value)} points, 90 % interval {interval(*whole.interval(0.9))}" in caption
+    assert "(n = 16 networks, 32 runs)" in caption and len(data) == 3
 
 
-def test_differences_show_every_arm_and_verdict():
-    pairs = [("random er", "dense"), ("set", "dense")]
-    rows = frames.differences(made_up(6), pairs, margin=0.01)
-    figure = charts.differences(rows, 0.01, "arm − dense")
-    labels = [text.get_text() for text in figure.legends[0].get_texts()]
-    assert {"random er", "set", "worse", "within ±1 point"} <= set(labels)
-    assert figure.axes[0].get_ylabel().startswith("arm − dense")
+def test_intervals_of_cells_hold_together(found):
+    own, whole = found.gains.set_index("cell"), found.gain
+    assert own.loc["all cells", ["low", "high"]].tolist() == pytest.approx(list(whole.interval()))
+    text = found.gains.iloc[1]
+    alone = evidence_of_one(found)
+    assert (text["low"], text["high"]) == pytest.approx(alone.interval(0.95**0.5))
+
+
+def evidence_of_one(found):
+    from randsparse.comparison.inference.search_value import search_gain
+
+    own = next(each for each in found.looks if each.cell == "text, ER 90 %")
+    return search_gain([(own.early, own.final)], 4)
+
+
+def test_differences_stand_in_the_order_of_the_pairs(found):
+    figure, caption, _ = charts.draw_differences(found.differences)
+    (ax,) = figure.axes
+    labels = [label.get_text() for label in ax.get_yticklabels()]
+    assert labels[1] == "text, ER 90 %\n− text, dense" and len(labels) == 5
+    limits = found.differences[["low", "high"]].clip(*ax.get_xlim())
+    expected = np.column_stack([found.differences["mean"], limits])
+    assert across(ax, ax.containers[0]) == [pytest.approx(row) for row in expected]
+    row = found.differences.iloc[1]
+    assert row["mean"] == pytest.approx(-0.01, abs=0.004)
+    estimate = found.difference("text, ER 90 %", "text, dense")
+    assert (row["low"], row["high"]) == pytest.approx(estimate.interval(0.95 ** (1 / 5)))
+    told = f"*text, ER 90 %* − *text, dense* {points(row['mean'])} {interval(row['low'], row['high'])}"
+    assert (told in caption) == (row["high"] < 0)
+
+
+def test_nothing_is_drawn_of_nothing(tmp_path):
+    empty = evidence(tmp_path, networks=0)
+    assert charts.draw_gains(empty.gains, empty.gain, 0.25, 4) is None
+    assert charts.draw_differences(empty.differences) is None

@@ -90,29 +90,3 @@ def test_effective_density_is_a_share_of_what_is_kept_with_n_and_crosses(paths):
     assert crosses[0].get_xdata()[0] == pytest.approx(0.9) and "cannot be reached" in legend_texts(figure)
     few = paths.assign(realised=paths["realised"] / 2)
     assert line(mask_charts.effective_vs_asked(few).axes[0], "uniform (n = 2)").get_ydata() == pytest.approx([1.8, 1.8])
-
-
-def test_layers_cut_off_have_a_panel_a_draw_and_intervals_of_shares(paths):
-    both = pd.concat([paths.assign(panel="exact"), paths.assign(panel="bernoulli", cut_off=[0, 1] * 4)])
-    exact, bernoulli = mask_charts.cut_off_layers(both).axes
-    assert list(line(exact, "uniform (n = 2)").get_ydata()) == [0.25, 0.25]
-    band = bernoulli.collections[0].get_paths()[0].vertices[:, 1]
-    assert band.min() == 0 and band.max() == 1  # the t interval of 0 and 1 is wider
-
-
-def test_overlap_stands_beside_chance():
-    pairs = pd.DataFrame({"rule": "erk", "asked": [0.5, 0.1], "jaccard": [0.4, 0.2], "expected": [0.41, 0.19]})
-    nested = pd.DataFrame({"rule": "erk", "asked": [0.1, 0.02], "contained": 1.0, "elsewhere": [0.3, 0.1]})
-    figure = mask_charts.overlap_vs_sparsity(pairs, nested)
-    left, right = figure.axes
-    assert list(line(left, "erk").get_ydata()) == [0.4, 0.2] and list(line(right, "erk").get_ydata()) == [1, 1]
-    dashed = next(each for each in left.get_lines() if each.get_linestyle() == "--")
-    assert list(dashed.get_ydata()) == [0.41, 0.19]
-    assert legend_texts(figure) == ["erk", "chance (left), another seed (right)"]
-
-
-def test_nothing_to_draw_is_one_clear_line(paths):
-    with pytest.raises(StudyError, match="nothing to draw"):
-        mask_charts.cut_off_layers(paths.iloc[:0])
-    with pytest.raises(StudyError, match="unknown column 'jaccard'"):
-        mask_charts.overlap_vs_sparsity(paths, paths)

@@ -8,14 +8,17 @@ import pandas as pd
 import pytest
 import torch
 
+from made_up import record
+from randsparse.comparison.wording import interval, points
 from randsparse.errors import StudyError
+from randsparse.questions.theory import claims, drawn, predictions, subset_sums
 from randsparse.questions.theory import containment as theory_sources
 from randsparse.questions.theory import plan as theory_runs
-from randsparse.questions.theory import practice as theory_practice
-from randsparse.questions.theory import predictions, subset_sums
 from randsparse.questions.theory import verdicts as theory_claims
 from randsparse.questions.theory.containment import CONNECTED, DROPPED, EVERY, REACHED, Sources
+from randsparse.questions.theory.evidence import Evidence
 from randsparse.questions.theory.predictions import Target
+from randsparse.runs.store import Store
 from randsparse.seeds import generator
 
 ONE, SPARSE = predictions.random_target([1, 1, 1], 0), [[2.0, 0.0], [1.0, -1.0]]
@@ -207,78 +210,97 @@ def test_whole_networks_are_approximated_the_better_the_more_copies():
     assert errors["least"].isna().all() and (errors["target"] == "2-2-1").all()
 
 
-PARAMETERS = {"family": "wrn-10", "widths": [1, 2, 3], "trained_sparsities": [0.5, 0.95], "seeds": 2, "epochs": 3}
-
-
-def test_runs_have_as_many_weights_as_dense_or_the_widths_that_theory_asks_for():
-    compared = theory_runs.comparison(PARAMETERS)
-    points = {(arm.arm, arm.config.model, round(arm.sparsity, 4)) for arm in compared.arms}
-    assert len(compared.arms) == 2 * len(points) == 2 * (1 + 2 + 2 + 3)
-    assert {("dense", "wrn-10-1", 0.0), ("random", "wrn-10-2", 0.7452)} <= points
-    assert ("random", "wrn-10-2", 0.5) in points and ("random", "wrn-10-3", 0.5) not in points
-    few = theory_runs.weights("wrn-10-1", "digits")
-    equal = next(arm.config for arm in compared.arms if arm.config.model == "wrn-10-3" and arm.sparsity < 0.9)
-    assert round(equal.density * theory_runs.weights("wrn-10-3", "digits")) == few
-
-
-def trained(loss, n=5):
-    """Results of runs, of which wrn-10-`width` at a sparsity lose loss(width, sparsity)."""
-    noise = np.linspace(-0.001, 0.001, n)
-    rows = [("dense", "wrn-10-1", 0.0, 0.0)]
-    rows += [("random", f"wrn-10-{width}", s, loss(width, s)) for s in (0.5, 0.9) for width in (1, 2, 3)]
-    rows += [
-        (
-            "random",
-            f"wrn-10-{w}",
-            1 - theory_runs.weights("wrn-10-1", "digits") / theory_runs.weights(f"wrn-10-{w}", "digits"),
-            0.0,
-        )
-        for w in (2, 3)
-    ]
-    frames = [
-        pd.DataFrame(
-            {
-                "arm": arm,
-                "model": model,
-                "sparsity": s,
-                "structure": "weight",
-                "dataset": "digits",
-                "weights": 1000,
-                "test_accuracy": 0.9 - lost + noise,
+_EACH = {"lr": 0.1, "networks": 5, "orders": 5, "crossed": False}
+PARAMETERS = {
+    "campaign": {
+        "recipe": {"dataset": "digits", "epochs": 3},
+        "parts": {
+            "A": {
+                "dense": _EACH | {"first_seed": 1000},
+                "wide, 90 %": _EACH | {"first_seed": 2000, "model": "wrn-10-2", "sparsity": 0.9},
+                "wider, 50 %": _EACH | {"first_seed": 3000, "model": "wrn-10-3", "sparsity": 0.5},
             }
-        )
-        for arm, model, s, lost in rows
-    ]
-    return pd.concat(frames, ignore_index=True)
+        },
+    },
+    "train_missing": False,
+    "dense": "dense",
+    "wider": ["wide, 90 %", "wider, 50 %"],
+}
+SMALL = {
+    "targets": [[1, 1, 1]],
+    "needing": [1, 2, 1],
+    "sparsities": [0.5, 0.8],
+    "fractions": [0.4, 0.7, 1.0],
+    "end_fractions": [0.4, 0.7, 1.0],
+    "masks": 50,
+    "checked": 1,
+    "failure": 0.05,
+    "resolution": 0.15,
+    "slope_margin": 0.15,
+    "ticket_densities": [1.0],
+    "ticket_copies": [2, 4, 6],
+    "ticket_draws": 20,
+    "ticket_networks": [[1, 1, 1]],
+    "network_copies": [2, 4],
+    "network_draws": 5,
+    "scale": 1.0,
+    "fewest_left": 1.0,
+    "seed": 0,
+}
 
 
-def test_the_smallest_width_is_the_first_that_is_not_worse():
-    gaps = theory_practice.against_dense(trained(lambda width, s: 0.05 if width < 10 * s - 3 else -0.05), 0.01)
-    assert (gaps["kind"] == theory_practice.EQUAL).sum() == 2
-    small = theory_practice.smallest(gaps).set_index("sparsity")
-    assert small.loc[0.5, "smallest"] == 2 and small.loc[0.5, "worse_up_to"] == 1
-    assert math.isnan(small.loc[0.9, "smallest"]) and small.loc[0.9, "worse_up_to"] == 3
+def trained(folder, lost, n=5):
+    """Return what runs say of which the cell of WRN-10-2 loses `lost`."""
+    store, parameters = Store(folder), PARAMETERS | SMALL
+    design = theory_runs.cells(parameters)
+    for cell in design.networks:
+        for (network, _), config in list(cell.placed(store).items())[:n]:
+            made = record(config)
+            less = {"wide, 90 %": lost, "wider, 50 %": -0.02}.get(cell.name, 0.0)
+            made["test"]["accuracy"] = 0.9 - less + 0.001 * np.random.default_rng([network, len(cell.name)]).normal()
+            store.put(made)
+    return Evidence(design, store, parameters)
 
 
-def test_what_theory_asks_for_is_judged_by_what_was_trained():
-    def verdicts(loss):
-        gaps = theory_practice.against_dense(trained(loss), 0.01)
-        fixed = gaps[gaps["kind"] == theory_practice.FIXED]
-        enough = fixed["width"] >= fixed["factor"]
-        wide = theory_practice.stands("", fixed[enough], "not worse")
-        return wide["verdict"], theory_practice.stands("", fixed[~enough], "worse")["verdict"]
-
-    assert verdicts(lambda width, s: 0 if width >= theory_runs.width_factor(s) else 0.05) == ("supported",) * 2
-    assert verdicts(lambda width, s: 0) == ("supported", "contradicted")
-    assert verdicts(lambda width, s: 0.05) == ("contradicted", "supported")
-    assert theory_practice.stands("", pd.DataFrame(columns=["standing", "p_difference"]), "not worse")["verdict"] == (
-        "inconclusive"
+@pytest.mark.parametrize(("lost", "verdict"), [(0.0, "supported"), (0.008, "supported"), (0.05, "contradicted")])
+def test_a_wider_network_is_judged_against_dense_with_a_margin_of_a_point(lost, verdict, tmp_path):
+    found = trained(tmp_path, lost)
+    rows = claims.of_theory(found)
+    first = rows.iloc[0]
+    assert (first["kind"], first["verdict"], first["n"]) == ("finding", verdict, 5)
+    assert first["estimate"] == pytest.approx(-100 * lost, abs=0.15)
+    assert "2 times the width and 90 % sparsity" in first["claim"] and "asks for 9.5 times" in first["claim"]
+    gap = found.gaps.set_index("cell")
+    assert gap.loc["wide, 90 %", ["width", "asked", "weights_ratio"]].tolist() == pytest.approx(
+        [2, 9.4912, 0.4], rel=1e-3
     )
+    assert gap.loc["wider, 50 %", "mean"] == pytest.approx(0.02, abs=0.002)
+    assert claims.FOLLOWS[verdict] in claims.abstract(found, verdict).data
+    checks = rows[rows["kind"] == "check"]
+    assert len(checks) == 9 and set(checks["verdict"]) <= {"supported", "contradicted", "undecided"}
+    assert claims.FOLLOWS[verdict] in claims.what_follows(found, rows).data
 
 
-def test_one_run_decides_nothing():
-    gaps = theory_practice.against_dense(trained(lambda width, s: 0.05, n=1), 0.01)
-    assert (gaps["standing"] == theory_practice.UNDECIDED).all()
+def test_few_runs_decide_nothing(tmp_path):
+    found = trained(tmp_path, 0.0, n=2)
+    assert claims.of_theory(found)["verdict"].iloc[:2].tolist() == ["not tested"] * 2
+    assert drawn.draw_practice(found) is None and "too few runs" in claims.abstract(found, "not tested").data
+
+
+def test_figures_say_what_they_draw(tmp_path):
+    found = trained(tmp_path, 0.05)
+    figure, caption, _ = drawn.draw_practice(found)
+    (ax,) = figure.axes
+    assert list(ax.containers[0].lines[0].get_xdata()) == pytest.approx(found.gaps["mean"].tolist())
+    ends = [segment[:, 0] for segment in ax.containers[0].lines[2][0].get_segments()]
+    assert ends == [pytest.approx(np.clip(pair, *ax.get_xlim())) for pair in found.gaps[["low", "high"]].to_numpy()]
+    assert "×2 wide, asked: ×9.5" in ax.get_yticklabels()[0].get_text()
+    row = found.gaps.iloc[0]
+    assert f"{points(row['mean'])} {interval(row['low'], row['high'])} at 2 times the width" in caption
+    shown = drawn.draw_containment(found)
+    assert set(shown.data["event"]) == {"every copy"} and "n = 50 sources" in shown.caption
+    assert drawn.draw_tickets(found).data["target"].nunique() == 2
+    assert "95 % of the sources" in drawn.draw_widths(found).caption
 
 
 @pytest.mark.parametrize(
@@ -294,8 +316,8 @@ def test_one_run_decides_nothing():
         (lambda: subset_sums.survey([0.5], [4], 5, 0.0, 0), "an interval of 0.0: it must be positive"),
         (lambda: subset_sums.survey([0.0], [4], 5, 1.0, 0), "density 0.0 of a source: it must be above 0"),
         (lambda: subset_sums.survey([0.5], [30], 5, 1.0, 0), "subset sums of 30 values: choose from 1 to 24"),
-        (lambda: theory_runs.comparison({**PARAMETERS, "widths": [2, 1]}), "give increasing numbers"),
-        (lambda: theory_runs.comparison({**PARAMETERS, "trained_sparsities": [0.0]}), "width factor of sparsity 0"),
+        (lambda: theory_runs.cells({**PARAMETERS, "dense": "wide, 90 %"}), "a cell of dense networks"),
+        (lambda: theory_runs.cells({**PARAMETERS, "wider": ["dense"]}), "width factor of sparsity 0"),
     ],
 )
 def test_bad_input_is_one_clear_line(call, message):

@@ -7,7 +7,7 @@ from typing import Any
 
 import pandas as pd
 
-from randsparse.comparison.findings import check, finding, in_points, primary, table
+from randsparse.comparison.conclusions import check, finding, in_points, primary, table
 from randsparse.comparison.primary import claims_of
 from randsparse.questions.beyond_accuracy.evidence import Evidence
 from randsparse.questions.beyond_accuracy.frames import DENSE, EQUAL_ACCURACY, attack_column, ood_column, short

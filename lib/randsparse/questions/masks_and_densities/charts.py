@@ -142,48 +142,6 @@ def effective_vs_asked(frame: pd.DataFrame) -> Figure:
     )
 
 
-@styled
-def cut_off_layers(frame: pd.DataFrame) -> Figure:
-    """Draw the share of layers through which nothing passes, against sparsity, for each rule.
-
-    Args:
-        frame: as for `effective_vs_asked`, with cut_off.
-    """
-    plots.need(frame, "rule", "asked", "cut_off")
-    return _rules_vs_sparsity(frame, "cut_off", "Layers that are cut off", "Layers without a path")
-
-
-@styled
-def overlap_vs_sparsity(pairs: pd.DataFrame, nested: pd.DataFrame) -> Figure:
-    """Draw what masks share: of two seeds at one sparsity beside chance, and of one seed at two sparsities.
-
-    Args:
-        pairs: columns rule, asked (density), jaccard and expected (by chance, dashed), one row per pair.
-        nested: columns rule, asked, contained (share of a mask inside the next denser one of its seed) and elsewhere
-            (inside one of another seed, dashed).
-    """
-    plots.need(pairs, "rule", "asked", "jaccard", "expected")
-    plots.need(nested, "rule", "asked", "contained", "elsewhere")
-    titles = ["Two seeds, one sparsity", "One seed, and the next denser mask"]
-    figure, axes = plots.panels(titles)
-    drawn = (
-        (pairs, "jaccard", "expected", "Jaccard index"),
-        (nested, "contained", "elsewhere", "Weights inside the denser mask"),
-    )
-    for ax, (frame, marked, dashed, label) in zip(axes, drawn, strict=True):
-        frame = frame.assign(sparsity=(1 - frame["asked"]).round(12))
-        for rule in plots.ordered(frame["rule"], RULE_COLOURS):
-            own = frame[frame["rule"] == rule]
-            rule_line(ax, own, dashed, rule, {"linestyle": "--", "linewidth": 0.9, "marker": ""})
-            rule_line(ax, own, marked, rule, {"linestyle": "none", "label": rule})
-        plots.sparsity_axis(ax, frame["sparsity"])
-        ax.set_ylim(-0.03, 1.05)
-        plots.percent(ax, label)
-    axes[-1].plot([], [], color="#555555", linestyle="--", label="chance (left), another seed (right)")
-    plots.legend(figure)
-    return figure
-
-
 def _rules_vs_sparsity(frame: pd.DataFrame, y: str, title: str, axis: str) -> Figure:
     frame = frame.assign(sparsity=(1 - frame["asked"]).round(12))
     frame = frame if "panel" in frame else frame.assign(panel=title)

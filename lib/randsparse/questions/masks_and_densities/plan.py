@@ -22,7 +22,7 @@ def comparison(parameters: Parameters) -> Comparison:
                 raise unknown(kind, name, allowed)
     for model in parameters["allocated_models"]:
         RunConfig(dataset=parameters["allocated_dataset"], model=model)
-    return Comparison((), (), ())
+    return Comparison((), ())
 
 
 def _layers(model: str, dataset: str) -> list[str]:

@@ -7,7 +7,7 @@ from typing import Any
 
 import pandas as pd
 
-from randsparse.comparison.findings import check, finding, in_points, primary, table
+from randsparse.comparison.conclusions import check, finding, in_points, primary, table
 from randsparse.comparison.primary import claims_of
 from randsparse.comparison.wording import listed
 from randsparse.questions.size.evidence import FLOPS, WEIGHTS, Evidence

@@ -1,0 +1,50 @@
+"""The sentences of notebook 12 that numbers write: the abstract, and what follows for a practitioner."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from randsparse.comparison.conclusions import abstract as make_abstract
+from randsparse.comparison.conclusions import estimate_text, in_points
+from randsparse.comparison.wording import interval, phase_text, points
+from randsparse.questions.beyond_images.evidence import Evidence
+
+if TYPE_CHECKING:
+    from IPython.display import Markdown
+
+FOLLOWS = {
+    "supported": "So searched and random networks are equally accurate here, too, to the margin that was fixed.",
+    "contradicted": "So searched and random networks differ here by more than the margin that was fixed.",
+    "undecided": "That does not decide whether the difference is within the margin that was fixed.",
+    "not tested": "The primary claim is not tested by these runs.",
+}
+
+
+def abstract(found: Evidence, verdict: str) -> Markdown:
+    """Return question and regime, estimate, and what follows, in three sentences.
+
+    Args:
+        verdict: the one on the primary claim.
+    """
+    question = f"Does a search among random networks change accuracy on a table and on texts ({found.regime})?"
+    estimate = (
+        f"The winner among {found.size} after {phase_text(found.phase)} of training differs from random networks by "
+        f"{estimate_text(in_points(found.gain), 'points')} of final test accuracy."
+    )
+    return make_abstract(question, estimate, FOLLOWS[verdict])
+
+
+def what_follows(found: Evidence, verdict: str) -> Markdown:
+    """Return what a practitioner can take from the notebook."""
+    from IPython.display import Markdown
+
+    texts, best = [FOLLOWS[verdict]], found.best
+    if best is not None:
+        texts.append(f"Even the best of {found.size} networks would gain no more than {points(best.value)} points.")
+    for row in found.differences.itertuples():
+        verb = "is more accurate than" if row.low > 0 else "is less accurate than" if row.high < 0 else None
+        if verb:
+            texts.append(f"*{row.a}* {verb} *{row.b}* ({points(row.mean)} {interval(row.low, row.high)} points).")
+    if found.differences.empty:
+        texts.append("There are too few runs yet for any other comparison.")
+    return Markdown(" ".join(texts))

@@ -1,0 +1,97 @@
+"""The verdicts of notebook 07, one finding and checks of the theory, and the sentences that numbers write."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
+
+import pandas as pd
+
+from randsparse.comparison.conclusions import abstract as make_abstract
+from randsparse.comparison.conclusions import as_check, estimate_text, finding, in_points, table
+from randsparse.comparison.wording import number
+from randsparse.questions.theory.containment import CONNECTED, DROPPED, EVERY
+from randsparse.questions.theory.evidence import Evidence
+from randsparse.questions.theory.plan import width_factor, width_of
+from randsparse.questions.theory.verdicts import bounded, construction, near_one, not_faster, predicted
+
+if TYPE_CHECKING:
+    from IPython.display import Markdown
+
+FOLLOWS = {
+    "supported": "So training finds a network as good as the dense one in a source far too narrow to contain it.",
+    "contradicted": "So a random network of this width is worse than the dense one.",
+    "undecided": "That does not decide whether so narrow a source is enough.",
+    "not tested": "There are too few runs yet to say.",
+}
+
+
+def of_theory(found: Evidence) -> pd.DataFrame:
+    """Return the rows of notebook 07: findings on trained networks first, then checks."""
+    return table([*(_finding(found, name) for name in found.parameters["wider"]), *map(as_check, _checks(found))])
+
+
+def _finding(found: Evidence, name: str) -> dict[str, Any]:
+    points = {cell.name: cell.point for cell in found.design.networks}
+    width = width_of(points[name].model) / width_of(points[found.parameters["dense"]].model)
+    asked = number(width_factor(points[name].sparsity), 1)
+    sentence = (
+        f"A random network of {width:g} times the width and {100 * points[name].sparsity:.3g} % sparsity is at most 1 "
+        f"point less accurate than the dense one, where containment asks for {asked} times the width."
+    )
+    return finding(sentence, in_points(found.gap(name)), found.regime, "points", "at least", -1)
+
+
+def _checks(found: Evidence) -> Iterator[Any]:
+    """Yield the checks of theorems and predictions, as rows of `comparison.verdicts`."""
+    given, slopes = found.parameters, found.slopes
+    resolution, margin = given["resolution"], given["slope_margin"]
+    every, dropped = (found.contained[found.contained["event"] == event] for event in (EVERY, DROPPED))
+    connected = found.ends[found.ends["event"] == CONNECTED]
+    one = found.rates["target"] == "one weight"
+    width, rate = "exponent of the width over 1/log(1/s)", "bits of error that each copy left takes away"
+    yield predicted("A random source contains the target as often as predicted", every, "contained", resolution)
+    yield construction(found.contained)
+    yield bounded("If copies that fail are dropped, it does so between the bounds", dropped, resolution)
+    yield predicted("An input or output is cut off as often as predicted", connected, "contained", resolution)
+    all_copies = slopes["event"] == EVERY
+    grows = "The width that is needed grows as 1/log(1/s)"
+    yield near_one(f"{grows} if copies that fail are dropped", slopes[~all_copies], "exponent", margin, width)
+    yield near_one(f"{grows} if every copy has to succeed", slopes[all_copies], "exponent", margin, width)
+    halves = "Each copy left halves the error of"
+    yield near_one(f"{halves} one weight of a strong ticket", found.rates[one], "rate", margin, rate)
+    yield near_one(f"{halves} a whole strong ticket", found.rates[~one], "rate", margin, rate)
+    yield not_faster("No strong ticket beats the bound on the error", found.weights)
+
+
+def abstract(found: Evidence, verdict: str) -> Markdown:
+    """Return question and regime, estimate, and what follows, in three sentences.
+
+    Args:
+        verdict: the one on the first finding.
+    """
+    name = found.parameters["wider"][0]
+    question = f"Does training need a source as wide as one that contains the dense network ({found.regime})?"
+    gap = estimate_text(in_points(found.gap(name)), "points")
+    estimate = (
+        f"*{name}* differs from *{found.parameters['dense']}* by {gap}, "
+        f"where a source that contains a given network has to be {_asked(found, name)} times as wide as that."
+    )
+    return make_abstract(question, estimate, FOLLOWS[verdict])
+
+
+def what_follows(found: Evidence, rows: pd.DataFrame) -> Markdown:
+    """Return what a practitioner can take from the notebook."""
+    from IPython.display import Markdown
+
+    checks = rows[rows["kind"] == "check"]["verdict"].value_counts()
+    held = ", ".join(f"{number} {verdict}" for verdict, number in checks.items())
+    return Markdown(
+        f"{FOLLOWS[rows['verdict'].iloc[0]]} The theory bounds what a source contains, and its checks hold or fail as "
+        f"such ({held}); it does not say how wide a network has to be for training."
+    )
+
+
+def _asked(found: Evidence, name: str) -> str:
+    sparsity = next(cell.point.sparsity for cell in found.design.networks if cell.name == name)
+    return number(width_factor(sparsity), 1)

@@ -1,0 +1,105 @@
+"""All that notebook 07 computes of sources, tickets and runs, once, so that figures, tables and sentences agree."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+
+import pandas as pd
+
+from randsparse.comparison import candidates
+from randsparse.comparison.contrasts import contrast_of, regime
+from randsparse.comparison.crossed import Crossed
+from randsparse.comparison.design import Parameters
+from randsparse.comparison.inference.estimate import Estimate
+from randsparse.questions.theory import containment, predictions, subset_sums, verdicts
+from randsparse.questions.theory.practice import against_dense
+from randsparse.runs.store import Store
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """What the sources and tickets that a notebook draws say, and the finished runs of its cells.
+
+    Attributes:
+        design: the cells.
+        parameters: those of the notebook.
+    """
+
+    design: Crossed
+    store: Store
+    parameters: Parameters
+
+    @cached_property
+    def targets(self) -> list[predictions.Target]:
+        """The networks that are to be contained, the one of the lower bound last."""
+        given = self.parameters
+        return [predictions.random_target(each, given["seed"]) for each in [*given["targets"], given["needing"]]]
+
+    @cached_property
+    def contained(self) -> pd.DataFrame:
+        """How many random sources contain a target, by target, sparsity and width."""
+        given = self.parameters
+        names = ("sparsities", "fractions", "masks", "checked", "failure", "seed")
+        return containment.containment(self.targets, *(given[name] for name in names))
+
+    @cached_property
+    def ends(self) -> pd.DataFrame:
+        """In how many sources no end is cut off."""
+        names = ("sparsities", "end_fractions", "masks", "failure", "seed")
+        return containment.connections(self.targets[-1], *(self.parameters[name] for name in names))
+
+    @cached_property
+    def needed(self) -> pd.DataFrame:
+        """The width at which sources contain their target with the probability that is asked for."""
+        return verdicts.widths_needed(verdicts.tidy([self.contained, self.ends]), self.parameters["failure"])
+
+    @cached_property
+    def bounds(self) -> pd.DataFrame:
+        """The widths that are sufficient and necessary."""
+        given = self.parameters
+        return containment.bounds(self.targets, self.targets[-1], given["sparsities"], given["failure"])
+
+    @cached_property
+    def slopes(self) -> pd.DataFrame:
+        """The exponents of the width over 1/log(1/s)."""
+        return verdicts.exponents(self.needed)
+
+    @cached_property
+    def weights(self) -> pd.DataFrame:
+        """The error of one weight as a sum of frozen ones."""
+        names = ("ticket_densities", "ticket_copies", "ticket_draws", "scale", "seed")
+        return subset_sums.survey(*(self.parameters[name] for name in names))
+
+    @cached_property
+    def networks(self) -> pd.DataFrame:
+        """The errors of whole networks of frozen weights."""
+        given = self.parameters
+        own = (given[name] for name in ("ticket_densities", "network_copies", "network_draws", "scale", "seed"))
+        shared = list(own)
+        return pd.concat([subset_sums.survey(*shared, each) for each in given["ticket_networks"]], ignore_index=True)
+
+    @cached_property
+    def rates(self) -> pd.DataFrame:
+        """The bits of error that each copy left takes away: of one weight, then of whole networks."""
+        fewest = self.parameters["fewest_left"]
+        return pd.concat([subset_sums.rates(each, fewest) for each in (self.weights, self.networks)], ignore_index=True)
+
+    @cached_property
+    def results(self) -> pd.DataFrame:
+        """One row per finished run."""
+        return candidates.results(self.design, self.store)
+
+    @cached_property
+    def gaps(self) -> pd.DataFrame:
+        """Random masks of wider networks minus the dense one."""
+        return against_dense(self.design, self.results, self.parameters["dense"], self.parameters["wider"])
+
+    def gap(self, cell: str) -> Estimate | None:
+        """Return one of these differences, None as long as there are too few runs."""
+        return contrast_of(self.design, self.results, {cell: 1.0, self.parameters["dense"]: -1.0})
+
+    @property
+    def regime(self) -> str:
+        """Networks, images and training in words."""
+        return regime(self.design, self.store, [self.parameters["dense"], *self.parameters["wider"]])
