@@ -9,7 +9,6 @@ from scipy import stats
 import planted_cells
 from planted_cells import design_of, noise, plant
 from randsparse.comparison.cells import POOLED, Cells
-from randsparse.errors import StudyError
 from randsparse.runs.store import Store
 
 CELLS = {
@@ -67,8 +66,10 @@ def test_pairs_with_seeds_of_their_own_are_pooled_as_strata(tmp_path):
     assert whole.value == pytest.approx(differences.mean())
     assert whole.error == pytest.approx(np.sqrt(differences.var(axis=1, ddof=1).sum() / 8) / 2)
     assert whole.df > 7 and whole.n == 16
-    with pytest.raises(StudyError, match="some share their seeds, and some do not"):
-        cells.difference([pairs[0], named(cells, "a 98 %", "c 90 %")])
+    mixed = cells.difference([pairs[0], named(cells, "a 98 %", "c 90 %")])
+    first, a, c = differences[0], *(cells.values(cell) for cell in named(cells, "a 98 %", "c 90 %"))
+    assert mixed.value == pytest.approx((first.mean() + a.mean() - c.mean()) / 2)
+    assert mixed.error == pytest.approx(np.sqrt(sum(each.var(ddof=1) for each in (first, a, c)) / 8) / 2)
 
 
 def test_seeds_that_all_cells_share_are_the_replicates(tmp_path):

@@ -14,11 +14,7 @@ from randsparse.comparison.campaign import Networks
 from randsparse.comparison.crossed import Crossed
 from randsparse.comparison.inference.dominance import dominance
 from randsparse.comparison.inference.estimate import Estimate
-from randsparse.comparison.inference.pooled import (
-    difference_of_own_seeds,
-    difference_of_pairs,
-    difference_of_shared_seeds,
-)
+from randsparse.comparison.inference.pooled import contrast
 from randsparse.comparison.inference.simultaneous import simultaneous_intervals
 from randsparse.comparison.wording import in_percent
 from randsparse.errors import StudyError
@@ -83,25 +79,26 @@ class Cells:
         own = self.results[self.results["cell"] == cell.name]
         return own.groupby("network")["test_accuracy"].mean().reindex(range(cell.networks)).to_numpy(dtype=float)
 
-    def difference(self, pairs: Sequence[Pair]) -> Estimate | None:
-        """Return the mean over pairs of cells of a - b in test accuracy; None where there are too few runs.
+    def contrast(self, weights: Mapping[Networks, float]) -> Estimate | None:
+        """Return the weighted sum of the mean test accuracies of cells; None where there are too few runs.
 
-        Cells that share their seeds are compared seed by seed: all together where all pairs share them, else pair by
-        pair. Raises StudyError where some pairs share their seeds and others do not.
+        Cells that share their seeds are taken seed by seed, others are independent: `inference.pooled.contrast`.
         """
-        if not pairs:
-            return None
-        seeds = [tuple((cell.first_seed, cell.order_seed) for cell in pair) for pair in pairs]
-        paired = [a == b for a, b in seeds]
-        if any(paired) and not all(paired):
-            raise StudyError(f"cells {[pair[0].name for pair in pairs]}: some share their seeds, and some do not")
-        statistic = difference_of_own_seeds
-        if all(paired):
-            statistic = difference_of_shared_seeds if len(set(seeds)) == 1 else difference_of_pairs
+        groups: dict[tuple[int, int], list[tuple[float, np.ndarray]]] = {}
+        for cell, weight in weights.items():
+            groups.setdefault((cell.first_seed, cell.order_seed), []).append((weight, self.values(cell)))
         try:
-            return statistic([(self.values(a), self.values(b)) for a, b in pairs])
+            return contrast(list(groups.values()))
         except StudyError:
             return None
+
+    def difference(self, pairs: Sequence[Pair]) -> Estimate | None:
+        """Return the mean over pairs of cells of a - b in test accuracy; None where there are too few runs."""
+        weights: dict[Networks, float] = {}
+        for pair in pairs:
+            for cell, sign in zip(pair, (1, -1), strict=True):
+                weights[cell] = weights.get(cell, 0.0) + sign / len(pairs)
+        return self.contrast(weights)
 
     def above(self, a: Networks, b: Networks) -> float:
         """Return P(A > B), how often a run of one cell is above one of the other (of the same seed); nan too early."""

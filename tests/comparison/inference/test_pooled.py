@@ -7,8 +7,8 @@ import pytest
 from scipy import stats
 
 from randsparse.comparison.inference.pooled import (
+    contrast,
     difference_of_own_seeds,
-    difference_of_pairs,
     difference_of_shared_seeds,
 )
 from randsparse.errors import StudyError
@@ -74,18 +74,22 @@ def test_two_runs_are_refused():
         difference_of_shared_seeds([(draws(8), draws(7))])
 
 
-def test_one_stratum_of_pairs_is_the_t_test_of_pairs():
-    a, b = draws(8), draws(8, seed=1) - 1
-    found = difference_of_pairs([(a, b)])
-    assert found.interval() == pytest.approx(stats.ttest_rel(a, b).confidence_interval())
-    assert (found.value, found.df, found.n) == (pytest.approx((a - b).mean()), pytest.approx(7), 8)
+def test_a_contrast_of_two_groups_is_welchs_t_and_of_one_the_t_test_of_pairs():
+    a, b = 3 + draws(9), 2 * draws(8, seed=1)
+    own = contrast([[(1, a)], [(-1, b)]])
+    expected = stats.ttest_ind(a, b, equal_var=False)
+    assert own.interval() == pytest.approx(expected.confidence_interval())
+    assert (own.df, own.n, own.runs) == (pytest.approx(expected.df), 8, 17)
+    paired = contrast([[(1, a[:8]), (-1, b)]])
+    assert paired.interval() == pytest.approx(stats.ttest_rel(a[:8], b).confidence_interval())
+    assert (paired.value, paired.df, paired.n, paired.runs) == (pytest.approx((a[:8] - b).mean()), 7, 8, 16)
 
 
-def test_pairs_of_several_strata_add_the_variances_of_their_differences():
+def test_strata_of_pairs_add_the_variances_of_their_differences():
     of_seed = 10 * draws(2, 9, seed=2)
     a, b = of_seed + draws(2, 9), of_seed + draws(2, 9, seed=1) - np.array([[1], [3]])
     a[1, 0] = np.nan
-    found = difference_of_pairs([(a[0], b[0]), (a[1], b[1])])
+    found = contrast([[(0.5, a[0]), (-0.5, b[0])], [(0.5, a[1]), (-0.5, b[1])]])
     first, second = (a - b)[0], (a - b)[1, 1:]
     parts = np.array([first.var(ddof=1) / 9, second.var(ddof=1) / 8])
     assert found.value == pytest.approx((first.mean() + second.mean()) / 2)
@@ -94,10 +98,28 @@ def test_pairs_of_several_strata_add_the_variances_of_their_differences():
     assert (found.n, found.runs) == (17, 34)
 
 
-def test_pairs_without_spread_have_no_error_and_unequal_ones_are_refused():
-    found = difference_of_pairs([([1, 2, 3], [0, 1, 2])])
+def test_a_contrast_of_shared_seeds_is_that_of_strata_with_shared_seeds():
+    values = 5 * draws(10, seed=3) + draws(4, 10)
+    found = contrast([[(0.5, values[0]), (-0.5, values[1]), (0.5, values[2]), (-0.5, values[3])]])
+    expected = difference_of_shared_seeds([(values[0], values[1]), (values[2], values[3])])
+    assert (found.value, found.error) == pytest.approx((expected.value, expected.error))
+    assert (found.df, found.n, found.runs) == (expected.df, expected.n, expected.runs)
+
+
+def test_a_contrast_of_three_weighs_each_mean():
+    a, b, c = draws(5), draws(6, seed=1), 3 * draws(7, seed=2)
+    found = contrast([[(1, a)], [(-0.3, b)], [(-0.7, c)]])
+    assert found.value == pytest.approx(a.mean() - 0.3 * b.mean() - 0.7 * c.mean())
+    variance = a.var(ddof=1) / 5 + 0.09 * b.var(ddof=1) / 6 + 0.49 * c.var(ddof=1) / 7
+    assert found.error == pytest.approx(np.sqrt(variance)) and (found.n, found.runs) == (5, 18)
+
+
+def test_a_contrast_without_spread_has_no_error_and_bad_groups_are_refused():
+    found = contrast([[(1, [1, 2, 3]), (-1, [0, 1, 2])]])
     assert (found.value, found.error, found.df) == (1, 0, 2)
     with pytest.raises(StudyError, match="one value per seed"):
-        difference_of_pairs([([1, 2, 3], [0, 1])])
+        contrast([[(1, [1, 2, 3]), (-1, [0, 1])]])
     with pytest.raises(StudyError, match="at least 3"):
-        difference_of_pairs([([1, 2, np.nan], [0, 1, 2])])
+        contrast([[(1, [1, 2, np.nan])], [(-1, [0, 1, 2])]])
+    with pytest.raises(StudyError, match="at least 3"):
+        contrast([])

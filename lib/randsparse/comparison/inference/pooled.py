@@ -1,12 +1,11 @@
 """The difference of two arms, averaged over strata (cells).
 
-Every run may have seeds of its own, all arms and strata may share their seeds, or both arms of a stratum alone may.
+Every run may have seeds of its own, all arms and strata may share their seeds, or some of them may.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -68,25 +67,40 @@ def difference_of_shared_seeds(strata: Strata) -> Estimate:
     return Estimate(float(differences.mean()), float(error), n - 1.0, n, n * len(arrays))
 
 
-def difference_of_pairs(strata: Strata) -> Estimate:
-    """Return the mean over strata of a - b, where both arms of a stratum share their seeds, and no two strata do.
+def contrast(groups: Sequence[Sequence[tuple[float, ArrayLike]]]) -> Estimate:
+    """Return the sum of weighted means of samples, of which some share their seeds.
 
-    The differences of each stratum are one sample; strata count the same, and the variances of their means are added,
-    with Satterthwaite's degrees of freedom. For one stratum this is the t test of pairs.
+    The samples of a group share their seeds: what a group adds is the mean over seeds of its weighted sum. Groups have
+    seeds of their own; the variances of their means are added, with Satterthwaite's degrees of freedom. So a difference
+    is Welch's t for two groups of one sample, the t test of pairs for one group of two, and a mean over strata with
+    weights 1 / S and -1 / S. Weights that add up to 0 leave out what all samples have in common.
 
     Args:
-        strata: pairs (a, b) of equal length; entry i is one seed, nan for a run that is missing.
+        groups: each a list of (weight, values); entry i of all samples of a group is one seed, nan for a run that is
+            missing. A seed that misses a run does not count.
 
-    Returns: an estimate, n the pairs. Raises StudyError for unequal lengths, and for fewer than three pairs.
+    Returns: an estimate; n is the seeds behind the samples of positive weight, or of negative if these are fewer.
+    Raises StudyError for unequal lengths within a group, and for a group of fewer than three whole seeds.
     """
-    differences = []
-    for a, b in strata:
-        a, b = np.asarray(a, dtype=np.float64), np.asarray(b, dtype=np.float64)
-        if a.shape != b.shape or a.ndim != 1:
-            raise StudyError(f"samples of shapes {a.shape} and {b.shape}: each must have one value per seed")
-        differences.append(_finite(a - b))
-    found = difference_of_own_seeds([(each, np.zeros(len(each))) for each in differences])
-    return replace(found, df=found.df if found.error else found.df / 2)
+    sums, runs = [], 0
+    for group in groups:
+        arrays = [np.asarray(values, dtype=np.float64) for _, values in group]
+        if len({array.shape for array in arrays}) != 1 or arrays[0].ndim != 1:
+            raise StudyError(
+                f"samples of shapes {[array.shape for array in arrays]}: each must have one value per seed"
+            )
+        sums.append(_finite(sum(weight * array for (weight, _), array in zip(group, arrays, strict=True))))
+        runs += len(sums[-1]) * len(group)
+    sizes = np.array([len(each) for each in sums])
+    if not sizes.size or sizes.min() < FEWEST:
+        raise StudyError(f"groups of {sizes.tolist()} seeds: each must have at least {FEWEST}")
+    signs = [{weight > 0 for weight, _ in group} for group in groups]
+    n = min(sum(int(size) for size, own in zip(sizes, signs, strict=True) if sign in own) for sign in (True, False))
+    value, variances = sum(float(each.mean()) for each in sums), [_variance(each) / len(each) for each in sums]
+    if not sum(variances) > 0:
+        return Estimate(value, 0.0, float((sizes - 1).sum()), n, runs)
+    df = sum(variances) ** 2 / (np.square(variances) / (sizes - 1)).sum()
+    return Estimate(value, float(np.sqrt(sum(variances))), float(df), n, runs)
 
 
 def _finite(sample: ArrayLike) -> np.ndarray:
