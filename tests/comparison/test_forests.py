@@ -118,7 +118,7 @@ def test_levels_stand_in_the_rows_of_their_names_with_each_run_below():
         (band,) = ax.patches
         assert (band.get_x(), band.get_width()) == pytest.approx((0.88, 0.04))
         assert ax.get_xlim()[0] < 0.88 and ax.get_xlim()[1] > 0.92
-    assert "90 % sparsity: from 70.0 % (uniform) to 80.0 % (ERK). 98 %" in drawn.caption
+    assert "90 % sparsity: from 70.0 % (uniform) to 80.0 % (ERK). 98 % sparsity: 40.0 % (uniform)." in drawn.caption
     assert "networks (n = 2–3)" in drawn.caption and "dense networks, 90.0 % (n = 5)" in drawn.caption
     assert set(drawn.data["cell"]) == {"e9", "u9", "u98"}
 

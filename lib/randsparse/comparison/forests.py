@@ -15,7 +15,7 @@ from randsparse.comparison.inference.estimate import Estimate
 from randsparse.comparison.marks import GREY
 from randsparse.comparison.plots import PALETTE, Drawn, styled
 from randsparse.comparison.primary import PrimaryClaim
-from randsparse.comparison.wording import count, interval, plural, points
+from randsparse.comparison.wording import count, interval, listed, plural, points
 
 SHADE = "#56B4E9"
 BESIDE = 0.27
@@ -168,10 +168,9 @@ def _levels_caption(frame: pd.DataFrame, what: str, dense: pd.DataFrame | None) 
     texts = [what, f"Means with 95 % intervals over networks (n = {count(frame['n'])}), and below them each run."]
     for sparsity, own in frame.groupby("sparsity"):
         best, worst = own.loc[own["mean"].idxmax()], own.loc[own["mean"].idxmin()]
-        texts.append(
-            f"{plots.percent_text(sparsity)} % sparsity: from {100 * worst['mean']:.1f} % ({worst['row']}) to "
-            f"{100 * best['mean']:.1f} % ({best['row']})."
-        )
+        told = f"from {100 * worst['mean']:.1f} % ({worst['row']}) to {100 * best['mean']:.1f} % ({best['row']})"
+        told = told if worst["mean"] < best["mean"] else f"{100 * best['mean']:.1f} % ({listed(list(own['row']))})"
+        texts.append(f"{plots.percent_text(sparsity)} % sparsity: {told}.")
     if dense is not None and len(dense):
         row = dense.iloc[0]
         texts.append(f"Line and band: dense networks, {100 * row['mean']:.1f} % (n = {row['n']}).")

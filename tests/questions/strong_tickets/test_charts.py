@@ -1,108 +1,70 @@
-"""The charts of strong tickets show what the frames hold."""
+"""The charts of notebook 09 show the values of their frames, and their captions say them."""
 
 from __future__ import annotations
 
 import numpy as np
-import pandas as pd
 import pytest
 
+from planted_tickets import CELLS, OTHERS, planted
+from randsparse.comparison.cells import POOLED
 from randsparse.comparison.plots import PALETTE
-from randsparse.errors import StudyError
-from randsparse.questions.strong_tickets import charts, frames
-from randsparse.questions.strong_tickets.frames import FROZEN, LONGER, TUNED
-
-SOURCES = {0.0: "dense source", 0.5: "ER source, density 0.5", 0.8: "ER source, density 0.2"}
-KINDS = ["signed-constant", "kaiming-normal"]
-MEANS = {"dense": 0.95, "random": 0.9, LONGER: 0.92, FROZEN: 0.7, TUNED: 0.85}
+from randsparse.questions.strong_tickets import charts
 
 
-@pytest.fixture
-def frame():
-    """Three runs an arm, at 80 and 90 % sparsity, around the means of stages."""
-    points = [("dense", 0.0, None, KINDS[0])]
-    points += [(stage, sparsity, None, KINDS[0]) for stage in ("random", LONGER) for sparsity in (0.8, 0.9)]
-    points += [
-        (stage, s, source, kind)
-        for stage in (FROZEN, TUNED)
-        for s in (0.8, 0.9)
-        for source in SOURCES
-        if source < s
-        for kind in (KINDS if s == 0.9 else KINDS[:1])
+@pytest.fixture(scope="module")
+def found(tmp_path_factory):
+    return planted(tmp_path_factory.mktemp("runs"))
+
+
+def bars(container):
+    """Return mean, lower and upper end of each row of an errorbar container drawn across: (rows, 3)."""
+    ends = [segment[:, 0] for segment in container.lines[2][0].get_segments()]
+    return np.column_stack([container.lines[0].get_xdata(), ends])
+
+
+def thick(drawn):
+    return [line for line in drawn.figure.axes[0].get_lines() if line.get_color() == PALETTE["searched"]]
+
+
+def test_sources_are_compared_and_the_mean_decides(found):
+    drawn = charts.draw_sources(found)
+    frame = found.source_forest
+    assert list(frame["row"]) == [
+        *("uniform source, 50 %: 90 % sparsity", "uniform source, 50 %: 95 % sparsity"),
+        POOLED,
     ]
-    rows = [
-        (stage, s, source or 0.0, SOURCES.get(source, ""), kind, MEANS[stage] - 0.1 * (source or 0) + 0.01 * run)
-        for stage, s, source, kind in points
-        for run in (-1, 0, 1)
-    ]
-    columns = ["stage", "sparsity", "source_sparsity", "source", "frozen_weights", "test_accuracy"]
-    return pd.DataFrame(rows, columns=columns).assign(structure="weight")
+    assert bars(drawn.figure.axes[0].containers[0]) == pytest.approx(frame[["mean", "low", "high"]].to_numpy())
+    (line,) = thick(drawn)
+    assert list(line.get_xdata()) == pytest.approx(found.claim.interval(0.9)) and line.get_ydata()[0] == 2
+    (band,) = drawn.figure.axes[0].patches
+    assert band.get_x() == pytest.approx(-0.01) and "above −1 points" in drawn.caption
 
 
-def labels(figure):
-    return {label for ax in figure.axes for label in ax.get_legend_handles_labels()[1]}
+def test_sources_of_other_layer_densities_are_not_averaged_with_the_claim(tmp_path):
+    own = planted(tmp_path, cells=CELLS | OTHERS)
+    drawn = charts.draw_sources(own)
+    assert POOLED not in set(own.source_forest["row"]) and len(own.source_forest) == 4 and not thick(drawn)
+    assert "Those of ER sources have other layer densities, too" in drawn.caption
+    means = own.source_forest.set_index("row")["mean"]
+    assert means["ER source, 50 %: 90 % sparsity"] == pytest.approx(0.04, abs=0.006)
 
 
-def test_a_panel_a_stage_and_a_line_a_source_beside_masks_that_were_trained_as_long(frame):
-    main = frames.of_kind(frame, KINDS[0])
-    before, after = charts.accuracy(main).axes
-    assert len(before.containers) == len(after.containers) == 3 + 1
-    assert before.containers[0].lines[0].get_ydata() == pytest.approx([0.7, 0.7])
-    assert after.containers[1].lines[0].get_ydata() == pytest.approx([0.8, 0.8])
-    for ax, mean in ((before, 0.9), (after, 0.92)):
-        random = ax.containers[-1].lines[0]
-        assert random.get_ydata() == pytest.approx([mean, mean]) and random.get_color() == PALETTE["random"]
-    names = {f"{name} (n = 3)" for name in ("dense", *SOURCES.values(), charts.AS_LONG)}
-    assert labels(charts.accuracy(main)) == names
+def test_tickets_and_retrained_ones_are_compared_with_trained_masks(found):
+    drawn = charts.draw_trained(found)
+    frame = found.trained_forest
+    assert bars(drawn.figure.axes[0].containers[0]) == pytest.approx(frame[["mean", "low", "high"]].to_numpy())
+    means = frame.set_index("row")["mean"]
+    assert means["ticket, dense source: 90 % sparsity"] == pytest.approx(-0.05, abs=0.006)
+    assert means["retrained, uniform source, 50 %: 90 % sparsity"] == pytest.approx(0.02, abs=0.006)
+    assert len(means) == 5
 
 
-def test_runs_without_a_result_are_counted(frame):
-    main = frames.of_kind(frame, KINDS[0])
-    main.loc[main[main["stage"] == TUNED].index[0], "test_accuracy"] = np.nan
-    texts = [[text.get_text() for text in ax.texts] for ax in charts.accuracy(main).axes]
-    assert texts == [[], ["1 run without a result"]]
-    with pytest.raises(StudyError, match="nothing to draw"):
-        charts.accuracy(main.assign(test_accuracy=np.nan))
-
-
-def test_a_source_has_one_look_wherever_it_is_shown(frame):
-    lines = charts.looks(frame)
-    assert list(lines) == list(SOURCES.values())
-    assert len({look["color"] for look in lines.values()}) == len({look["marker"] for look in lines.values()}) == 3
-    (ax, _) = charts.kinds_of_weights(frame, KINDS, 0.8).axes
-    assert ax.containers[0].lines[0].get_color() == lines["dense source"]["color"]
-    assert [tick.get_text() for tick in ax.get_xticklabels()] == ["dense source", "ER source,\ndensity 0.5"]
-
-
-def test_curves_are_those_of_fine_tuned_tickets(frame):
-    parts = [frame.assign(epoch=epoch, val_accuracy=frame["test_accuracy"] * epoch / 9) for epoch in range(1, 10)]
-    curves = frames.of_kind(pd.concat(parts, ignore_index=True), KINDS[0])
-    figure = charts.learning(curves, epochs=6, annealed=4.5)
-    assert [ax.get_title() for ax in figure.axes] == [f"{s} % of weights removed (n = 3)" for s in (80, 90)]
-    lines = {"final density", "weights trained from here"}
-    assert labels(figure) == {"dense", charts.AS_LONG, *SOURCES.values()} | lines
-    drawn = {line.get_label(): line for line in figure.axes[1].get_lines()}
-    assert drawn["dense source"].get_ydata()[-1] == pytest.approx(MEANS[TUNED])
-    assert set(drawn["final density"].get_xdata()) == {4.5}
-
-
-def test_differences_have_a_panel_a_comparison_and_the_colours_of_sources(frame):
-    main = frames.of_kind(frame, KINDS[0])
-    worth = frames.worth(main, 0.01)
-    figure = charts.differences(worth, main, 0.01)
-    assert [ax.get_title() for ax in figure.axes] == [f"{name} (n = 3)" for name in dict.fromkeys(worth["compared"])]
-    assert {*SOURCES.values(), "worse", "better", "within ±1 point"} <= labels(figure)
-    of_sources = frames.of_sources(main, 0.01)
-    left, right = charts.differences(of_sources, main, 0.01).axes
-    colours = {line.lines[0].get_color() for line in left.containers}
-    assert colours == {charts.looks(main)[SOURCES[source]]["color"] for source in (0.5, 0.8)}
-    assert SOURCES[0.0] not in labels(right.figure)
-    with pytest.raises(StudyError, match="nothing to draw"):
-        charts.differences(of_sources.iloc[:0], main, 0.01)
-
-
-def test_kinds_of_weights_stand_beside_each_other(frame):
-    figure = charts.kinds_of_weights(frame, KINDS, 0.9)
-    assert len(figure.axes) == 2 and all(len(ax.containers) == 3 * 2 for ax in figure.axes)
-    assert labels(figure) == {f"{kind} weights" for kind in KINDS}
-    with pytest.raises(StudyError, match="nothing to draw"):
-        charts.kinds_of_weights(frame, KINDS, 0.5)
+@pytest.mark.parametrize(("draw", "retrained"), [(charts.draw_tickets, False), (charts.draw_retrained, True)])
+def test_accuracies_stand_beside_dense_networks_that_are_trained_as_long(found, draw, retrained):
+    drawn = draw(found)
+    frame = found.accuracies(retrained)
+    dense = found.dense_of(9 if retrained else 6)
+    assert dense.name == ("dense, longer" if retrained else "dense")
+    for ax, (_, own) in zip(drawn.figure.axes, frame.groupby("sparsity"), strict=True):
+        assert bars(ax.containers[0]) == pytest.approx(own[["mean", "low", "high"]].to_numpy())
+        assert ax.get_lines()[0].get_xdata()[0] == pytest.approx(found.values(dense).mean())
