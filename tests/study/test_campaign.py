@@ -144,21 +144,6 @@ def test_orders_and_scored_weights_can_have_seeds_of_their_own(write, store):
         write(CAMPAIGN + own.replace("first_order: 0", "first_order: -1"))
 
 
-def test_orders_and_scored_weights_can_have_seeds_of_their_own(write, store):
-    own = (
-        '    "same": {lr: 0.1, first_seed: 0, first_order: 0, networks: 3, orders: 3, crossed: false}\n'
-        '    "mask": {lr: 0.1, seeds_of: same, sparsity: 0.5, rule: snip, criterion: snip, score_init_seed: 1000}\n'
-    )
-    cells = {cell.name: cell for cell in write(CAMPAIGN + own).cells}
-    assert [(c.init_seed, c.data_seed) for c in cells["same"].wanted(store)] == [(0, 0), (1, 1), (2, 2)]
-    seeds = [(c.init_seed, c.score_init_seed, c.data_seed) for c in cells["mask"].wanted(store)]
-    assert seeds == [(0, 1000, 0), (1, 1001, 1), (2, 1002, 2)]
-    with pytest.raises(StudyError, match="cells some and same share the seed 3000"):
-        write(CAMPAIGN + own.replace("first_order: 0", "first_order: 3000"))
-    with pytest.raises(StudyError, match="first_order=-1 is not possible"):
-        write(CAMPAIGN + own.replace("first_order: 0", "first_order: -1"))
-
-
 def test_a_part_brings_the_rates_that_it_needs(write, store):
     found = write()
     assert [cell.name for cell in found.of(["B"]).cells] == ["rate", "some", "rate of B", "last"]
