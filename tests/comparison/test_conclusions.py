@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import pandas as pd
 import pytest
 
 from randsparse.comparison import conclusions
+from randsparse.comparison.conclusions import in_points
 from randsparse.comparison.inference.estimate import Estimate
 from randsparse.comparison.primary import claims_of
 
+CLAIM = claims_of("05")[1]
 FOUND = Estimate(1.0, 0.25, 9.0, 10, 20)
 """One-sided 95 % limits: 1 -+ 1.833 * .25, so .54 and 1.46."""
 
@@ -60,4 +63,41 @@ def test_estimates_are_said_with_interval_and_n():
     assert "too few runs" in conclusions.estimate_text(None, "nats")
     points = conclusions.in_points(FOUND)
     assert (points.value, points.error, points.n) == (100, 25, 10) and conclusions.in_points(None) is None
-    assert conclusions.stated("05").data.count("**Primary claim.**") == 2
+
+
+@pytest.mark.parametrize(
+    ("value", "error", "verdict"),
+    [(0.0, 0.004, "supported"), (0.03, 0.004, "contradicted"), (0.009, 0.004, "undecided")],
+)
+def test_a_difference_of_fractions_is_judged_in_points(value, error, verdict):
+    estimate = Estimate(value, error, 9.0, 10, 20)
+    row = conclusions.primary(CLAIM, in_points(estimate), "regime")
+    assert (row["verdict"], row["kind"], row["n"]) == (verdict, "primary claim", 10)
+    assert (row["estimate"], row["low"]) == pytest.approx((100 * value, 100 * estimate.lower(0.95)))
+    found = conclusions.like(CLAIM, "Another sentence.", in_points(estimate), "regime", above=0.25)
+    assert (found["verdict"], found["kind"], found["claim"]) == (verdict, "finding", "Another sentence.")
+    assert found["evidence"].endswith("P(A > B) = 0.25.") and found["power"] == "not planned"
+
+
+def test_a_primary_claim_says_what_it_lacks():
+    row = conclusions.primary(CLAIM, None, "regime", "No run of one cell.")
+    assert (row["verdict"], row["evidence"]) == ("not tested", "No run of one cell.")
+    assert conclusions.like(CLAIM, "A sentence.", None, "regime")["verdict"] == "not tested"
+
+
+@pytest.mark.parametrize(
+    ("runs", "diverged", "verdict"), [(8, 0, "supported"), (7, 0, "undecided"), (8, 1, "contradicted")]
+)
+def test_runs_are_counted(runs, diverged, verdict):
+    cells = pd.DataFrame({"runs": [runs, 4], "planned": [8, 4], "diverged": [diverged, 0]})
+    row = conclusions.complete(cells, "regime")
+    assert (row["verdict"], row["n"], row["kind"]) == (verdict, runs + 4, "check")
+    assert row["evidence"] == f"{runs + 4} of 12 runs are there, {diverged} of them diverged."
+
+
+@pytest.mark.parametrize(("error", "verdict"), [(0, "supported"), (1, "contradicted")])
+def test_one_weight_too_many_is_another_density(error, verdict):
+    matched = pd.DataFrame({"error": [0.0, float(error)], "runs": [3, 4]})
+    row = conclusions.same_density(matched, "regime")
+    assert (row["verdict"], row["n"]) == (verdict, 7) and f"is {error} weights" in row["evidence"]
+    assert conclusions.same_density(matched[:0], "regime")["verdict"] == "not tested"

@@ -9,7 +9,7 @@ from functools import cached_property
 import numpy as np
 import pandas as pd
 
-from randsparse.comparison import candidates, stats
+from randsparse.comparison import candidates, contrasts, stats
 from randsparse.comparison.campaign import Networks
 from randsparse.comparison.crossed import Crossed
 from randsparse.comparison.inference.dominance import dominance
@@ -26,6 +26,15 @@ POOLED = "all"
 """The row of a frame that is the mean over all rows before it."""
 FOREST = ["row", "a", "b", "mean", "low", "high", "n", "runs", "above"]
 LEVELS = ["sparsity", "row", "cell", "mean", "low", "high", "n"]
+
+
+def count_runs(design: Crossed, store: Store) -> pd.DataFrame:
+    """Return one row per cell: cell, epochs, runs (those that are there) and planned."""
+    rows = [
+        (cell.name, cell.point.epochs, len(store.load(cell.wanted(store))), len(cell.planned(store)))
+        for cell in design.networks
+    ]
+    return pd.DataFrame(rows, columns=["cell", "epochs", "runs", "planned"])
 
 
 @dataclass(frozen=True)
@@ -76,8 +85,7 @@ class Cells:
 
     def values(self, cell: Networks) -> np.ndarray:
         """Return the final test accuracy of each network, the mean over its orders of batches; nan without a run."""
-        own = self.results[self.results["cell"] == cell.name]
-        return own.groupby("network")["test_accuracy"].mean().reindex(range(cell.networks)).to_numpy(dtype=float)
+        return contrasts.by_network(self.design, self.results, cell.name)
 
     def contrast(self, weights: Mapping[Networks, float]) -> Estimate | None:
         """Return the weighted sum of the mean test accuracies of cells; None where there are too few runs.
@@ -155,12 +163,4 @@ class Cells:
     @cached_property
     def regime(self) -> str:
         """Network, dataset, training and dense accuracy in words: for what a verdict holds."""
-        cell = self.dense or self.design.networks[0]
-        costs = [record["cost"] for record in self.store.load(cell.wanted(self.store)).values()]
-        model = cell.point.model.upper().replace("RESNET", "ResNet")
-        told = f"{model} on {cell.point.dataset}, {cell.point.epochs} epochs"
-        if not costs:
-            return f"{told}, no dense run yet"
-        images = round(max(cost["images"] / cost["epochs"] for cost in costs))
-        reached = f"dense {100 * np.nanmean(self.values(cell)):.1f} %" if self.dense else "no dense network"
-        return f"{told} of {-(-images // cell.point.batch_size):,} steps, {images:,} images, {reached}"
+        return contrasts.regime(self.design, self.store, [(self.dense or self.design.networks[0]).name])

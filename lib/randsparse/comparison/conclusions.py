@@ -1,21 +1,18 @@
-"""The rows that notebooks end with: the primary claim, further findings, and checks; and how they are said."""
+"""The rows that notebooks end with: the primary claim, further findings, and checks."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pandas as pd
 
 from randsparse.comparison import verdicts
 from randsparse.comparison.inference.estimate import Estimate
-from randsparse.comparison.primary import PrimaryClaim, Row, claims_of, judge
+from randsparse.comparison.primary import PrimaryClaim, Row, judge
 from randsparse.comparison.wording import number
-
-if TYPE_CHECKING:
-    from IPython.display import Markdown
 
 PRIMARY, FINDING, CHECK = "primary claim", "finding", "check"
 UNPLANNED = "not planned"
@@ -44,46 +41,67 @@ def finding(
     unit: str = "points",
     direction: str = "above",
     margin: float = 0,
+    above: float = math.nan,
 ) -> dict[str, Any]:
-    """Return the row of a further finding: a claim with its own direction and margin, judged as primary ones are."""
+    """Return the row of a further finding: a claim with its own direction and margin, judged as primary ones are.
+
+    Args:
+        estimate: in the unit.
+        above: P(A > B), nan where it has no meaning.
+    """
     whole = PrimaryClaim("", "", sentence, "", unit, direction, margin, 0.95, "", UNPLANNED)
-    return judge(whole, estimate, regime, unit) | {"kind": FINDING}
+    row = judge(whole, estimate, regime, unit) | {"kind": FINDING}
+    return row if math.isnan(above) else row | {"evidence": f"{row['evidence']} P(A > B) = {above:.2f}."}
+
+
+def like(
+    claim: PrimaryClaim, sentence: str, estimate: Estimate | None, regime: str, above: float = math.nan
+) -> dict[str, Any]:
+    """Return the row of a further finding that is judged by unit, direction and margin of `claim`, as `finding`."""
+    return finding(sentence, estimate, regime, claim.unit, claim.direction, claim.margin, above)
 
 
 def check(sentence: str, holds: Iterable[bool], evidence: str) -> dict[str, Any]:
     """Return the row of a check: supported if it holds everywhere it was tested, contradicted if not."""
     held = [bool(each) for each in holds]
     verdict = ("supported" if all(held) else "contradicted") if held else "not tested"
-    empty = {"estimate": math.nan, "low": math.nan, "high": math.nan, "unit": "", "power": "", "regime": None}
-    return {"claim": sentence, "verdict": verdict, "n": len(held), "evidence": evidence, **empty, "kind": CHECK}
+    return _check(sentence, verdict, evidence, len(held))
 
 
 def as_check(row: verdicts.Row) -> dict[str, Any]:
     """Return a verdict on many counts or slopes at once, as from `comparison.verdicts`, as the row of a check."""
     verdict = "undecided" if row["verdict"] == "inconclusive" else row["verdict"]
-    empty = check("", [], "") | {"n": None}
-    return empty | {"claim": f"{row['claim'].rstrip('.')}.", "verdict": verdict, "evidence": row["evidence"]}
+    return _check(f"{row['claim'].rstrip('.')}.", verdict, row["evidence"])
+
+
+def complete(cells: pd.DataFrame, regime: str) -> dict[str, Any]:
+    """Return the check that every planned run is there and none diverged; `cells` as of `Cells.cells`."""
+    runs, planned, diverged = (int(cells[name].sum()) for name in ("runs", "planned", "diverged"))
+    told = f"{runs} of {planned} runs are there, {diverged} of them diverged."
+    verdict = "contradicted" if diverged else "supported" if runs == planned else "undecided"
+    return _check("Every planned run is finished, and none diverged.", verdict, told, runs, regime)
+
+
+def same_density(matched: pd.DataFrame, regime: str) -> dict[str, Any]:
+    """Return the check that all masks of a sparsity keep the same number of weights; `matched` as of `frames`."""
+    off, runs = matched["error"].max(), int(matched["runs"].sum())
+    told = f"The largest |kept − round(density · N)| of {runs} trained networks is {off:g} weights."
+    verdict = ("supported" if off == 0 else "contradicted") if runs else "not tested"
+    told = told if runs else "No sparse network is there yet."
+    return _check("All masks of a sparsity keep the same number of weights.", verdict, told, runs, regime)
+
+
+def _check(
+    sentence: str, verdict: str, evidence: str, n: int | None = None, regime: str | None = None
+) -> dict[str, Any]:
+    empty = {"estimate": math.nan, "low": math.nan, "high": math.nan, "unit": "", "power": ""}
+    row = {"claim": sentence, "verdict": verdict, "n": n, "evidence": evidence, "regime": regime}
+    return row | empty | {"kind": CHECK}
 
 
 def table(rows: Iterable[Mapping[str, Any]]) -> pd.DataFrame:
     """Return the verdicts of a notebook: the columns of `primary.Row`, and kind."""
     return pd.DataFrame(list(rows), columns=[*Row.__annotations__, "kind"])
-
-
-def stated(notebook: str) -> Markdown:
-    """Return the primary claims of a notebook as they were fixed: claim, estimand, replicates and power."""
-    return _markdown(
-        "\n\n".join(
-            f"**Primary claim.** {each.claim} *Estimand*: {each.estimand} ({each.unit}). *Replicates*: "
-            f"{each.replicates}. *Power*: {each.power}."
-            for each in claims_of(notebook)
-        )
-    )
-
-
-def abstract(question: str, estimate: str, follows: str) -> Markdown:
-    """Return question and regime, estimate with interval and n, and what follows, as the abstract of a notebook."""
-    return _markdown(f"**Abstract.** {question} {estimate} {follows}")
 
 
 def estimate_text(estimate: Estimate | None, unit: str) -> str:
@@ -92,9 +110,3 @@ def estimate_text(estimate: Estimate | None, unit: str) -> str:
         return "an unknown value (too few runs yet)"
     low, high = estimate.interval()
     return f"{number(estimate.value)} [{number(low)}, {number(high)}] {unit} (n = {estimate.n}, 95 % interval)"
-
-
-def _markdown(text: str) -> Markdown:
-    from IPython.display import Markdown
-
-    return Markdown(text)

@@ -1,4 +1,4 @@
-"""Cells of a campaign compared with each other: values by network, contrasts, the regime, and what is missing."""
+"""Cells of a campaign compared with each other: values by network, contrasts, and the regime."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ from randsparse.comparison.candidates import array
 from randsparse.comparison.crossed import Crossed
 from randsparse.comparison.inference.contrast import contrast
 from randsparse.comparison.inference.estimate import Estimate
-from randsparse.comparison.wording import listed, named
+from randsparse.comparison.wording import listed, model_name
 from randsparse.errors import StudyError
 from randsparse.runs.store import Store
 
 if TYPE_CHECKING:
-    from IPython.display import Markdown
+    pass
 
 
 def contrast_of(
@@ -65,7 +65,7 @@ def regime(design: Crossed, store: Store, names: Sequence[str]) -> str:
     chosen = [cells[name] for name in names]
     records = {cell.name: store.load(cell.wanted(store)).values() for cell in chosen}
     point = chosen[0].point
-    models = dict.fromkeys(_shown(cell.point.model) for cell in chosen)
+    models = dict.fromkeys(model_name(cell.point.model) for cell in chosen)
     costs = [record["cost"] for found in records.values() for record in found]
     if not costs:
         return f"{listed(list(models))} on {point.dataset}, {point.epochs} epochs, no run yet"
@@ -79,24 +79,3 @@ def regime(design: Crossed, store: Store, names: Sequence[str]) -> str:
         f"{listed(list(models))} on {point.dataset}, {images:,} images, {point.epochs} epochs of "
         f"{-(-images // point.batch_size):,} steps, {reached}"
     )
-
-
-def _shown(model: str) -> str:
-    return model.upper().replace("RESNET", "ResNet").replace("TRANSFORMER", "Transformer")
-
-
-def missing_runs(design: Crossed, store: Store) -> Markdown:
-    """Return which cells have no run yet, or not all of them, in words; it says so where none is missing."""
-    from IPython.display import Markdown
-
-    none, some, planned = [], [], 0
-    for cell in design.networks:
-        runs = cell.planned(store)
-        there, planned = len(store.load(cell.wanted(store))), planned + len(runs)
-        if not there:
-            none.append(cell.name)
-        elif there < len(runs):
-            some.append(f"*{cell.name}* ({there} of {len(runs)})")
-    texts = [f"No run yet: {named(none)}."] if none else []
-    texts += [f"Not all runs yet: {listed(some)}."] if some else []
-    return Markdown(" ".join(texts) or f"All {planned} runs are there.")

@@ -54,8 +54,8 @@ def count(numbers: Iterable[int]) -> str:
 
 
 def model_name(model: str) -> str:
-    """Return the name of a network as papers write it: "WRN-16-1", "ResNet-20"."""
-    return model.upper().replace("RESNET", "ResNet")
+    """Return the name of a network as papers write it: "WRN-16-1", "ResNet-20", "Transformer-2-32"."""
+    return model.upper().replace("RESNET", "ResNet").replace("TRANSFORMER", "Transformer")
 
 
 def listed(texts: Sequence[str]) -> str:

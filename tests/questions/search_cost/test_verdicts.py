@@ -10,6 +10,7 @@ import pytest
 
 from planted_costs import EPOCHS, LONGER, campaign, parameters, plant
 from randsparse import questions
+from randsparse.comparison import sentences
 from randsparse.comparison.inference.estimate import Estimate
 from randsparse.comparison.inference.power import one_sided_power
 from randsparse.errors import StudyError
@@ -69,7 +70,7 @@ def test_the_primary_row_is_in_points_with_its_limits_and_its_power(tmp_path):
 def test_an_interim_estimate_says_so(tmp_path):
     found = evidence(tmp_path, without=("nodes 90 %, longer",))
     assert "Interim: 40 of 48 runs are there." in verdicts.verdicts(found).iloc[0]["evidence"]
-    assert prose.missing_runs(found).data == "No run yet: nodes 90 %, longer."
+    assert sentences.missing_runs(found.cells).data == "No run yet: *nodes 90 %, longer*."
     assert row(found, "(nodes 80 % alone)")["verdict"] == "supported"
     assert row(found, "(nodes 90 % alone)")["verdict"] == "not tested"
 

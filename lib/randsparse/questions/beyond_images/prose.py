@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from randsparse.comparison.conclusions import abstract as make_abstract
 from randsparse.comparison.conclusions import estimate_text, in_points
+from randsparse.comparison.sentences import abstract as make_abstract
 from randsparse.comparison.wording import interval, phase_text, points
 from randsparse.questions.beyond_images.evidence import Evidence
 

@@ -17,25 +17,13 @@ from randsparse.questions.early_and_late.prose import regime
 from randsparse.questions.early_and_late.words import interval
 
 if TYPE_CHECKING:
-    from IPython.display import Markdown
+    pass
 
 NOTEBOOK = "10"
 TOGETHER = "Early accuracy does not order the ends, and later accuracy orders them better."
 SIZE = 4
 """Candidates of the search whose gain is compared with its prediction."""
 COLUMNS = ["kind", "claim", "verdict", "estimate", "low", "high", "unit", "n", "evidence", "regime", "power"]
-
-
-def stated() -> Markdown:
-    """Return the primary claim as it was fixed before the runs."""
-    from IPython.display import Markdown
-
-    lines = [
-        f"- {claim.claim} *{claim.estimand}; decided by a one-sided limit at {claim.level:.0%}; {claim.replicates}; "
-        f"power {claim.power}.*"
-        for claim in claims_of(NOTEBOOK)
-    ]
-    return Markdown("\n".join(lines))
 
 
 def verdicts(found: Evidence) -> pd.DataFrame:

@@ -6,7 +6,8 @@ from collections.abc import Iterator
 
 import pandas as pd
 
-from randsparse.comparison import findings
+from randsparse.comparison import conclusions
+from randsparse.comparison.conclusions import in_points
 from randsparse.comparison.plots import percent_text
 from randsparse.comparison.primary import PrimaryClaim, claims_of
 from randsparse.comparison.wording import listed
@@ -30,18 +31,18 @@ TOLD = {
 
 
 def verdicts(found: Layerwise) -> pd.DataFrame:
-    """Return one row per claim, the primary ones first: the columns of `findings.table`."""
+    """Return one row per claim, the primary ones first: the columns of `conclusions.table`."""
     rule, mask = claims_of("05")
     rows = [
-        findings.primary_row(rule, found.rule_claim, found.regime, "" if found.rule_claim else NO_RULES),
-        findings.primary_row(mask, found.mask_claim, found.regime, "" if found.mask_claim else NO_MASKS),
+        conclusions.primary(rule, in_points(found.rule_claim), found.regime, "" if found.rule_claim else NO_RULES),
+        conclusions.primary(mask, in_points(found.mask_claim), found.regime, "" if found.mask_claim else NO_MASKS),
         *_of_rules(rule, found),
         *_of_masks(mask, found, SHUFFLED),
         *_of_masks(mask, found, MOVED),
-        findings.complete(found.cells, found.regime),
-        findings.same_density(found.matched, found.regime),
+        conclusions.complete(found.cells, found.regime),
+        conclusions.same_density(found.matched, found.regime),
     ]
-    return findings.table(rows)
+    return conclusions.table(rows)
 
 
 def _of_rules(claim: PrimaryClaim, found: Layerwise) -> Iterator[dict[str, object]]:
@@ -51,7 +52,7 @@ def _of_rules(claim: PrimaryClaim, found: Layerwise) -> Iterator[dict[str, objec
             other = "the same density in each layer" if rule == PLAIN else f"the rule {NAMES.get(rule, rule)}"
             sentence = f"At {percent_text(sparsity)} % sparsity, ERK is better than {other}."
             estimate = found.difference([pair])
-            yield findings.finding_row(claim, sentence, estimate, found.regime, found.above(*pair))
+            yield conclusions.like(claim, sentence, in_points(estimate), found.regime, found.above(*pair))
 
 
 def _of_masks(claim: PrimaryClaim, found: Layerwise, version: str) -> Iterator[dict[str, object]]:
@@ -68,4 +69,4 @@ def _of_masks(claim: PrimaryClaim, found: Layerwise, version: str) -> Iterator[d
         what = f"{who} as good as {TOLD[version][several]}, to {claim.margin:g} point"
         sentence = f"At {percent_text(sparsity)} % sparsity, {what}."
         above = found.above(*own[0]) if len(own) == 1 else float("nan")
-        yield findings.finding_row(claim, sentence, found.difference(own), found.regime, above)
+        yield conclusions.like(claim, sentence, in_points(found.difference(own)), found.regime, above)

@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING
 
 import pandas as pd
 
-from randsparse.comparison.conclusions import abstract as make_abstract
 from randsparse.comparison.conclusions import as_check, estimate_text, finding, table
+from randsparse.comparison.sentences import abstract as make_abstract
 from randsparse.comparison.verdicts import row
 from randsparse.questions.masks_and_densities.evidence import Evidence
 from randsparse.questions.masks_and_densities.verdicts import clipping, effective_density, exact_allocation, nesting

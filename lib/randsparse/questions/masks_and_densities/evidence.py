@@ -12,6 +12,7 @@ from scipy.stats import sem
 from randsparse.comparison import stats
 from randsparse.comparison.design import Parameters
 from randsparse.comparison.inference.estimate import Estimate
+from randsparse.comparison.wording import model_name
 from randsparse.networks.residual import ResidualNetwork
 from randsparse.questions.masks_and_densities import survey, verdicts
 from randsparse.sparsity import densities, masks
@@ -117,4 +118,6 @@ class Evidence:
     def regime(self) -> str:
         """The network in words."""
         weights = sum(map(math.prod, self.shapes.values()))
-        return f"{self.parameters['model'].upper()} for {self.parameters['dataset']}, {weights:,} weights, not trained"
+        return (
+            f"{model_name(self.parameters['model'])} for {self.parameters['dataset']}, {weights:,} weights, not trained"
+        )

@@ -4,10 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-import pandas as pd
-
 from randsparse.comparison.inference.estimate import Estimate
-from randsparse.comparison.primary import claims_of
+from randsparse.comparison.sentences import abstract
 from randsparse.comparison.wording import interval, listed, named, phase_text, points, share_text
 from randsparse.questions.random_search.accuracies import DENSE
 from randsparse.questions.random_search.evidence import AccuracyEvidence, SearchEvidence
@@ -43,7 +41,7 @@ def search_abstract(found: SearchEvidence, verdict: str) -> Markdown:
         f"Is the best of {found.size} random networks after {phase_text(found.phase)} of training still better than "
         f"the others at the end ({found.regime})?"
     )
-    return _abstract(question, _gain_sentence(found), KEPT[verdict])
+    return abstract(question, _gain_sentence(found), KEPT[verdict])
 
 
 def accuracy_abstract(found: AccuracyEvidence, verdict: str) -> Markdown:
@@ -55,7 +53,7 @@ def accuracy_abstract(found: AccuracyEvidence, verdict: str) -> Markdown:
     question = f"How accurate are searched and random networks at each sparsity ({found.regime})?"
     gain = found.gain_after(found.phase)
     if gain is None:
-        return _abstract(question, "No cell has enough runs for a search.", TOO_FEW)
+        return abstract(question, "No cell has enough runs for a search.", TOO_FEW)
     low, high = found.results["weights_kept"].min(), found.results["weights_kept"].max()
     left = f"{100 * high:.3g}" if low == high else f"{100 * high:.3g} to {100 * low:.3g}"
     estimate = (
@@ -63,7 +61,7 @@ def accuracy_abstract(found: AccuracyEvidence, verdict: str) -> Markdown:
         f"{phase_text(found.phase)} of training differs from random networks by {_points(gain)} points of final test "
         f"accuracy (n = {gain.n} networks, {gain.runs} runs, 95 % interval)."
     )
-    return _abstract(question, estimate, SAME[verdict])
+    return abstract(question, estimate, SAME[verdict])
 
 
 def _gain_sentence(found: SearchEvidence) -> str:
@@ -137,29 +135,6 @@ def _control_sentence(row: tuple) -> str:
     return f"*{row.a}* and *{row.b}* {verb} {points(row.mean)} {interval(row.low, row.high)} points."
 
 
-def claim(notebook: str) -> Markdown:
-    """Return the primary claim of notebook "02" or "03" as it was fixed: claim, estimand, replicates and power."""
-    from IPython.display import Markdown
-
-    texts = [
-        f"**Primary claim.** {each.claim} *Estimand*: {each.estimand} ({each.unit}). *Replicates*: {each.replicates}. "
-        f"*Power*: {each.power}."
-        for each in claims_of(notebook)
-    ]
-    return Markdown("\n\n".join(texts))
-
-
-def missing_runs(cells: pd.DataFrame) -> Markdown:
-    """Return which cells have no run yet, or not all; it says so where none is missing."""
-    from IPython.display import Markdown
-
-    none = list(cells.loc[cells["runs"] == 0, "cell"])
-    some = [f"*{row.cell}* ({row.runs} of {row.planned})" for row in cells.itertuples() if 0 < row.runs < row.planned]
-    texts = [f"No run yet: {named(none)}."] if none else []
-    texts += [f"Not all runs yet: {listed(some)}."] if some else []
-    return Markdown(" ".join(texts) or f"All {cells['planned'].sum()} runs are there.")
-
-
 def no_others(found: SearchEvidence) -> Markdown:
     """Return why there is nothing to show of other networks."""
     from IPython.display import Markdown
@@ -170,9 +145,3 @@ def no_others(found: SearchEvidence) -> Markdown:
 
 def _points(estimate: Estimate) -> str:
     return f"{points(estimate.value)} {interval(*estimate.interval())}"
-
-
-def _abstract(*sentences: str) -> Markdown:
-    from IPython.display import Markdown
-
-    return Markdown(f"**Abstract.** {' '.join(sentences)}")

@@ -36,18 +36,6 @@ def abstract(found: Evidence) -> Markdown:
     return Markdown(f"**Abstract.** {question} {_estimates(found)} {SPEND[_verdict(found)]}")
 
 
-def missing_runs(found: Evidence) -> Markdown:
-    """Return which cells have no run yet, or not all; it says so where none is missing."""
-    from IPython.display import Markdown
-
-    cells = found.cells
-    none = list(cells.loc[cells["runs"] == 0, "cell"])
-    some = [f"{row.cell} ({row.runs} of {row.planned})" for row in cells.itertuples() if 0 < row.runs < row.planned]
-    texts = [f"No run yet: {'; '.join(none)}."] if none else []
-    texts += [f"Not all runs yet: {'; '.join(some)}."] if some else []
-    return Markdown(" ".join(texts) or f"All {cells['planned'].sum()} runs are there.")
-
-
 def what_follows(found: Evidence) -> Markdown:
     """Return what a practitioner can take from the notebook."""
     from IPython.display import Markdown

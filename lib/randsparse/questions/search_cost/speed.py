@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from randsparse.comparison.wording import model_name
 from randsparse.networks.registry import shapes
 from randsparse.runs import feasibility, flops
 from randsparse.runs.config import RunConfig
@@ -77,7 +78,7 @@ SECTIONS: dict[str, tuple[str, Callable[[Any], Iterator[tuple]]]] = {
 
 
 def _network(row: dict[str, Any]) -> str:
-    return f"{row['model'].upper()} on {row['size']}x{row['size']} images"
+    return f"{model_name(row['model'])} on {row['size']}x{row['size']} images"
 
 
 def _less_work(config: RunConfig, size: int) -> float:

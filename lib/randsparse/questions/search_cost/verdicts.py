@@ -22,24 +22,13 @@ from randsparse.questions.search_cost.speed import KERNEL, MASK, NODES, NOT_YET
 from randsparse.questions.search_cost.strategies import gain_of_rounds
 
 if TYPE_CHECKING:
-    from IPython.display import Markdown
+    pass
 
 PRIMARY, FINDING, CHECK = "primary claim", "finding", "check"
 UNPLANNED = "not planned"
 TOLERANCE = 1e-12
 """The largest error of arithmetic that a check allows."""
 COLUMNS = ["kind", "claim", "verdict", "estimate", "low", "high", "unit", "n", "evidence", "regime", "power"]
-
-
-def stated() -> Markdown:
-    """Return the primary claim as it was fixed before the runs."""
-    from IPython.display import Markdown
-
-    (claim,) = claims_of("11")
-    return Markdown(
-        f"**Claim.** {claim.claim} *{claim.estimand}, in {claim.unit}; {claim.direction} {claim.margin:g}, decided by "
-        f"one-sided limits of {100 * claim.level:g} %; {claim.replicates}.*"
-    )
 
 
 def verdicts(found: Evidence) -> pd.DataFrame:

@@ -14,7 +14,7 @@ from randsparse.comparison import marks, plots
 from randsparse.comparison.inference.estimate import Estimate
 from randsparse.comparison.marks import GREY
 from randsparse.comparison.plots import PALETTE, Drawn, styled
-from randsparse.comparison.wording import count, interval, points
+from randsparse.comparison.wording import count, interval, model_name, points
 from randsparse.questions.size.evidence import FLOPS, WEIGHTS
 
 LOOKS: dict[str, dict[str, Any]] = {
@@ -90,7 +90,7 @@ def _name(ax: Axes, rows: pd.DataFrame, published: bool = False) -> None:
     """Write the name of each network beside its point: ours above to the left, published ones below to the right."""
     place = {"xytext": (5, -11)} if published else {"xytext": (-5, 4), "ha": "right"}
     for row in rows.itertuples():
-        text = row.model.upper().replace("RESNET", "ResNet")
+        text = model_name(row.model)
         ax.annotate(text, (row.weights, row.mean), **place, textcoords="offset points", fontsize=7.5, color=GREY)
 
 

@@ -7,23 +7,24 @@ from dataclasses import replace
 
 import pandas as pd
 
-from randsparse.comparison import findings
+from randsparse.comparison import conclusions
+from randsparse.comparison.conclusions import in_points
 from randsparse.comparison.primary import PrimaryClaim, claims_of
 from randsparse.comparison.wording import listed
 from randsparse.questions.sparse_to_sparse.evidence import CLAIMED, NAMES, Methods, row_of
 
 
 def verdicts(found: Methods) -> pd.DataFrame:
-    """Return one row per claim, the primary one first: the columns of `findings.table`."""
+    """Return one row per claim, the primary one first: the columns of `conclusions.table`."""
     (claim,) = claims_of("08")
     rows = [
-        findings.primary_row(claim, found.claim, found.regime, _missing(found)),
+        conclusions.primary(claim, in_points(found.claim), found.regime, _missing(found)),
         *_of_sources(claim, found),
         *_of_controls(replace(claim, direction="above", margin=0.0), found),
-        findings.complete(found.cells, found.regime),
-        findings.same_density(found.matched, found.regime),
+        conclusions.complete(found.cells, found.regime),
+        conclusions.same_density(found.matched, found.regime),
     ]
-    return findings.table(rows)
+    return conclusions.table(rows)
 
 
 def _missing(found: Methods) -> str:
@@ -39,12 +40,12 @@ def _of_sources(claim: PrimaryClaim, found: Methods) -> Iterator[dict[str, objec
     """Yield the claim for all methods and sparsities, where these are others, and for each method alone."""
     if found.pairs and set(found.pairs) != set(CLAIMED):
         sentence = "Over all methods and sparsities here, a random source costs at most .5 points."
-        yield findings.finding_row(claim, sentence, found.difference(list(found.pairs.values())), found.regime)
+        yield conclusions.like(claim, sentence, in_points(found.difference(list(found.pairs.values()))), found.regime)
     for method in found.methods if len(found.methods) > 1 else ():
         sentence = f"{NAMES[method]} does as well in a random source as from the dense network, to .5 points."
         pairs = found.of_method(method)
         above = found.above(*pairs[0]) if len(pairs) == 1 else float("nan")
-        yield findings.finding_row(claim, sentence, found.difference(pairs), found.regime, above)
+        yield conclusions.like(claim, sentence, in_points(found.difference(pairs)), found.regime, above)
 
 
 def _of_controls(claim: PrimaryClaim, found: Methods) -> Iterator[dict[str, object]]:
@@ -52,8 +53,8 @@ def _of_controls(claim: PrimaryClaim, found: Methods) -> Iterator[dict[str, obje
     for method in found.methods:
         if pairs := found.over_static(method):
             sentence = f"In a random source, {NAMES[method]} is better than static ERK masks."
-            yield findings.finding_row(claim, sentence, found.difference(pairs), found.regime)
+            yield conclusions.like(claim, sentence, in_points(found.difference(pairs)), found.regime)
     for method in found.methods:
         sentence = f"In a random source, {NAMES[method]} is better than dense networks of equal training FLOPs."
         inside = [pair[0] for pair in found.of_method(method)]
-        yield findings.finding_row(claim, sentence, found.over_equal_cost(inside), found.regime)
+        yield conclusions.like(claim, sentence, in_points(found.over_equal_cost(inside)), found.regime)

@@ -7,7 +7,8 @@ from dataclasses import replace
 
 import pandas as pd
 
-from randsparse.comparison import findings
+from randsparse.comparison import conclusions
+from randsparse.comparison.conclusions import in_points
 from randsparse.comparison.plots import percent_text
 from randsparse.comparison.primary import PrimaryClaim, claims_of
 from randsparse.comparison.wording import listed
@@ -15,17 +16,17 @@ from randsparse.questions.strong_tickets.evidence import CLAIMED, Tickets
 
 
 def verdicts(found: Tickets) -> pd.DataFrame:
-    """Return one row per claim, the primary one first: the columns of `findings.table`."""
+    """Return one row per claim, the primary one first: the columns of `conclusions.table`."""
     (claim,) = claims_of("09")
     rows = [
-        findings.primary_row(claim, found.claim, found.regime, _missing(found)),
+        conclusions.primary(claim, in_points(found.claim), found.regime, _missing(found)),
         *_of_sources(claim, found),
         *_of_trained(claim, found),
         *_of_weights(claim, found),
-        findings.complete(found.cells, found.regime),
-        findings.same_density(found.matched, found.regime),
+        conclusions.complete(found.cells, found.regime),
+        conclusions.same_density(found.matched, found.regime),
     ]
-    return findings.table(rows)
+    return conclusions.table(rows)
 
 
 def _missing(found: Tickets) -> str:
@@ -46,18 +47,18 @@ def _of_sources(claim: PrimaryClaim, found: Tickets) -> Iterator[dict[str, objec
             f"A ticket of a random source ({source}) is at most 1 point worse than one of the dense source, "
             "whose layers have other densities."
         )
-        yield findings.finding_row(claim, sentence, found.difference(pairs), found.regime)
+        yield conclusions.like(claim, sentence, in_points(found.difference(pairs)), found.regime)
 
 
 def _of_trained(claim: PrimaryClaim, found: Tickets) -> Iterator[dict[str, object]]:
     """Yield tickets against random masks that are trained as long, before and after retraining."""
     for source, pairs in found.trained(False).items():
         sentence = f"A ticket ({source}) is at most 1 point worse than a random mask that is trained as long."
-        yield findings.finding_row(claim, sentence, found.difference(pairs), found.regime)
+        yield conclusions.like(claim, sentence, in_points(found.difference(pairs)), found.regime)
     better = replace(claim, direction="above", margin=0.0)
     for source, pairs in found.trained(True).items():
         sentence = f"A retrained ticket ({source}) is better than a random mask that is trained as long."
-        yield findings.finding_row(better, sentence, found.difference(pairs), found.regime)
+        yield conclusions.like(better, sentence, in_points(found.difference(pairs)), found.regime)
 
 
 def _of_weights(claim: PrimaryClaim, found: Tickets) -> Iterator[dict[str, object]]:
@@ -65,4 +66,4 @@ def _of_weights(claim: PrimaryClaim, found: Tickets) -> Iterator[dict[str, objec
     if found.weights:
         better = replace(claim, direction="above", margin=0.0)
         sentence = "Signed constants make better tickets than normal weights."
-        yield findings.finding_row(better, sentence, found.difference(found.weights), found.regime)
+        yield conclusions.like(better, sentence, in_points(found.difference(found.weights)), found.regime)

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
-from randsparse.comparison.conclusions import abstract as make_abstract
 from randsparse.comparison.conclusions import as_check, estimate_text, finding, in_points, table
+from randsparse.comparison.sentences import abstract as make_abstract
 from randsparse.comparison.wording import number
 from randsparse.questions.theory.containment import CONNECTED, DROPPED, EVERY
 from randsparse.questions.theory.evidence import Evidence
