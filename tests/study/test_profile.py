@@ -44,7 +44,7 @@ def small(root, said, monkeypatch):
         def start(self, name):
             self.begun.append(name)
 
-        def ended(self, wait):
+        def ended(self, patience):
             while self.begun:
                 yield (name := self.begun.pop(0)), copied(name, self.folder)
 

@@ -283,10 +283,12 @@ class Study:
 
     def write_html(self) -> Path:
         """Write the book unless it is current, and return its first page."""
-        index = self.folder / "html" / "index.html"
-        if not index.is_file() or not freshness.book_is_current(self.profile, self.root, self.results):
+        index, place = self.folder / "html" / "index.html", (self.profile, self.root, self.results)
+        if not index.is_file() or not freshness.book_is_current(*place):
             from randsparse.study.book import write_book
 
-            write_book(self.profile, self.root, self.folder)
-            freshness.remember_book(self.profile, self.root, self.results)
+            with self.alone():
+                if not index.is_file() or not freshness.book_is_current(*place):  # nobody else has written it meanwhile
+                    write_book(self.profile, self.root, self.folder)
+                    freshness.remember_book(*place)
         return index
