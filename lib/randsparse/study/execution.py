@@ -74,10 +74,13 @@ class Executions:
             self._pool = ProcessPoolExecutor(2, initializer=parents.work_for, initargs=(os.getpid(),))
         return self._pool.submit(function, *arguments)
 
-    def ended(self, wait: bool) -> Iterator[tuple[str, StudyError | None]]:
-        """Yield the name of each notebook that is done, with its error if it failed; if asked, wait for all."""
+    def ended(self, patience: float | None) -> Iterator[tuple[str, StudyError | None]]:
+        """Yield the name of each notebook that is done, with its error if it failed.
+
+        It waits so many seconds for the next one to be done, and without end for None.
+        """
         while self._running:
-            ready, _ = concurrent.futures.wait(self._running, None if wait else 0, FIRST_COMPLETED)
+            ready, _ = concurrent.futures.wait(self._running, patience, FIRST_COMPLETED)
             if not ready:
                 return
             for future in ready:

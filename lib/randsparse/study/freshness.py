@@ -18,6 +18,8 @@ from randsparse.study import parameters
 from randsparse.study.notebook import outputs, writing
 
 OVERVIEW = "00_overview"
+STATE, BOOK = "state.json", ".book/made.json"
+"""Files below a profile's results that say what its notebooks, and its book, were made from; git has the first only."""
 SHARED = (
     *("errors.py", "seeds.py", "files.py", "sparsity", "data", "networks", "runs", "comparison"),
     *("questions/__init__.py", "training/network.py"),
@@ -50,7 +52,7 @@ def is_current(name: str, profile: str, root: Path, results: Path) -> bool:
 
 def why_stale(name: str, profile: str, root: Path, results: Path) -> list[str]:
     """Return why a notebook is to be made anew, one reason per parameter or file that differs; [] if it is current."""
-    before = _load(results / profile).get(name)
+    before = _load(results / profile / STATE).get(name)
     if not isinstance(before, dict) or not isinstance(before.get("records"), dict):
         return ["it was never made here" if before is None else "it was made by an earlier version"]
     now = _state(name, profile, root, results, before["records"])
@@ -61,19 +63,19 @@ def remember(name: str, profile: str, root: Path, results: Path, records: Iterab
     """Note what a notebook just executed was made from; `records` are the files of the records it shows."""
     folder = results / profile
     paths = sorted(path.relative_to(results).as_posix() for path in records)
-    states = _load(folder) | {name: _state(name, profile, root, results, paths)}
-    _save(folder, states)
+    states = _load(folder / STATE) | {name: _state(name, profile, root, results, paths)}
+    _save(folder / STATE, {each: states[each] for each in states if each in names(root)})
 
 
 def book_is_current(profile: str, root: Path, results: Path) -> bool:
     """Return whether the book was made from the notebooks, tables, guides and library that are there."""
-    return _load(results / profile).get("html") == _book_state(root, results / profile)
+    return _load(results / profile / BOOK) == _book_state(root, results / profile)
 
 
 def remember_book(profile: str, root: Path, results: Path) -> None:
     """Note what the book was just made from."""
     folder = results / profile
-    _save(folder, _load(folder) | {"html": _book_state(root, folder)})
+    _save(folder / BOOK, _book_state(root, folder))
 
 
 KINDS = {
@@ -150,17 +152,17 @@ def _digest(paths: Iterable[Path], base: Path) -> str:
     return hashlib.sha256(json.dumps(_digests(paths, base)).encode()).hexdigest()[:16]
 
 
-def _load(folder: Path) -> dict[str, dict]:
-    """Return the states of a profile; a file that cannot be read says nothing, so that all is made again."""
+def _load(path: Path) -> dict[str, Any]:
+    """Return what a file says that things were made from; one that cannot be read says nothing: all is made again."""
     try:
-        states = json.loads((folder / "state.json").read_text(encoding="utf-8"))
+        states = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError, RecursionError):
         return {}
     return states if isinstance(states, dict) else {}
 
 
-def _save(folder: Path, states: dict[str, dict]) -> None:
-    with writing(folder):
-        temporary = folder / "state.tmp"
+def _save(path: Path, states: dict[str, Any]) -> None:
+    with writing(path.parent):
+        temporary = path.with_suffix(".tmp")
         temporary.write_text(json.dumps(states, indent=1, sort_keys=True) + "\n", encoding="utf-8")
-        os.replace(temporary, folder / "state.json")
+        os.replace(temporary, path)

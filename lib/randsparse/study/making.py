@@ -21,6 +21,8 @@ FIRST = "03_sparsity_vs_accuracy"
 """The notebook with the main figure: of those that train, it comes first."""
 EXECUTION, EVALUATION = 15.0, 0.1
 """Seconds that a notebook takes to be executed, and an evaluation to be made, roughly: for the time that is left."""
+PATIENCE = 30.0
+"""How many seconds training waits for the first notebook, so that there is a page to read within a minute."""
 EARLY, SELDOM = 45.0, 120.0
 """After how many seconds of training the time left is said for the first time, and how often then."""
 
@@ -74,13 +76,13 @@ class Making:
             if train and not ready:
                 self.study.prepare([name])
             self.executions.start(name)
-            self.follow(wait=train and ready and self.step == 1)  # the first page shall not wait for training
-        self.follow(wait=True)
+            self.follow(PATIENCE if train and ready and self.step == 1 else 0)
+        self.follow(None)
         if not self.errors and (overview or freshness.OVERVIEW in self.study.stale()):
             self.steps = max(self.steps, self.step + 1)
             self.begin(freshness.OVERVIEW)
             self.executions.start(freshness.OVERVIEW)
-            self.follow(wait=True)
+            self.follow(None)
         if self.book is not None:
             concurrent.futures.wait([self.book])
 
@@ -109,9 +111,12 @@ class Making:
         self.step += 1
         self.study.say(f"step {self.step} of {self.steps}: {name}")
 
-    def follow(self, wait: bool = False) -> None:
-        """Note what was executed meanwhile, and write the book anew; say now and then how long the rest takes."""
-        for name, error in self.executions.ended(wait):
+    def follow(self, patience: float | None = 0) -> None:
+        """Note what was executed meanwhile, and write the book anew; say now and then how long the rest takes.
+
+        `patience` is as `Executions.ended` has it.
+        """
+        for name, error in self.executions.ended(patience):
             if error:
                 self.errors.append(error)
                 continue

@@ -283,16 +283,12 @@ class Study:
 
     def write_html(self) -> Path:
         """Write the book unless it is current, and return its first page."""
-        index = self.folder / "html" / "index.html"
-
-        def is_current() -> bool:
-            return index.is_file() and freshness.book_is_current(self.profile, self.root, self.results)
-
-        if not is_current():
+        index, place = self.folder / "html" / "index.html", (self.profile, self.root, self.results)
+        if not index.is_file() or not freshness.book_is_current(*place):
             from randsparse.study.book import write_book
 
             with self.alone():
-                if not is_current():  # another process may just have written it
+                if not index.is_file() or not freshness.book_is_current(*place):  # nobody else has written it meanwhile
                     write_book(self.profile, self.root, self.folder)
-                    freshness.remember_book(self.profile, self.root, self.results)
+                    freshness.remember_book(*place)
         return index
