@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import pytest
-
 from randsparse.comparison import design
 from randsparse.comparison.design import Arm, Comparison, compare, join, share_rates, trials
 from randsparse.runs.config import RunConfig
@@ -81,20 +79,3 @@ def test_controls_of_a_node_mask_are_trained_as_smaller_networks():
     ]
     assert list(design.control_points(*points[0])) == [(design.DENSE, "weight", 0.0)]
     assert list(design.control_points(*points[1], arms=[design.RANDOM])) == [(design.RANDOM, "weight", 0.5)]
-
-
-@pytest.mark.parametrize(
-    ("fields", "name"),
-    [
-        ({}, "random"),
-        ({"rule": "uniform"}, "random uniform"),
-        ({"preserve_flow": True}, "random, flow preserved"),
-        ({"method": "rigl"}, "rigl"),
-        ({"method": "rigl", "source_sparsity": 0.2, "source_rule": "er"}, "rigl in er 0.8"),
-        ({"method": "edge-popup"}, "edge-popup of signed-constant weights"),
-        ({"method": "edge-popup", "fine_tune_epochs": 3}, "edge-popup of signed-constant weights, fine-tuned"),
-        ({"method": "gmp", "source_sparsity": 0.2, "preserve_flow": True}, "gmp in erk 0.8, flow preserved"),
-    ],
-)
-def test_an_arm_is_named_after_what_tells_it_from_others(fields, name):
-    assert design.name_arm(HALF.replace(**fields)) == name
