@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from randsparse.comparison import marks, plots, stats
+from randsparse.comparison import marks, plots
 from randsparse.comparison.marks import RULE_COLOURS, RULE_MARKERS, rule_look
 from randsparse.sparsity.densities import RULES
 from randsparse.sparsity.scores import SCORES
@@ -16,15 +16,6 @@ def test_every_rule_looks_its_own_way():
     assert list(RULE_COLOURS) == [*RULES, *SCORES] == list(RULE_MARKERS)
     assert len(set(map(str, RULE_COLOURS.values()))) == len(set(RULE_MARKERS.values())) == len(RULE_COLOURS)
     assert rule_look("snip")["linestyle"] == "--" and rule_look("erk")["linestyle"] == "-"
-
-
-@pytest.mark.parametrize("values", [[1.0], [0.0, 1.0], [0.0], [0.97, 0.98]])
-def test_any_accuracies_have_an_error_axis(values):
-    figure, (ax,) = plots.panels(["one"])
-    marks.error_axis(ax, pd.Series(values))
-    figure.canvas.draw()
-    low, high = ax.get_ylim()
-    assert low < min(values) and max(values) <= high and len(ax.get_yticks())
 
 
 @pytest.fixture
@@ -41,15 +32,6 @@ def test_error_bars_have_their_lengths_below_and_above():
 def test_a_shift_is_in_halvings_of_density():
     assert marks.shift(0.5, 1) == pytest.approx(0.75)
     assert marks.shift(0.9, 0) == pytest.approx(0.9)
-
-
-def test_the_dense_networks_are_a_line_at_their_mean_and_a_band_of_its_interval(ax):
-    values = pd.Series([0.90, 0.92, 0.94, np.nan])
-    marks.dense_band(ax, values)
-    (line,), (band,) = ax.get_lines(), ax.patches
-    assert line.get_ydata()[0] == pytest.approx(0.92) and line.get_label() == "dense (n = 3)"
-    _, low, high = stats.mean_interval(values.dropna())
-    assert (band.get_y(), band.get_y() + band.get_height()) == pytest.approx((low, high))
 
 
 def test_a_forest_has_each_difference_in_its_row_with_its_interval_and_verdict(ax):
@@ -86,11 +68,6 @@ def test_a_wide_interval_leaves_the_panel(ax):
     ax.set_ylim(-5, 5)
     marks.limit(ax, pd.Series([0.2, 0.4]), low=0)
     assert ax.get_ylim() == pytest.approx((0.0, 0.6))
-
-
-def test_a_rank_correlation_in_words():
-    assert marks.rho_text(stats.Correlation(-0.5, -0.9, 0.1, 7)) == "ρ = −0.50 [−0.90, 0.10], n = 7"
-    assert marks.rho_text(stats.Correlation(np.nan, np.nan, np.nan, 2)) == "ρ undefined, n = 2"
 
 
 ROWS = pd.DataFrame({"mean": [0.0, 0.2], "low": [-0.1, -5.0], "high": [0.3, np.inf]})

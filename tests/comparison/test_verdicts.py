@@ -81,9 +81,3 @@ def test_one_rule_decides(holds, fails, verdict):
     assert verdicts.decide(holds, fails) == verdict
     row = verdicts.conclude("a claim", holds, fails, "why")
     assert row == {"claim": "a claim", "verdict": verdict, "evidence": "why"}
-
-
-def test_what_is_at_least_as_good_lies_above_the_margin():
-    rows = pd.DataFrame({"low": [-0.009, -0.01, -0.03, -0.02], "high": [0.02, 0.02, -0.001, 0.0]})
-    found = list(verdicts.at_least(rows, 0.01)["verdict"])
-    assert found == [verdicts.AT_LEAST, "inconclusive", "worse", "inconclusive"]

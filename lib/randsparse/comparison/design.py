@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from randsparse.data import catalogue
-from randsparse.runs import feasibility, methods
+from randsparse.runs import feasibility
 from randsparse.runs.config import DEFAULTS, RunConfig
 from randsparse.runs.store import Record, Store
 
@@ -20,7 +20,7 @@ DENSE, RANDOM = "dense", "random"
 SMALL_PARENT, SMALL_OWN = "small dense (parent's scale)", "small dense (own scale)"
 CONTROLS = (DENSE, RANDOM, SMALL_PARENT, SMALL_OWN)
 TICKET = "edge-popup"
-"""The method whose arms are named after the kind of weights that it leaves as they are."""
+"""The method that chooses strong tickets."""
 
 
 @dataclass(frozen=True)
@@ -148,44 +148,6 @@ def trials(config: RunConfig, rates: Iterable[float], seeds: int) -> tuple[RunCo
     """Return the runs by which one of `rates` is chosen: `seeds` replicates of a config at each learning rate."""
     runs = [each for lr in rates for each in replicates("", "", 0.0, config.replace(lr=lr), seeds)]
     return tuple(each.config for each in runs)
-
-
-def name_arm(config: RunConfig, rule: str = "erk") -> str:
-    """Return the arm that a config is; static masks are called random if they are by `rule`."""
-    if config.method == "static":
-        arm = RANDOM if config.rule == rule else f"{RANDOM} {config.rule}"
-    else:
-        arm = config.method
-        if config.method == TICKET:
-            arm += f" of {config.frozen_weights} weights"
-        if config.source_sparsity:
-            arm += f" in {config.source_rule} {1 - config.source_sparsity:.4g}"
-    if config.fine_tune_epochs:
-        arm += ", fine-tuned"
-    return f"{arm}, flow preserved" if config.preserve_flow else arm
-
-
-def named_point(config: RunConfig, rule: str = "erk") -> Points:
-    """Return the point of a config whose weights are removed one by one, called as by `name_arm`."""
-    return {(name_arm(config, rule), "weight", config.sparsity): config}
-
-
-def put_in_source(point: RunConfig, method: str, source: float, parameters: Parameters) -> RunConfig:
-    """Return the config of a method that changes its mask, inside a source; a dense source is the network itself.
-
-    Args:
-        point: the config of a static mask of the final sparsity.
-        source: the sparsity of the random source mask.
-        parameters: where the settings of methods are, and `levels` and `level_epochs` of iterative magnitude pruning.
-    """
-    # A static point has lost the fields that only methods whose masks change have, such as update_interval.
-    changes = {field: parameters[field] for field in methods.FIELDS if field in parameters}
-    changes |= {"method": method, "source_sparsity": source}
-    if method == "imp":
-        back, levels = parameters.get("rewind_epoch", 0), parameters["levels"]
-        changes["epochs"] = back + levels * (parameters["level_epochs"] - back)
-        changes["warmup_epochs"] = min(point.warmup_epochs, parameters["level_epochs"] / 4)
-    return point.replace(engine="masked", **changes)
 
 
 def longest(configs: Iterable[RunConfig]) -> list[RunConfig]:

@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 import pandas as pd
 import seaborn as sns
 from matplotlib.axes import Axes
-from matplotlib.ticker import FixedLocator, NullLocator
 
 from randsparse.comparison import plots, stats
 from randsparse.comparison.plots import PALETTE
-from randsparse.errors import unknown
 from randsparse.sparsity.densities import RULES
 from randsparse.sparsity.scores import SCORES
 
@@ -22,10 +20,6 @@ VERDICT_MARKERS = {"better": "^", "equivalent": "o", "worse": "v", "inconclusive
 POINT = 0.01
 """One percentage point, as a fraction."""
 GREY = "#555555"
-FLOOR = 0.002
-"""The error that is added on an error axis, so that an accuracy of 100 % has a place."""
-TICKS = (1, 0.995, 0.99, 0.98, 0.95, 0.9, 0.8, 0.7, 0.6, 0.5, 0.4, 0.3, 0.2, 0.1, 0)
-"""Accuracies at which an error axis may have ticks."""
 SHAPES = "osD^vP*Xh<>"
 RULE_COLOURS: dict[str, Any] = dict(zip(RULES, sns.color_palette("colorblind", len(RULES)), strict=True)) | {
     "magnitude": "#999933",  # these four: Tol's muted colours, and the one that is left of seaborn's
@@ -95,15 +89,6 @@ def rule_look(rule: str) -> dict[str, Any]:
     return {"color": RULE_COLOURS[rule], "marker": RULE_MARKERS[rule], "markersize": 4, "linestyle": line}
 
 
-def rules_of(values: Iterable[str]) -> list[str]:
-    """Return the distinct rules in the order of all figures; raises StudyError for one without a colour."""
-    found = plots.ordered(values, RULE_COLOURS)
-    for rule in found:
-        if rule not in RULE_COLOURS:
-            raise unknown("density rule", rule, RULE_COLOURS)
-    return found
-
-
 def rule_line(ax: Axes, rows: pd.DataFrame, y: str, rule: str, style: dict[str, Any]) -> None:
     """Draw the mean over draws and its interval, which for shares ends at 0 and 1."""
     drawn = stats.summary(rows, ["sparsity"], y)
@@ -121,37 +106,6 @@ def rule_line(ax: Axes, rows: pd.DataFrame, y: str, rule: str, style: dict[str, 
 def model_colours(models: Sequence[str]) -> dict[str, Any]:
     """Return a colour per model, from light for the first to dark for the last."""
     return dict(zip(models, sns.color_palette("viridis_r", len(models) + 1)[1:], strict=True))
-
-
-def dense_band(ax: Axes, values: pd.Series) -> None:
-    """Draw the mean of the dense networks as a line, and its 95 % t interval as a band."""
-    mean, low, high = np.clip(stats.mean_interval(values.dropna()), 0, 1)
-    ax.axhline(mean, color=PALETTE["dense"], linewidth=1, label=f"dense (n = {values.count()})")
-    if np.isfinite(low):
-        ax.axhspan(low, high, color=PALETTE["dense"], alpha=0.1, linewidth=0)
-
-
-def error_axis(ax: Axes, values: pd.Series) -> None:
-    """Space the y axis by the logarithm of the error, 1 - accuracy, over the range of `values`."""
-
-    def forward(accuracy: Any) -> Any:
-        return -np.log10(np.maximum(1 + FLOOR - np.asarray(accuracy, dtype=float), 1e-9))
-
-    def backward(position: Any) -> Any:
-        return 1 + FLOOR - 10.0 ** -np.asarray(position, dtype=float)
-
-    low, high = forward([values.min(), values.max()])
-    room = 0.07 * max(high - low, 0.1)
-    top = min(high + room, float(forward(1)) + room / 2)
-    ticks: list[float] = []
-    for tick in (each for each in TICKS if low - room <= forward(each) <= top):
-        if not ticks or forward(ticks[-1]) - forward(tick) > 0.07 * (top - low):
-            ticks.append(tick)
-    ax.set_yscale("function", functions=(forward, backward))
-    ax.set_ylim(*backward([low - room, top]))
-    ax.yaxis.set_major_locator(FixedLocator(ticks))
-    ax.yaxis.set_minor_locator(NullLocator())
-    ax.yaxis.set_major_formatter(plots.percent_text)
 
 
 def forest(
@@ -201,14 +155,6 @@ def forest(
     low, high = np.nanmin([ends[0], min(values)]), np.nanmax([ends[1], max(values)])
     ax.set_xlim(max(low, min(values) - room) - 0.05 * room, min(high, max(values) + room) + 0.05 * room)
     ax.xaxis.set_major_formatter(plots.percent_text)
-
-
-def rho_text(found: stats.Correlation) -> str:
-    """Return a rank correlation in words, with its limits where it has them, and n."""
-    if not np.isfinite(found.rho):
-        return f"ρ undefined, n = {found.n}"
-    interval = f" [{found.low:.2f}, {found.high:.2f}]" if np.isfinite(found.low) else ""
-    return f"ρ = {found.rho:.2f}{interval}, n = {found.n}".replace("-", "−")
 
 
 def edges_of(rows: pd.DataFrame, *always: float) -> tuple[float, float]:

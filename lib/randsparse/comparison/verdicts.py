@@ -12,7 +12,6 @@ from statsmodels.stats.multitest import multipletests
 from randsparse.errors import StudyError
 
 COLUMNS = {"structure", "sparsity", "mean", "n", "n_baseline", "p_difference", "p_equivalence", "verdict"}
-AT_LEAST = "at least as good"
 
 
 class Row(TypedDict):
@@ -104,15 +103,6 @@ def table(rows: Iterable[Row]) -> pd.DataFrame:
 def _range(comparisons: pd.DataFrame) -> str:
     values = pd.concat([comparisons["n"], comparisons["n_baseline"]]).astype(int)
     return str(values.min()) if values.min() == values.max() else f"{values.min()} to {values.max()}"
-
-
-def at_least(differences: pd.DataFrame, margin: float) -> pd.DataFrame:
-    """Return differences with verdict AT_LEAST where the 95 % interval lies above -margin; else "worse", if below 0.
-
-    That is a one-sided test of a loss of `margin` or more at the level 2.5 %.
-    """
-    told = np.select([differences["low"] > -margin, differences["high"] < 0], [AT_LEAST, "worse"], "inconclusive")
-    return differences.assign(verdict=told)
 
 
 def same_density(matched: pd.DataFrame) -> Row:

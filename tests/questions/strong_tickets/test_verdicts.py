@@ -62,6 +62,9 @@ def test_a_claim_without_one_of_its_sparsities_is_not_tested(tmp_path):
     found = planted(tmp_path, skip=lambda cell, network: cell == "part 95" and network > 1)
     rows = verdicts.verdicts(found)
     assert rows.loc[0, "verdict"] == "not tested" and rows.loc[0, "evidence"].endswith(", at 95 %.")
+    cells = {name: values for name, values in CELLS.items() if name != "part 95"}
+    rows = verdicts.verdicts(planted(tmp_path / "without", cells=cells))
+    assert rows.loc[0, "verdict"] == "not tested" and rows.loc[0, "evidence"].endswith(", at 95 %.")
     empty = planted(tmp_path / "empty", skip=lambda *_: True)
     rows = verdicts.verdicts(empty)
     assert set(rows["verdict"]) == {"not tested", "undecided"}
