@@ -5,8 +5,9 @@ from __future__ import annotations
 import pandas as pd
 import pytest
 
+from conftest import REPOSITORY
 from randsparse.comparison.primary import all_claims
-from randsparse.study import overview
+from randsparse.study import freshness, overview
 
 NUMBERS = {"estimate": 1.234, "low": 0.5, "high": 2.0, "unit": "points", "n": 10, "regime": "WRN-16-1, dense 89 %"}
 NEEDED = "Values below 0.5 and above 2 are excluded. Were this the true value, 40 replicates would decide."
@@ -77,3 +78,9 @@ def test_verdicts_of_notebooks_without_kinds_are_no_findings():
     assert set(found["verdict"]) == {"not tested"} and "05_layerwise_density" in set(found["notebook"])
     assert overview.settled(old).data == "Nothing is decided yet." and "0 of 0 checks" in overview.checks(old).data
     assert len(overview.findings(old[:0])) == len(all_claims())
+
+
+def test_the_page_is_made_anew_when_its_code_changes():
+    names = {path.name for path in freshness.made_with("00_overview", REPOSITORY)}
+    assert "overview.py" in names
+    assert "overview.py" not in {path.name for path in freshness.made_with("01_masks_and_densities", REPOSITORY)}
