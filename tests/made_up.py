@@ -7,16 +7,11 @@ import os
 import re
 import sys
 
-import numpy as np
-import pandas as pd
-
 from randsparse import questions
 from randsparse.runs import records
 from randsparse.runs.config import RunConfig
 
 BASE = RunConfig(epochs=6, sparsity=0.5)
-MODELS = {"a": 1e4, "b": 2e4, "c": 4e4, "d": 8e4, "e": 16e4}
-"""Weights of made-up networks, by name."""
 
 
 def sealed(text: str) -> str:
@@ -114,20 +109,3 @@ def finish(name, parameters, store):
             store.put(record(config))
         stages.append(len(missing))
     return stages
-
-
-def runs_of_sizes(gap, narrow=0.0, spread=0.001, seeds=5):
-    """Return runs: those with random masks are gap(model, sparsity) above dense, and `narrow` above narrow ones."""
-    noise = np.random.default_rng(0)
-    rows = []
-    for index, (model, weights) in enumerate(MODELS.items()):
-        for sparsity in (0.0, 0.5, 0.9):
-            arms = (
-                {"dense": 0.0}
-                if sparsity == 0
-                else {"random": gap(index, sparsity), "small dense (own scale)": gap(index, sparsity) - narrow}
-            )
-            for arm, mean in arms.items():
-                for value in 0.9 + mean + noise.normal(0, spread, seeds):
-                    rows.append((arm, "weight", model, sparsity, value, weights * (1 - sparsity)))
-    return pd.DataFrame(rows, columns=["arm", "structure", "model", "sparsity", "test_accuracy", "weights"])

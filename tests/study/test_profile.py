@@ -283,7 +283,7 @@ def test_a_damaged_state_makes_outputs_stale_or_changes_nothing(made, root):
         if made():
             entry = json.loads(bad)["01_first"]
             assert {part: there(entry.get(part, {})) for part in known} == {part: there(known[part]) for part in known}
-        freshness.pages_are_current("digits", root / "results")
+        assert not freshness.book_is_current("digits", root, root / "results")
 
 
 def test_a_renamed_chart_makes_its_notebook_stale_and_no_other(made, root):

@@ -39,7 +39,8 @@ def names(root: Path) -> list[str]:
 def made_with(name: str, root: Path) -> list[Path]:
     """Return the files of the library that a notebook is made with."""
     library = root / "lib" / "randsparse"
-    parts = [*SHARED, *([f"questions/{ROOMS[name]}"] if name in ROOMS else [])]
+    own = {OVERVIEW: "study/overview.py"} | {each: f"questions/{room}" for each, room in ROOMS.items()}
+    parts = [*SHARED, *([own[name]] if name in own else [])]
     files = [library / part for part in parts if part.endswith(".py")]
     rooms = [library / part for part in parts if not part.endswith(".py")]
     return [*files, *(path for room in rooms for path in room.rglob("*.py"))]

@@ -67,7 +67,7 @@ def test_realised_against_asked_has_a_panel_a_network_and_tells_allocators_apart
     assert small.get_title() == "small"
     assert line(small, "balanced, exact").get_ydata() == 0.5 and line(large, "balanced, clipped").get_ydata() == 0.2
     assert line(small, "balanced, exact").get_markerfacecolor() == "none"
-    assert legend_texts(figure) == ["realised = asked", "balanced, exact", "balanced, clipped"]
+    assert legend_texts(figure) == ["realised = requested", "balanced, exact", "balanced, clipped"]
 
 
 @pytest.fixture

@@ -27,6 +27,9 @@ def test_gaps_stand_at_their_sizes_with_their_intervals(found):
         assert list(x) == sorted(WEIGHTS.values()) and list(y) == pytest.approx(own["mean"].tolist())
         ends = [segment[:, 1] for segment in container.lines[2][0].get_segments()]
         assert ends == [pytest.approx(pair) for pair in own[["low", "high"]].to_numpy()]
+        names = [label.get_text() for label in ax.get_xticklabels()]
+        models = sorted(WEIGHTS, key=WEIGHTS.get)
+        assert names == [f"{model.upper()} ({WEIGHTS[model] / 1000:,.0f}k)" for model in models]
         line = next(each for each in ax.lines if each.get_label() == "least squares")
         (x0, x1), (y0, y1) = line.get_data()
         slope = found.slopes[sparsity]

@@ -98,7 +98,7 @@ def asked_vs_realised(frame: pd.DataFrame) -> Figure:
     size = {"width": max(2.4, 4.2 - 0.5 * len(names)), "height": 2.8}
     figure, axes = plots.panels(names, columns=4, **size, sharex=True, sharey=True)
     for ax, name in zip(axes, names, strict=True):
-        ax.axline((0, 0), slope=1, color=PALETTE["dense"], linewidth=0.8, linestyle="--", label="realised = asked")
+        ax.axline((0, 0), slope=1, color=PALETTE["dense"], linewidth=0.8, linestyle="--", label="realised = requested")
         own = frame[frame["model"] == name]
         for allocator, look in (("exact", hollow), ("clipped", {})):
             chosen = own[own["allocator"] == allocator]
@@ -117,7 +117,7 @@ def _density_axes(ax: Axes) -> None:
     ax.set_yticks(ticks)
     plots.percent(ax, "Realised density")
     ax.xaxis.set_major_formatter(plots.percent_text)
-    ax.set_xlabel("Asked density (%)")
+    ax.set_xlabel("Requested density (%)")
     ax.label_outer()
 
 

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
-from matplotlib.ticker import FuncFormatter, NullLocator
+from matplotlib.ticker import NullLocator
 
 from randsparse.comparison import marks, plots
 from randsparse.comparison.inference.estimate import Estimate
@@ -42,7 +42,6 @@ def draw_gaps(gaps: pd.DataFrame, slopes: dict[float, Estimate | None], publishe
         ax.axhline(0, color=GREY, linewidth=0.8)
         look = {"color": PALETTE["random"], "marker": "o", "linestyle": "none", "elinewidth": 1.2}
         ax.errorbar(own["weights"], own["mean"], yerr=marks.errors(own), label="random − dense, here", **look)
-        _name(ax, own)
         if (slope := slopes.get(sparsity)) is not None:
             _line(ax, own, slope.value)
         beside = others[others["sparsity"] == sparsity].sort_values("weights")
@@ -50,8 +49,8 @@ def draw_gaps(gaps: pd.DataFrame, slopes: dict[float, Estimate | None], publishe
             ax.plot(
                 beside["weights"], beside["mean"], "o", color=GREY, markerfacecolor="none", label="published (ResNet)"
             )
-            _name(ax, beside, published=True)
-        _weights_axis(ax, [*own["weights"], *beside["weights"]])
+            _name(ax, beside)
+        _weights_axis(ax, own, [*own["weights"], *beside["weights"]])
         plots.percent(ax, "")
     axes[0].set_ylabel("Random − dense, test accuracy\n(points)")
     plots.legend(figure)
@@ -86,23 +85,22 @@ def _line(ax: Axes, rows: pd.DataFrame, slope: float) -> None:
     )
 
 
-def _name(ax: Axes, rows: pd.DataFrame, published: bool = False) -> None:
-    """Write the name of each network beside its point: ours above to the left, published ones below to the right."""
-    place = {"xytext": (5, -11)} if published else {"xytext": (-5, 4), "ha": "right"}
+def _name(ax: Axes, rows: pd.DataFrame) -> None:
+    """Write the name of each published network below its point."""
     for row in rows.itertuples():
-        text = model_name(row.model)
-        ax.annotate(text, (row.weights, row.mean), **place, textcoords="offset points", fontsize=7.5, color=GREY)
+        place = {"xytext": (0, -12), "textcoords": "offset points", "ha": "center"}
+        ax.annotate(model_name(row.model), (row.weights, row.mean), fontsize=7.5, color=GREY, **place)
 
 
-def _weights_axis(ax: Axes, weights: Sequence[float]) -> None:
+def _weights_axis(ax: Axes, rows: pd.DataFrame, weights: Sequence[float]) -> None:
+    """Space networks by the logarithm of their number of weights, and name ours on the axis."""
     ax.set_xscale("log", base=2)
     ends = np.log2([min(weights), max(weights)])
-    ax.set_xlim(*2 ** (ends + [-1.3, 1.3]))
-    ticks = [2.0**power * 1e4 for power in range(0, 12) if min(weights) / 1.4 < 2.0**power * 1e4 < 1.3 * max(weights)]
-    ax.set_xticks(ticks)
+    ax.set_xlim(*2 ** (ends + [-0.6, 0.6]))
+    names = [f"{model_name(row.model)} ({row.weights / 1000:,.0f}k)" for row in rows.itertuples()]
+    ax.set_xticks(rows["weights"].tolist(), names, rotation=45, ha="right", rotation_mode="anchor")
     ax.xaxis.set_minor_locator(NullLocator())
-    ax.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value / 1000:,.0f}k"))
-    ax.set_xlabel("Weights of the dense network (log axis)")
+    ax.set_xlabel("Network and its weights (log axis)")
 
 
 @styled

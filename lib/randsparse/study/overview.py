@@ -1,0 +1,114 @@
+"""The page of findings, read from the verdicts that all notebooks of a profile have saved.
+
+A finding is a primary claim, or the first finding of a notebook that has no primary claim. Checks are not findings.
+"""
+
+from __future__ import annotations
+
+import re
+from html import escape
+from typing import TYPE_CHECKING, Any
+
+import pandas as pd
+
+from randsparse.comparison.conclusions import CHECK, FINDING, PRIMARY
+from randsparse.comparison.primary import all_claims
+from randsparse.comparison.wording import number
+
+if TYPE_CHECKING:
+    from IPython.display import HTML, Markdown
+
+COLUMNS = ["notebook", "claim", "verdict", "estimate", "low", "high", "unit", "n", "regime", "evidence"]
+MOST = 15
+"""Findings on the page."""
+SETTLED = ("supported", "contradicted")
+NOT_YET = "No notebook of this profile has judged it yet."
+
+
+def findings(verdicts: pd.DataFrame) -> pd.DataFrame:
+    """Return one row per finding, all primary claims in their order and then the others, at most MOST.
+
+    Args:
+        verdicts: as from `notebook.read_verdicts`; notebooks without a column kind have no findings in it.
+
+    Columns COLUMNS; a primary claim that no notebook has judged is "not tested".
+    """
+    whole = verdicts.reindex(columns=[*COLUMNS, "kind"])
+    rows: list[dict[str, Any]] = []
+    for claim in all_claims():
+        own = whole[(whole["kind"] == PRIMARY) & (whole["claim"] == claim.claim)]
+        missing = {"notebook": _named(whole, claim.notebook), "claim": claim.claim, "verdict": "not tested", "n": 0}
+        rows.append(own.iloc[0].to_dict() if len(own) else missing | {"evidence": NOT_YET})
+    told = {str(row["notebook"])[:2] for row in rows}
+    others = whole[(whole["kind"] == FINDING) & ~whole["notebook"].astype(str).str[:2].isin(told)]
+    rows += others.drop_duplicates("notebook").to_dict("records")
+    return pd.DataFrame(rows, columns=COLUMNS)[:MOST]
+
+
+def settled(verdicts: pd.DataFrame) -> Markdown:
+    """Return the findings that are supported or contradicted, a sentence each."""
+    found = findings(verdicts)
+    return _list([_sentence(row) for row in _rows(found, SETTLED)], "Nothing is decided yet.")
+
+
+def undecided(verdicts: pd.DataFrame) -> Markdown:
+    """Return the findings that are not decided, with what their intervals exclude and what would decide them."""
+    found = findings(verdicts)
+    still_open = [each for each in found["verdict"].unique() if each not in SETTLED]
+    return _list([_sentence(row, _would_decide(row)) for row in _rows(found, still_open)], "Nothing is open.")
+
+
+def checks(verdicts: pd.DataFrame) -> HTML:
+    """Return all checks as a table that opens: identities, theorems, predictions of own formulas, complete runs."""
+    own = verdicts[verdicts.get("kind", pd.Series(index=verdicts.index, dtype=object)) == CHECK]
+    held = (own["verdict"] == "supported").sum()
+    return _folded(
+        own[["notebook", "claim", "verdict", "evidence"]] if len(own) else own, f"{held} of {len(own)} checks hold"
+    )
+
+
+def everything(verdicts: pd.DataFrame) -> HTML:
+    """Return the verdicts of all notebooks as a table that opens."""
+    names = [name for name in ("notebook", "kind", "claim", "verdict", "n", "evidence") if name in verdicts]
+    return _folded(verdicts[names], f"All {len(verdicts)} verdicts")
+
+
+def _rows(found: pd.DataFrame, kept: Any) -> list[dict[str, Any]]:
+    return found[found["verdict"].isin(list(kept))].to_dict("records")
+
+
+def _sentence(row: dict[str, Any], more: str = "") -> str:
+    """Return verdict, claim, effect with limits, n, regime, what else is to be said, and a link to the notebook."""
+    told = ""
+    if pd.notna(row["estimate"]):
+        limits = f"one-sided 95 % limits {number(row['low'])} and {number(row['high'])}"
+        told = f" {number(row['estimate'])} {row['unit']}, {limits} (n = {row['n']:.0f}; {row['regime']})."
+    name = str(row["notebook"])
+    more = f" {more}" if more else ""
+    return f"**{str(row['verdict']).capitalize()}.** {row['claim']}{told}{more} [{name[:2]}]({name}.ipynb)"
+
+
+def _would_decide(row: dict[str, Any]) -> str:
+    """Return what the evidence says beyond the numbers that the sentence has."""
+    text = str(row["evidence"]) if pd.notna(row["evidence"]) else ""
+    excluded = re.search(r"(Values below|No value is excluded).*", text)
+    return excluded[0] if excluded else ("" if pd.notna(row["estimate"]) else text)
+
+
+def _named(verdicts: pd.DataFrame, notebook: str) -> str:
+    """Return the whole name of a notebook, such as "05"; that number where it has saved no verdicts."""
+    names = [name for name in verdicts["notebook"].dropna().unique() if str(name).startswith(notebook)]
+    return str(names[0]) if names else notebook
+
+
+def _list(sentences: list[str], nothing: str) -> Markdown:
+    from IPython.display import Markdown
+
+    return Markdown("\n".join(f"- {sentence}" for sentence in sentences) or nothing)
+
+
+def _folded(frame: pd.DataFrame, title: str) -> HTML:
+    from IPython.display import HTML
+
+    table = frame.to_html(index=False, border=0, na_rep="", float_format="{:.4g}".format)
+    return HTML(f"<details><summary>{escape(title)}</summary>{table}</details>")
