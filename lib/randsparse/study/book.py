@@ -22,6 +22,8 @@ from randsparse.study.notebook import writing
 BUILD = ".book"
 """The folder, beside the finished book, of its sources and of what Sphinx remembers."""
 TEMPLATES = Path(__file__).parent / "templates"
+_EXECUTED = re.compile(r"\]\(((?:\.\./)*)results/[\w-]+/notebooks/")
+"""A link of a guide to an executed notebook, which is a page of the book."""
 _LINKED = re.compile(r"\]\(([\w./-]+)\)")
 
 
@@ -50,9 +52,10 @@ def sources(profile: str, root: Path, folder: Path) -> dict[str, str | bytes | P
     """
     found: dict[str, str | bytes | Path] = {"extra/.nojekyll": ""}
     found |= {f"extra/tables/{path.name}": path for path in (folder / "tables").glob("*.csv")}
-    guides = [path for path in (root / "README.md", *sorted((root / "docs").glob("*.md"))) if path.is_file()]
+    others = (root / "CONTRIBUTING.md", root / "CHANGELOG.md")
+    guides = [path for path in (root / "README.md", *sorted((root / "docs").glob("*.md")), *others) if path.is_file()]
     for path in guides:
-        found[path.relative_to(root).as_posix()] = path
+        found[path.relative_to(root).as_posix()] = _EXECUTED.sub(r"](\1notebooks/", path.read_text(encoding="utf-8"))
         found |= dict(_files_of(path, root))
     notebooks = {path.stem: path for path in sorted((root / "notebooks").glob("[0-9]*.ipynb"))}
     executed = {name: folder / "notebooks" / f"{name}.ipynb" for name in notebooks}

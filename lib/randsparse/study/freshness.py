@@ -130,7 +130,11 @@ def _mapping(value: Any) -> Mapping[str, Any]:
 
 def _book_state(root: Path, folder: Path) -> dict[str, str]:
     library = [path for path in (root / "lib").rglob("*") if path.suffix in (".py", ".css", ".js")]
-    guides = [root / "README.md", *(root / "docs").glob("*.md"), *(root / "notebooks").glob("[0-9]*.ipynb")]
+    guides = [
+        *(root / name for name in ("README.md", "CONTRIBUTING.md", "CHANGELOG.md")),
+        *(root / "docs").glob("*.md"),
+        *(root / "notebooks").glob("[0-9]*.ipynb"),
+    ]
     made = [path for kind in ("notebooks", "tables") for path in (folder / kind).glob("[0-9]*")]
     return {
         "made from": _digest(made, folder),
