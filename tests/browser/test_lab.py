@@ -52,7 +52,9 @@ def lab(study):
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
-    made = subprocess.run(["make", "-n", "lab"], cwd=REPOSITORY, capture_output=True, text=True).stdout.split()
+    outside = {name: os.environ[name] for name in ("PATH", "HOME") if name in os.environ}  # nothing of an outer make
+    command = ["make", "-n", "lab"]
+    made = subprocess.run(command, cwd=REPOSITORY, env=outside, capture_output=True, text=True).stdout.split()
     options = made[made.index("lab") + 1 :]
     assert options == ["--ServerApp.root_dir=.", "notebooks/00_overview.ipynb"]
     options[-1] = "notebooks/01_first.ipynb"
@@ -86,12 +88,14 @@ def test_a_notebook_that_is_changed_run_and_saved_leaves_the_profile_as_it_was(s
     page.goto(f"{lab}/lab/tree/notebooks/01_first.ipynb")
     cell = page.locator(".jp-CodeCell .cm-content").first
     cell.wait_for(timeout=90_000)
+    kernel = page.locator(".jp-Notebook-ExecutionIndicator[data-status=idle]")
+    kernel.wait_for(state="attached", timeout=180_000)  # what is run before its start can be lost
     cell.click()
     page.keyboard.press("Control+A")
     page.keyboard.insert_text(CHANGED)
     page.get_by_role("menuitem", name="Run", exact=True).click()
     page.get_by_role("menuitem", name="Run All Cells", exact=True).click()
-    page.locator(".jp-OutputArea-output table").wait_for(timeout=90_000)
+    page.locator(".jp-OutputArea-output table").wait_for(timeout=180_000)
     page.keyboard.press("Control+S")
     source = study / "notebooks" / "01_first.ipynb"
     end = time.monotonic() + 60

@@ -33,7 +33,7 @@ def make_table(folder: Path, link: str) -> str:
 
 
 def _row(claim: pd.Series, link: str) -> list[str]:
-    estimate = "no runs yet"
+    estimate = "none yet"
     if pd.notna(claim["estimate"]):
         low, high = number(claim["low"]), number(claim["high"])
         estimate = f"{number(claim['estimate'])} [{low}, {high}] {claim['unit']}"
