@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import shutil
+import signal
 from pathlib import Path
 
 import nbformat
@@ -10,6 +11,9 @@ import torch
 from randsparse.runs.config import RunConfig
 
 torch.set_num_threads(1)
+# A shell starts background jobs deaf to Ctrl-C, and so would be all that tests start.
+signal.signal(signal.SIGINT, signal.default_int_handler)
+
 REPOSITORY = Path(__file__).resolve().parents[1]
 
 
