@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from randsparse.comparison.campaign import Campaign, Cell, Networks, Rates, parse
+from randsparse.comparison.campaign import Cell, Networks, Rates, parse
 from randsparse.comparison.design import Arm, Parameters
 from randsparse.errors import require
 from randsparse.runs.config import RunConfig
@@ -35,8 +35,15 @@ class Crossed:
         return [cell for cell in self.cells if isinstance(cell, Networks)]
 
     def needed(self, store: Store) -> list[RunConfig]:
-        """Return the runs that are to be trained next; [] where the campaign does that."""
-        return Campaign(self.cells).needed(store) if self.train_missing else []
+        """Return all runs that can be trained now; [] where the campaign trains them.
+
+        The runs that choose learning rates come first: the more cells choose at once, the more runs share a program.
+        """
+        if not self.train_missing:
+            return []
+        cells = [*(cell for cell in self.cells if isinstance(cell, Rates)), *self.networks]
+        runs = dict.fromkeys(config for cell in cells for config in cell.wanted(store))
+        return [config for config in runs if not store.has(config)]
 
     def used(self, store: Store) -> list[RunConfig]:
         """Return every run of these cells that the store has."""

@@ -22,6 +22,8 @@ from randsparse.study.notebook import writing
 BUILD = ".book"
 """The folder, beside the finished book, of its sources and of what Sphinx remembers."""
 TEMPLATES = Path(__file__).parent / "templates"
+LATE = 2
+"""How many notebooks may still be missing when the reference of the library is made."""
 _EXECUTED = re.compile(r"\]\(((?:\.\./)*)results/[\w-]+/notebooks/")
 """A link of a guide to an executed notebook, which is a page of the book."""
 _LINKED = re.compile(r"\]\(([\w./-]+)\)")
@@ -48,7 +50,7 @@ def write_book(profile: str, root: Path, folder: Path) -> Path:
 def sources(profile: str, root: Path, folder: Path) -> dict[str, str | bytes | Path]:
     """Return what the book is made from by its path: the content of each source, or the file that it is a copy of.
 
-    The reference of the library is part of it once all notebooks are executed.
+    The reference of the library takes longest, so that it comes late: when the last runs are trained, beside them.
     """
     found: dict[str, str | bytes | Path] = {"extra/.nojekyll": ""}
     found |= {f"extra/tables/{path.name}": path for path in (folder / "tables").glob("*.csv")}
@@ -67,7 +69,7 @@ def sources(profile: str, root: Path, folder: Path) -> dict[str, str | bytes | P
     pictures = {name: book_pages.first_picture(read[name]) for name in executed}
     found |= {f"figures/{name}.png": picture for name, picture in pictures.items() if picture}
     chapters = [path.relative_to(root).as_posix() for path in guides]
-    library = book_pages.reference(root / "lib") if len(executed) == len(notebooks) else {}  # it takes longest
+    library = book_pages.reference(root / "lib") if len(executed) + LATE >= len(notebooks) else {}
     found |= library
     found["index.md"] = book_pages.first_page(profile, read, pictures, folder, chapters, sorted(library))
     return found

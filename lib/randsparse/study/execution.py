@@ -182,6 +182,8 @@ def kernel_environment(root: Path, results: Path, data_dir: Path) -> dict[str, s
         "PYTHONPATH": os.pathsep.join(dict.fromkeys(os.pathsep.join(paths).split(os.pathsep))),
         "PYTHONHASHSEED": "0",
         "MPLBACKEND": "agg",
+        # Two kernels run beside the training, with more threads they would wait for one another's cores.
+        "OMP_NUM_THREADS": os.environ.get("OMP_NUM_THREADS", "1"),
     }
 
 

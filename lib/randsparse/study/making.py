@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import concurrent.futures
 import contextlib
+import itertools
 import time
 from concurrent.futures import Future
 from dataclasses import dataclass, field, replace
@@ -74,9 +75,10 @@ class Making:
             self.rest.remove(name)
             self.begin(name)
             if train and not ready:
+                self.follow(PATIENCE if self.step > 1 and not self.executed else 0, 1)
                 self.study.prepare([name])
             self.executions.start(name)
-            self.follow(PATIENCE if train and ready and self.step == 1 else 0)
+            self.follow()
         self.follow(None)
         if not self.errors and (overview or freshness.OVERVIEW in self.study.stale()):
             self.steps = max(self.steps, self.step + 1)
@@ -111,12 +113,12 @@ class Making:
         self.step += 1
         self.study.say(f"step {self.step} of {self.steps}: {name}")
 
-    def follow(self, patience: float | None = 0) -> None:
+    def follow(self, patience: float | None = 0, count: int | None = None) -> None:
         """Note what was executed meanwhile, and write the book anew; say now and then how long the rest takes.
 
-        `patience` is as `Executions.ended` has it.
+        `patience` is as `Executions.ended` has it; `count` notebooks are waited for, all for None.
         """
-        for name, error in self.executions.ended(patience):
+        for name, error in itertools.islice(self.executions.ended(patience), count):
             if error:
                 self.errors.append(error)
                 continue
