@@ -23,8 +23,9 @@ PIXEL = base64.b64encode(
 
 
 @pytest.fixture
-def folder(root):
+def folder(root, monkeypatch):
     """A profile's results: of two notebooks the first is executed, with a table, a figure, an abstract and verdicts."""
+    monkeypatch.setattr(book, "LATE", 0)
     (root / "docs").mkdir()
     (root / "README.md").write_text(
         "# A study\n\n[First](notebooks/01_first.ipynb), [terms](LICENSE), [more](docs/more.md)\n"
@@ -130,6 +131,13 @@ def test_the_first_picture_is_that_of_the_first_output_that_has_one(folder):
     assert book_pages.first_picture(executed) == base64.b64decode(PIXEL)
     executed["cells"] = executed["cells"][:-1]
     assert book_pages.first_picture(executed) is None
+
+
+def test_the_reference_of_the_library_comes_when_few_notebooks_are_missing(root, folder, monkeypatch):
+    (root / "lib").symlink_to(REPOSITORY / "lib")
+    assert not [path for path in book.sources("tiny", root, folder) if path.startswith("reference/")]
+    monkeypatch.setattr(book, "LATE", 1)
+    assert "reference/sparsity.md" in book.sources("tiny", root, folder)
 
 
 def test_the_reference_has_the_public_modules_of_each_room():
