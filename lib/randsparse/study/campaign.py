@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -65,9 +64,7 @@ def train(study: Study, campaign: Campaign) -> bool:
     so that what is evaluated need not be trained again. A budget is for runs alone.
     """
     from randsparse.sweeps.sweep import sweep
-    from randsparse.training import train as training
 
-    keep = {} if study.cluster else {"train": functools.partial(training.train, weights_root=study.store.root)}
     budget, finished = study.spending(), study.bundling()
     if study.retry:
         study.try_again(
@@ -75,7 +72,8 @@ def train(study: Study, campaign: Campaign) -> bool:
         )
     while missing := campaign.needed(study.store):
         study.say(study.announcement(missing))
-        sweep(missing, study.store, budget=budget, finished=finished, data_dir=study.data_dir, **study.where, **keep)
+        options = {"budget": budget, "finished": finished, "data_dir": study.data_dir, **study.keeping, **study.where}
+        sweep(missing, study.store, **options)
         if budget and campaign.needed(study.store):
             study.say(f"the time is up: {budget.finished} runs finished")
             return False

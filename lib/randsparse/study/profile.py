@@ -116,11 +116,8 @@ class Study:
     def prepare(self, names: Sequence[str]) -> bool:
         """Train and evaluate what notebooks need; return whether all is there.
 
-        Runs that are evaluated are trained first, since they keep their weights. With a cluster, a budget or a file
-        for records they are trained like all others, and again here for their weights when there is no budget.
+        Runs of a cluster leave no weights here: those that are evaluated are trained again, unless there is a budget.
         """
-        if not (self.cluster or self.budget or self.out):
-            self.evaluate(names)
         return self.train(names) and self.evaluate(names)
 
     def train(self, names: Sequence[str]) -> bool:
@@ -139,7 +136,8 @@ class Study:
         if self.between is None:
             self.say(self.announcement(missing))
         plan = functools.partial(self.needed, names)
-        sweep(plan, self.store, data_dir=self.data_dir, budget=spent, finished=finished, **self.where)
+        options = {"data_dir": self.data_dir, "budget": spent, "finished": finished, **self.keeping, **self.where}
+        sweep(plan, self.store, **options)
         left = self.needed(names, self.store) if spent else []
         if left:
             rest = self.time_of(left) or "time unknown"
@@ -239,6 +237,13 @@ class Study:
     def where(self) -> dict[str, object]:
         """Where runs are trained, as `sweep.sweep` takes it."""
         return {"workers": self.workers, "cluster": self.cluster, "device": self.device}
+
+    @property
+    def keeping(self) -> dict[str, object]:
+        """What makes `sweep.sweep` keep final weights, so that what is evaluated later need not be trained again."""
+        from randsparse.training import train
+
+        return {} if self.cluster else {"train": functools.partial(train.train, weights_root=self.store.root)}
 
     def spending(self) -> Budget | None:
         """Return what is left of the budget, None without one."""
