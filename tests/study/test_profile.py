@@ -147,9 +147,12 @@ def test_what_needs_no_run_is_made_first_then_the_main_figure_and_each_as_soon_a
     runs["10_late"] = runs["03_third"]
     for name in runs:
         write_notebook(root, name, "equivalent")
-    monkeypatch.setattr(
-        questions, "plan", lambda name, values, store: [c for c in runs.get(name, []) if not store.has(c)]
-    )
+
+    def missing(name, values, store):
+        return [config for config in runs.get(name, []) if not store.has(config)]
+
+    monkeypatch.setattr(questions, "plan", missing)
+    monkeypatch.setattr(questions, "planned", missing)
     monkeypatch.setattr(making, "FIRST", "03_third")
     order = []
 
@@ -171,7 +174,7 @@ def test_what_needs_no_run_is_made_first_then_the_main_figure_and_each_as_soon_a
 
 def test_the_time_left_is_by_the_runs_that_are_there(small, said, root, tiny, monkeypatch):
     runs = [tiny.replace(data_seed=seed) for seed in range(9)]
-    monkeypatch.setattr(questions, "plan", lambda name, values, store: [c for c in runs if not store.has(c)])
+    monkeypatch.setattr(questions, "planned", lambda name, values, store: [c for c in runs if not store.has(c)])
     working = making.Making(small, ["01_first", "02_second"])
     assert working.time_left() == ""
     small.store.put(record(runs[0], seconds=60.0))

@@ -13,7 +13,7 @@ from randsparse.runs.store import Store
 from randsparse.sweeps import budget
 from randsparse.sweeps.budget import BESIDE, Budget, Estimator, parse_duration
 from randsparse.sweeps.sweep import sweep
-from randsparse.sweeps.tasks import units
+from randsparse.training.engines.programs import LANES, units
 from randsparse.training.train import train as train_for_real
 
 BASE = RunConfig(train_samples=256, epochs=10)
@@ -61,15 +61,33 @@ def test_a_duration_without_a_unit_is_an_error_that_says_what_is_allowed(text):
 
 def test_a_kind_of_run_that_was_measured_takes_what_it_took():
     known = Estimator(costs(row(BASE, 20.0), row(BASE.replace(data_seed=1, epochs=5), 13.0)))
-    assert known.seconds(BASE) == pytest.approx(BESIDE * 10 * 33 / 15)
-    assert known.seconds(RUNS[0].replace(stop_epoch=3)) == pytest.approx(BESIDE * 3 * 33 / 15)
-    assert known.makespan([BASE] * 3, 2) == pytest.approx(2 * known.seconds(BASE))
-    assert known.makespan([BASE.replace(epochs=40), *[BASE] * 4], 2) == pytest.approx(4 * known.seconds(BASE))
+    assert known.seconds(BASE) == pytest.approx(BESIDE * 20.0)
+    assert known.seconds(RUNS[0].replace(stop_epoch=3)) == pytest.approx(BESIDE * 6.0)
+    # Of five runs the two quickest count, one with 2.2 seconds per epoch, one with 2.8.
+    many = [(20, 44.0), (10, 28.0), (10, 60.0), (10, 70.0), (10, 90.0)]
+    rows = (row(BASE.replace(data_seed=seed, epochs=epochs), took) for seed, (epochs, took) in enumerate(many))
+    assert Estimator(costs(*rows)).seconds(BASE) == pytest.approx(BESIDE * 10 * 72 / 30)
+    four = [BASE.replace(data_seed=seed) for seed in range(4)]
+    assert known.makespan(four[:3], 2) == pytest.approx(2 * known.seconds(BASE))
+    assert known.makespan([BASE.replace(epochs=40), *four], 2) == pytest.approx(4 * known.seconds(BASE))
     assert known.makespan([], 2) == 0
     whole = BASE.replace(train_samples=None)
     known = Estimator(costs(row(BASE, 20.0), row(whole, 100.0), row(whole.replace(data_seed=1), 120.0)))
-    assert known.seconds(whole) == pytest.approx(BESIDE * 110.0)
+    assert known.seconds(whole) == pytest.approx(BESIDE * 100.0)
     assert known.seconds(BASE) == pytest.approx(BESIDE * 20.0)
+
+
+def test_runs_of_a_program_take_the_time_of_all_its_places():
+    shared = [BASE.replace(engine="batched", mask_seed=seed) for seed in range(12)]
+    known = Estimator(costs(*(row(run, 20.0) for run in shared[:2]), row(shared[2], 5.0)))  # the last was in a full one
+    assert known.seconds(shared[3]) == pytest.approx(BESIDE * 5.0)
+    program = LANES * known.seconds(shared[3])
+    assert known.makespan(shared[:LANES], 1) == known.makespan(shared[:2], 1) == pytest.approx(program)
+    assert known.makespan(shared, 1) == pytest.approx(2 * program)
+    assert known.makespan(shared, 2) == pytest.approx(program)
+    (pair,) = units(shared[:2])
+    known.learn(pair, [record(run, 30.0) for run in pair], seconds=60.0)
+    assert known.makespan(shared[:3], 1) == pytest.approx(60.0)
 
 
 @pytest.mark.parametrize(

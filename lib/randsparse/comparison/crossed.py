@@ -45,6 +45,13 @@ class Crossed:
         runs = dict.fromkeys(config for cell in cells for config in cell.wanted(store))
         return [config for config in runs if not store.has(config)]
 
+    def planned(self, store: Store) -> list[RunConfig]:
+        """Return all runs that are missing, those of cells without a learning rate at the first one of its grid."""
+        if not self.train_missing:
+            return []
+        runs = dict.fromkeys(config for cell in self.cells for config in cell.planned(store))
+        return [config for config in runs if not store.has(config)]
+
     def used(self, store: Store) -> list[RunConfig]:
         """Return every run of these cells that the store has."""
         runs = dict.fromkeys(config for cell in self.cells for config in cell.wanted(store))

@@ -93,6 +93,10 @@ class Comparison:
         """Return the runs that are missing now; those with a rate that is not chosen yet follow when it is."""
         return [config for config in longest(self._wanted(store)) if not store.has(config)]
 
+    def planned(self, store: Store) -> list[RunConfig]:
+        """Return `needed`: what follows is not known before."""
+        return self.needed(store)
+
     def used(self, store: Store) -> list[RunConfig]:
         """Return every run of the comparison that the store has."""
         return [config for config in dict.fromkeys(self._wanted(store)) if store.has(config)]

@@ -82,6 +82,11 @@ def plan(name: str, parameters: Parameters, store: Store) -> list[RunConfig]:
     return compared(name, parameters).needed(store)
 
 
+def planned(name: str, parameters: Parameters, store: Store) -> list[RunConfig]:
+    """Return all runs that notebook `name` lacks, as far as they are known, also those that cannot be trained yet."""
+    return compared(name, parameters).planned(store)
+
+
 def used(name: str, parameters: Parameters, store: Store) -> list[RunConfig]:
     """Return the runs that notebook `name` shows, as far as the store has them: what its figures depend on."""
     return compared(name, parameters).used(store)

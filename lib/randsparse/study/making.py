@@ -20,8 +20,8 @@ if TYPE_CHECKING:
 
 FIRST = "03_sparsity_vs_accuracy"
 """The notebook with the main figure: of those that train, it comes first."""
-EXECUTION, EVALUATION = 15.0, 0.1
-"""Seconds that a notebook takes to be executed, and an evaluation to be made, roughly: for the time that is left."""
+EXECUTION, EVALUATION = 10.0, 1.0
+"""Seconds that a notebook takes to be executed, and a run to be evaluated, roughly: for the time that is left."""
 PATIENCE = 30.0
 """How many seconds training waits for the first notebook, so that there is a page to read within a minute."""
 EARLY, SELDOM = 45.0, 120.0
@@ -99,9 +99,9 @@ class Making:
     def announce(self) -> None:
         """Say how many notebooks there are to make, how many runs to train, and about how long that takes.
 
-        Where results of runs decide what is trained next, as in the choice of a learning rate, there will be more.
+        Where the best learning rate is the last of its grid, there will be more.
         """
-        runs = self.study.needed(self.rest, self.study.store)
+        runs = self.study.planned(self.rest)
         count = f"at least {len(runs)}" if runs else "no"
         left = self.time_left() if runs else ""
         said = f"{self.steps} notebooks to make, {count} runs to train for them"
@@ -148,11 +148,9 @@ class Making:
         """Return how long the rest takes, in words, by the runs that are in the store now; "" if that is unknown."""
         study = replace(self.study, between=None)  # whose estimate is of now
         names = [name for name in study.parameters if name != freshness.OVERVIEW]
-        runs = study.needed(names, study.store)
-        seconds = study.seconds_of(runs)
+        seconds = study.seconds_of(study.planned(names))
         if seconds is None:
             return ""
-        units = [unit for name in names for unit in study.evaluations_missing(name)]
-        seconds += EVALUATION * sum(len(unit.evaluations) for unit in units)
-        seconds += EXECUTION * (self.steps - self.executed) / 2
+        evaluated = [unit.run for name in names for unit in study.evaluations_missing(name)]
+        seconds += (EVALUATION * len(evaluated) + EXECUTION * (self.steps - self.executed)) / 2
         return f"about {budget.in_words(seconds)} left"

@@ -98,6 +98,11 @@ class Study:
         wanted = [config for name in names for config in questions.plan(name, self.checked(name), store)]
         return list(dict.fromkeys(wanted))
 
+    def planned(self, names: Sequence[str]) -> list[RunConfig]:
+        """Return all runs that notebooks lack, each once, also those whose settings depend on others: for estimates."""
+        wanted = [config for name in names for config in questions.planned(name, self.checked(name), self.store)]
+        return list(dict.fromkeys(wanted))
+
     def checked(self, name: str) -> dict[str, object]:
         """Return the parameters of a notebook; raises StudyError, which names the file, for impossible ones."""
         try:

@@ -21,18 +21,22 @@ from randsparse.training.engines import programs
 if TYPE_CHECKING:
     import pandas as pd
 
-    from randsparse.sweeps.tasks import Unit
+    from randsparse.training.engines.programs import Unit
 
 ALIKE = ("dataset", "model", "train_samples", "batch_size", "precision", "memory_format", "engine", "method")
 SHRUNK = ("structure", "sparsity")
 """Fields that runs of one speed have in common; SHRUNK where the network that is trained is a smaller one."""
-ARITHMETIC = ("precision", "memory_format", "engine")
-"""Fields that change the time a FLOP takes."""
+ARITHMETIC = ("dataset", "precision", "memory_format", "engine")
+"""Fields that change the time a FLOP takes; a dataset has its size of images and of steps."""
+OTHER = 3.0
+"""A difference in ARITHMETIC weighs as much as e to this power in FLOPs per epoch."""
 BESIDE = 1.15
 """By how much a run takes longer than its training passes, unless that is known: evaluation and its start."""
 MARGIN = 1.1
 RESERVE_SECONDS = 8.0
 """A run fits if MARGIN times its estimate, and RESERVE_SECONDS for the start and the end of processes, are left."""
+QUICK = 0.25
+"""The share of runs alike, the quickest ones, that say what a run takes."""
 SAMPLE = 2_000
 """How many records an estimate is made from at most: of many runs, a part says as well what they take."""
 UNITS = {"s": 1, "m": 60, "h": 3600}
@@ -83,7 +87,8 @@ class Estimator:
             if not epochs or record["status"] == "failed":
                 continue
             kind = kind_of(config)
-            took = max(seconds / _places(unit), cost.get("seconds") or 0.0)  # part of it may be from a checkpoint
+            whole = max(seconds, len(unit) * (cost.get("seconds") or 0.0))  # part of it may be from a checkpoint
+            took = whole / _places(unit)
             known = self._learned.get(kind, Speed(0.0, 0.0, 0.0))
             self._learned[kind] = known.plus(epochs, took, cost.get("flops") or 0.0)
             if stored := self._stored.get(kind):
@@ -91,13 +96,16 @@ class Estimator:
                 self._took += took
 
     def makespan(self, configs: Iterable[RunConfig], workers: int) -> float | None:
-        """Return the seconds that runs take on `workers`, each on the one that is free first; None if unknown."""
+        """Return the seconds that runs take on `workers`, each on the one that is free first; None if unknown.
+
+        Runs that share a program take the time of the whole program, however many of its places are taken.
+        """
         free = [0.0] * max(1, workers)
-        for config in configs:
-            seconds = self.seconds(config)
+        for unit in programs.units(configs):
+            seconds = self.seconds(unit[0])
             if seconds is None:
                 return None
-            heapq.heapreplace(free, free[0] + seconds)
+            heapq.heapreplace(free, free[0] + seconds * _places(unit))
         return max(free)
 
     @property
@@ -114,11 +122,11 @@ class Estimator:
             return None
         wanted = kind_of(config)
 
-        def distance(item: tuple[tuple, Speed]) -> tuple[int, float]:
-            """Kinds of the same arithmetic first, then those of a similar size."""
+        def distance(item: tuple[tuple, Speed]) -> float:
+            """How unlike a kind is: small networks take more time per FLOP, other arithmetic another one."""
             kind, speed = item
             other = sum(a != b for name, a, b in zip(ALIKE, kind, wanted, strict=False) if name in ARITHMETIC)
-            return other, abs(math.log(speed.flops / speed.epochs / flops))
+            return OTHER * other + abs(math.log(speed.flops / speed.epochs / flops))
 
         _, nearest = min(measured.items(), key=distance)
         return config.last_epoch * flops * nearest.seconds / nearest.flops
@@ -211,19 +219,25 @@ def _kind(fields: dict[str, object]) -> tuple:
 
 
 def _speeds(costs: pd.DataFrame, device: str, hardware: str | None) -> dict[tuple, Speed]:
-    """Return what the runs of a frame took, one thread each, by their kind."""
+    """Return what the runs of a frame took, one thread each, by their kind: the quicker QUICK of them.
+
+    The slower ones shared the machine with other work, or a program with fewer runs than it has places.
+    """
     like = (costs["device"] == device) & (costs["epochs_done"] > 0) & (costs["seconds"] > 0)
     like &= (costs["threads"] == 1) & (costs["status"] != "failed")
     if hardware is not None:
         like &= costs["hardware"] == hardware
-    sums = costs[like].groupby([*ALIKE, *SHRUNK], dropna=False)[["epochs_done", "seconds", "flops"]].sum()
-    speeds: dict[tuple, Speed] = {}
-    for values, *measured in sums.itertuples(name=None):
+    measured: dict[tuple, list[Speed]] = {}
+    columns = [*ALIKE, *SHRUNK, "epochs_done", "seconds", "flops"]
+    for *values, epochs, seconds, flops in costs.loc[like, columns].itertuples(index=False, name=None):
         fields = dict(zip((*ALIKE, *SHRUNK), values, strict=True))
         samples = fields["train_samples"]  # pandas has NA for the whole training part
         fields["train_samples"] = int(samples) if isinstance(samples, Integral) else None
-        kind = _kind(fields)
-        speeds[kind] = speeds.get(kind, Speed(0.0, 0.0, 0.0)).plus(*map(float, measured))
+        measured.setdefault(_kind(fields), []).append(Speed(float(epochs), float(seconds), float(flops)))
+    speeds: dict[tuple, Speed] = {}
+    for kind, runs in measured.items():
+        quick = sorted(runs, key=lambda run: run.seconds / run.epochs)[: math.ceil(QUICK * len(runs))]
+        speeds[kind] = Speed(*map(sum, zip(*quick, strict=True)))
     return speeds
 
 

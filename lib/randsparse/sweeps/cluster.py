@@ -9,7 +9,8 @@ from concurrent.futures import Future
 from typing import Any
 
 from randsparse.errors import StudyError
-from randsparse.sweeps.tasks import Outcome, Unit
+from randsparse.sweeps.tasks import Outcome
+from randsparse.training.engines.programs import Unit
 
 CONNECT_SECONDS = 15.0
 """How long a scheduler may take to answer."""

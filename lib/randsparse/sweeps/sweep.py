@@ -21,8 +21,9 @@ from randsparse.sweeps import cluster as clusters
 from randsparse.sweeps import locks
 from randsparse.sweeps.budget import Budget
 from randsparse.sweeps.pool import Pool
-from randsparse.sweeps.tasks import Task, Train, units
+from randsparse.sweeps.tasks import Task, Train
 from randsparse.training import train as training
+from randsparse.training.engines.programs import units
 
 Plan = Iterable[RunConfig] | Callable[[Store], Iterable[RunConfig]]
 

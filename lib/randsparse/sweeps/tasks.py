@@ -7,7 +7,7 @@ import errno
 import re
 import time
 import traceback
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -21,24 +21,15 @@ from randsparse.runs.config import SCHEMA, RunConfig
 from randsparse.runs.store import COSTS, DENSITIES, Record
 from randsparse.sweeps.parents import end_with
 from randsparse.training import train as training
-from randsparse.training.engines.programs import LANES, together
+from randsparse.training.engines.programs import Unit
 from randsparse.training.environment import environment
 
-Unit = tuple[RunConfig, ...]
 Train = Callable[..., Record]
 
 _NO_PLACE = {errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM}
 _NO_MEMORY = re.compile(
     "out of memory|(cannot|can't|could not) allocate|not enough memory|std::bad_alloc", re.IGNORECASE
 )
-
-
-def units(configs: Iterable[RunConfig]) -> list[Unit]:
-    """Return the runs grouped into what is trained in one call: by the program that they share, or each by itself."""
-    groups: dict[RunConfig, list[RunConfig]] = {}
-    for config in configs:
-        groups.setdefault(together(config) or config, []).append(config)
-    return [tuple(group[i : i + LANES]) for group in groups.values() for i in range(0, len(group), LANES)]
 
 
 def train_unit(unit: Unit, train: Train, **options: object) -> list[Record]:

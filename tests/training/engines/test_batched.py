@@ -10,7 +10,6 @@ from randsparse.errors import StudyError
 from randsparse.runs.config import RunConfig
 from randsparse.runs.store import Store, comparable
 from randsparse.sweeps.sweep import sweep
-from randsparse.sweeps.tasks import units
 from randsparse.training import train as training
 from randsparse.training.engines import programs
 
@@ -114,7 +113,7 @@ def test_what_can_be_trained_together():
 def test_a_sweep_trains_together_what_can_be_and_gives_the_same_records(tmp_path):
     many = [RUNS[0].replace(mask_seed=seed, stop_epoch=1) for seed in range(9)]
     alone = RUNS[0].replace(engine="masked", stop_epoch=1)
-    assert list(map(len, units([*many[:4], alone, *many[4:]]))) == [programs.LANES, 1, 1]
+    assert list(map(len, programs.units([*many[:4], alone, *many[4:]]))) == [programs.LANES, 1, 1]
     serial, parallel = Store(tmp_path / "serial"), Store(tmp_path / "parallel")
     parallel.put(training.train(many[3]))
     one = sweep([*many, alone], serial, workers=1, progress=False)

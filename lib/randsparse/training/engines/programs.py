@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 from randsparse.errors import StudyError
 from randsparse.runs.config import DEFAULTS, RunConfig
@@ -10,6 +10,8 @@ from randsparse.runs.config import DEFAULTS, RunConfig
 LANES = 8
 """Networks in one program: always as many (spare lanes train a copy), as floating-point results depend on it."""
 
+Unit = tuple[RunConfig, ...]
+"""Runs that are trained in one call."""
 _OWN = {
     *("sparsity", "rule", "draw", "init_scale", "structure"),
     *("mask_seed", "init_seed", "data_seed", "fork_seed", "fork_epoch"),
@@ -28,3 +30,11 @@ def shared(configs: Sequence[RunConfig]) -> RunConfig:
     if len(configs) > 1 and (together(configs[0]) is None or len(set(map(together, configs))) > 1):
         raise StudyError('runs of one program differ in seeds and masks only, and their engine is "batched"')
     return configs[0]
+
+
+def units(configs: Iterable[RunConfig]) -> list[Unit]:
+    """Return the runs grouped into what is trained in one call: by the program that they share, or each by itself."""
+    groups: dict[RunConfig, list[RunConfig]] = {}
+    for config in configs:
+        groups.setdefault(together(config) or config, []).append(config)
+    return [tuple(group[i : i + LANES]) for group in groups.values() for i in range(0, len(group), LANES)]
