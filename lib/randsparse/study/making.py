@@ -97,15 +97,14 @@ class Making:
         return not self.is_ready(name), name != FIRST, name
 
     def announce(self) -> None:
-        """Say how many notebooks there are to make, how many runs to train, and about how long that takes.
+        """Say how many notebooks there are to make, and how many runs to train; how long that takes, a little later.
 
-        Where the best learning rate is the last of its grid, there will be more.
+        Where the best learning rate is the last of its grid, there will be more runs.
         """
         runs = self.study.planned(self.rest)
-        count = f"at least {len(runs)}" if runs else "no"
-        left = self.time_left() if runs else ""
-        said = f"{self.steps} notebooks to make, {count} runs to train for them"
-        self.study.say(f"{said}, {left}" if left else said)
+        self.study.say(
+            f"{self.steps} notebooks to make, {f'at least {len(runs)}' if runs else 'no'} runs to train for them"
+        )
         self.next_word = time.monotonic() + EARLY if runs else float("inf")
 
     def begin(self, name: str) -> None:
