@@ -24,7 +24,7 @@ EXECUTION, EVALUATION = 10.0, 1.0
 """Seconds that a notebook takes to be executed, and a run to be evaluated, roughly: for the time that is left."""
 PATIENCE = 30.0
 """How many seconds training waits for the first notebook, so that there is a page to read within a minute."""
-EARLY, SELDOM = 45.0, 120.0
+EARLY, SELDOM = 60.0, 120.0
 """After how many seconds of training the time left is said for the first time, and how often then."""
 
 
