@@ -96,7 +96,7 @@ findings: $(STAMP)  ## the table of the README, from the results of cifar10-smal
 	@$(BIN)/python -m randsparse.study.findings
 
 strip: $(STAMP)  ## remove outputs from the sources of the notebooks, before a commit
-	$(BIN)/nbstripout notebooks/*.ipynb
+	$(BIN)/nbstripout --keep-id notebooks/*.ipynb
 
 lock: $(STAMP)  ## resolve the ranges of pyproject.toml into requirements.lock (UPGRADE="--upgrade" for newer versions)
 	$(BIN)/uv pip compile pyproject.toml --all-extras --universal --python-version 3.11 --generate-hashes \

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import platform
 import signal
 import time
 from collections.abc import Callable
@@ -15,6 +16,7 @@ from randsparse.errors import StudyError
 from randsparse.runs.config import RunConfig
 from randsparse.runs.store import Store
 from randsparse.sweeps.sweep import sweep
+from randsparse.training import weights
 
 CONFIGS = [RunConfig(epochs=4, sparsity=0.5, mask_seed=seed) for seed in range(6)]
 
@@ -49,9 +51,12 @@ def train_without_data(config: RunConfig, *, data_dir=None, checkpoint_dir=None)
 
 
 def train_with_a_kill(config: RunConfig, *, data_dir=None, checkpoint_dir=None) -> dict:
-    """Kills its own process in the middle of the run of mask seed 2, the first time."""
+    """Kills its own process in the middle of the run of mask seed 2, the first time, while it writes weights."""
     record = train_slowly(config, checkpoint_dir=checkpoint_dir)
     if config.mask_seed == 2 and started(checkpoint_dir).count(config.key) == 1:
+        path = weights.path_of(config, checkpoint_dir.parent)
+        path.parent.mkdir(exist_ok=True)
+        path.with_name(f"{path.name}.{platform.node()}-{os.getpid()}.tmp").touch()
         os.kill(os.getpid(), signal.SIGKILL)
     return record
 

@@ -172,6 +172,7 @@ def test_a_killed_worker_costs_its_run_a_retry(store):
     assert [record["status"] for record in records] == ["done"] * 6
     counts = {config.mask_seed: calls(store).count(config.key) for config in CONFIGS}
     assert counts[2] == 2
+    assert list((store.root / "weights").iterdir()) == []  # what it had begun to write
     assert sum(counts.values()) <= 6 + 3  # the killed one, the one beside it, one whose record was on its way
 
 

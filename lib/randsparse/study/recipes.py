@@ -22,6 +22,7 @@ from randsparse.study.parameters import find_root
 from randsparse.study.settings import data_folder, results_folder
 from randsparse.sweeps import locks
 from randsparse.sweeps.parents import work_for
+from randsparse.training import weights
 from randsparse.training.engines.processes import Processes, joined, start
 from randsparse.training.train import train as train_run
 
@@ -96,6 +97,7 @@ def train(
             files.check_folder(checkpoints)
             stack.enter_context(locks.only_one(store.root / locks.LOCK))
             files.clean(checkpoints)
+            files.clean(store.root / weights.FOLDER)
             have = store.load(configs)
             return [config for config in configs if config.key not in have]
 

@@ -23,6 +23,7 @@ from randsparse.sweeps.budget import Budget
 from randsparse.sweeps.pool import Pool
 from randsparse.sweeps.tasks import Task, Train
 from randsparse.training import train as training
+from randsparse.training import weights
 from randsparse.training.engines.programs import units
 
 Plan = Iterable[RunConfig] | Callable[[Store], Iterable[RunConfig]]
@@ -94,7 +95,9 @@ def sweep(
             files.check_folder(folder)
             if pool is None:  # the first time: what another sweep trains meanwhile is not missing any more
                 stack.enter_context(locks.only_one(store.root / locks.LOCK))
-                files.clean(folder)
+                for each in (folder, store.root / weights.FOLDER):
+                    files.clean(each)
+                    stack.callback(files.clean, each)  # of workers that died meanwhile
                 there = stack.enter_context(clusters.connected(cluster, device)) if cluster else None
                 task = Task(train, data_dir, folder.absolute(), None if cluster else os.getpid(), device)
                 pool = Pool(task, workers, retries, there)

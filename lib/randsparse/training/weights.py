@@ -15,12 +15,15 @@ from randsparse.runs.config import RunConfig
 if TYPE_CHECKING:
     from torch import Tensor
 
+FOLDER = "weights"
+"""Where they are, below the results."""
+
 logger = logging.getLogger(__name__)
 
 
 def path_of(config: RunConfig, root: str | Path) -> Path:
     """Return where the weights of `config` are, or would be, below the results folder `root`."""
-    return Path(root) / "weights" / f"{config.key}.safetensors"
+    return Path(root) / FOLDER / f"{config.key}.safetensors"
 
 
 def save(state: Mapping[str, Tensor], config: RunConfig, root: str | Path) -> Path:
