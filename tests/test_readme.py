@@ -73,7 +73,7 @@ def test_a_model_and_data_of_ones_own_work_as_written_in_all_processes_of_a_swee
     done = subprocess.run(commands, shell=True, cwd=tmp_path, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     _, *rows = [line.split()[1:] for line in done.stdout.splitlines()]
-    assert [row[:3] for row in rows] == [["masked", "0.5", "0.5"], ["rigl", "0.5", "0.5"], ["masked", "0.0", "1.0"]]
+    assert [row[:3] for row in rows] == [["static", "0.5", "0.5"], ["rigl", "0.5", "0.5"], ["static", "0.0", "1.0"]]
     assert all(float(row[3]) > 0 and float(row[4]) > 0.6 for row in rows)
 
 

@@ -33,7 +33,10 @@ def test_rates_are_chosen_first_and_their_cells_come_with_those_that_are_named(t
     values = parameters.profile_parameters("02_random_search", "tiny", REPOSITORY)
     store = Store(tmp_path)
     first = questions.plan("02_random_search", values, store)
-    assert {config.lr for config in first} == {0.1, 0.2} and {config.sparsity for config in first} == {0.8}
+    rates = {(config.sparsity, config.lr) for config in first}
+    assert rates == {(sparsity, lr) for sparsity in (0.0, 0.8) for lr in (0.1, 0.2)}
+    everything = questions.planned("02_random_search", values, store)
+    assert set(first) < set(everything)
     finish("02_random_search", values, store)
     design = questions.compared("02_random_search", values)
     runs = {cell.name: cell.wanted(store) for cell in design.networks}
