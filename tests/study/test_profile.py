@@ -22,9 +22,10 @@ from randsparse import questions
 from randsparse.errors import StudyError
 from randsparse.runs.config import RunConfig
 from randsparse.runs.store import Store
-from randsparse.study import command_line, freshness, making, parameters, status
+from randsparse.study import command_line, execution, freshness, making, parameters, status
 from randsparse.study.profile import Study
 from randsparse.sweeps import budget
+from randsparse.training import weights
 
 
 @pytest.fixture
@@ -554,3 +555,18 @@ def test_a_corrupt_record_is_set_aside_and_named(small, tiny, monkeypatch):
     with pytest.raises(StudyError, match=f"{tiny.key}.json.*run the same command again"):
         command_line.make_all(small)
     assert small.needed(["01_first"], small.store) == [tiny]
+
+
+def test_what_a_notebook_trains_keeps_its_weights_so_that_no_evaluation_trains_it_again(small, tiny, monkeypatch):
+    monkeypatch.setattr(questions, "plan", lambda name, values, store: [] if store.has(tiny) else [tiny])
+    assert small.train(["01_first"]) and small.store.get(tiny)["status"] == "done"
+    assert weights.has(tiny, small.store.root)
+    assert replace(small, cluster="tcp://127.0.0.1:8786").keeping == {}
+
+
+def test_kernels_compute_with_one_thread_unless_the_user_says_otherwise(small, monkeypatch):
+    place = (small.root, small.results, small.data_dir)
+    monkeypatch.delenv("OMP_NUM_THREADS", raising=False)
+    assert execution.kernel_environment(*place)["OMP_NUM_THREADS"] == "1"
+    monkeypatch.setenv("OMP_NUM_THREADS", "3")
+    assert execution.kernel_environment(*place)["OMP_NUM_THREADS"] == "3"
