@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
+import re
 
 import pytest
 
 from randsparse.errors import StudyError
 from randsparse.runs import forms
 from randsparse.runs.config import CHOICES, DEFAULTS, RunConfig
+from randsparse.runs.settings import setting
 
 # A changed default would give old keys a new meaning: add fields, never change these.
 FROZEN = {
@@ -86,6 +89,27 @@ def test_defaults_are_in_order_as_they_are_not_checked():
     typed = {name: forms.typed(name, value, value) for name, value in DEFAULTS.items()}
     assert typed == DEFAULTS and [*map(type, typed.values())] == [*map(type, DEFAULTS.values())]
     assert all(DEFAULTS[name] in allowed for name, allowed in CHOICES.items())
+
+
+@pytest.mark.parametrize(
+    "name, bound, value",
+    [
+        (field.name, bound, value)
+        for field in dataclasses.fields(RunConfig)
+        for bound, value in field.metadata.get("bounds", {}).items()
+    ],
+)
+def test_a_number_outside_the_bounds_of_its_field_is_refused(name, bound, value):
+    step = 1 if isinstance(DEFAULTS[name] or 0, int) else 1e-9
+    outside = {"at_least": value - step, "above": value, "at_most": value + step, "below": value}[bound]
+    says = re.escape(f"{bound.replace('_', ' ')} {value:g}")
+    with pytest.raises(StudyError, match=f"^{name}=.* must be .*{says}"):
+        RunConfig(**{name: outside})
+
+
+def test_a_field_with_a_bound_of_an_unknown_kind_is_an_error():
+    with pytest.raises(TypeError, match="minimum"):
+        setting(1, minimum=0)
 
 
 @pytest.mark.parametrize(
@@ -300,8 +324,8 @@ def test_every_field_survives_json(name):
 @pytest.mark.parametrize(
     "values, says",
     [
-        (dict(sparsity=1.0), r"sparsity=1.0.*\[0, 1\)"),
-        (dict(sparsity=-0.1), r"sparsity=-0.1.*\[0, 1\)"),
+        (dict(sparsity=1.0), r"sparsity=1.0.*below 1: 1 would leave no weight"),
+        (dict(sparsity=-0.1), r"sparsity=-0.1.*at least 0"),
         (dict(sparsity="0.5"), "sparsity='0.5' is a str: it must be a finite number"),
         (dict(sparsity=float("nan")), "sparsity=nan"),
         (dict(dataset="mnist"), "unknown dataset 'mnist'.*digits"),
@@ -324,14 +348,14 @@ def test_every_field_survives_json(name):
         (dict(epochs=0), "epochs=0.*at least 1"),
         (dict(epochs=True), "epochs=True is a bool"),
         (dict(epochs=5, stop_epoch=6), "stop_epoch=6.*epochs"),
-        (dict(epochs=5, fork_seed=1, fork_epoch=5), r"fork_epoch=5.*0 or more and below epochs \(5\)"),
-        (dict(fork_seed=1, fork_epoch=-1), "fork_epoch=-1.*0 or more"),
+        (dict(epochs=5, fork_seed=1, fork_epoch=5), r"fork_epoch=5.*below epochs \(5\)"),
+        (dict(fork_seed=1, fork_epoch=-1), "fork_epoch=-1.*at least 0"),
         (dict(fork_epoch=1), "fork_epoch=1.*0 without a fork_seed"),
         (dict(epochs=5, cooldown_epoch=5, cooldown_epochs=1), r"cooldown_epoch=5.*below epochs \(5\)"),
-        (dict(cooldown_epoch=-1, cooldown_epochs=1), "cooldown_epoch=-1.*1 or more"),
+        (dict(cooldown_epoch=-1, cooldown_epochs=1), "cooldown_epoch=-1.*at least 0"),
         (dict(cooldown_epochs=1), "cooldown_epochs=1.0.*0 without a cooldown_epoch"),
         (dict(cooldown_epoch=1), "cooldown_epochs=0.0.*above 0"),
-        (dict(cooldown_epoch=1, cooldown_epochs=-0.5), "cooldown_epochs=-0.5.*above 0"),
+        (dict(cooldown_epoch=1, cooldown_epochs=-0.5), "cooldown_epochs=-0.5.*at least 0"),
         (
             dict(cooldown_epoch=1, cooldown_epochs=float("nan")),
             "cooldown_epochs=nan is a float: it must be a finite number",
@@ -343,7 +367,7 @@ def test_every_field_survives_json(name):
             dict(sparsity=0.5, method="rigl", cooldown_epoch=2, cooldown_epochs=2),
             "cooldown_epoch=2.*0 with method='rigl'",
         ),
-        (dict(lr=0), "lr=0.0.*positive"),
+        (dict(lr=0), "lr=0.0.*above 0"),
         (dict(nesterov="yes"), "nesterov='yes' is a str"),
         (dict(sparsity=0.5, engine="compacted"), "engine='compacted'.*batched.*node"),
         (dict(engine="batched", model="resnet-20-8"), "engine='batched'.*masked.*multiple of 16"),
@@ -353,30 +377,30 @@ def test_every_field_survives_json(name):
         (dict(method="edge-popup", sparsity=0.5, epochs=4, fine_tune_epochs=4), "fine_tune_epochs=4.*below epochs .4."),
         (dict(method="edge-popup", sparsity=0.5, epochs=4, fine_tune_epochs=1), "warmup_epochs=1.*below the 1 epochs"),
         (dict(method="edge-popup", sparsity=0.5, frozen_weights="one"), "frozen_weights 'one'.*signed-constant"),
-        (dict(method="imp", sparsity=0.5, levels=1), "levels=1.*2 or more"),
+        (dict(method="imp", sparsity=0.5, levels=1), "levels=1.*at least 2"),
         (dict(method="imp", sparsity=0.5, epochs=21), r"epochs=21.*rewind_epoch \(0\) and a multiple of levels \(5\)"),
         (dict(method="imp", sparsity=0.5, rewind_epoch=20), r"rewind_epoch=20.*below epochs \(20\)"),
         (dict(method="imp", sparsity=0.5, epochs=5), "warmup_epochs=1.0.*below the 1 epochs of a level"),
         (dict(method="imp", sparsity=0.5, rewind="all"), "unknown rewind 'all'.*weights, rate"),
-        (dict(method="str", sparsity=0.5, threshold_decay=-1), "threshold_decay=-1.0.*0 or more"),
+        (dict(method="str", sparsity=0.5, threshold_decay=-1), "threshold_decay=-1.0.*at least 0"),
         (
             dict(method="str", sparsity=0.5, threshold_init=float("-inf")),
             "threshold_init=-inf is a float: it must be a finite",
         ),
         (dict(method="rigle"), "unknown method 'rigle'.*static.*rigl"),
-        (dict(sparsity=0.5, method="set", source_sparsity=0.6), r"source_sparsity=0.6.*from 0 to sparsity \(0.5\)"),
+        (dict(sparsity=0.5, method="set", source_sparsity=0.6), r"source_sparsity=0.6.*at most sparsity \(0.5\)"),
         (dict(sparsity=0.5, method="set", source_sparsity=0.2, source_rule="snip"), "source_rule 'snip'.*erk"),
-        (dict(sparsity=0.5, method="granet", start_sparsity=0.6), r"start_sparsity=0.6.*from 0 to sparsity \(0.5\)"),
-        (dict(sparsity=0.5, method="rigl", update_interval=0), "update_interval=0.*1 step or more"),
+        (dict(sparsity=0.5, method="granet", start_sparsity=0.6), r"start_sparsity=0.6.*at most sparsity \(0.5\)"),
+        (dict(sparsity=0.5, method="rigl", update_interval=0), "update_interval=0.*at least 1"),
         (dict(sparsity=0.5, method="rigl", update_interval=500), "update_interval=500.*at most 135, as masks change"),
         (
             dict(sparsity=0.5, method="rigl", update_interval=1.5),
             "update_interval=1.5 is a float: it must be a whole number",
         ),
-        (dict(sparsity=0.5, method="rigl", update_end=0), r"update_end=0.0.*in \(0, 1\]"),
+        (dict(sparsity=0.5, method="rigl", update_end=0), r"update_end=0.0.*above 0 and at most 1"),
         (dict(sparsity=0.5, method="gmp", update_start=0.75), r"update_start=0.75.*below update_end \(0.75\)"),
-        (dict(sparsity=0.5, method="rigl", prune_rate=0), r"prune_rate=0.0.*in \(0, 1\]"),
-        (dict(sparsity=0.5, method="rigl", prune_rate=1.1), r"prune_rate=1.1.*in \(0, 1\]"),
+        (dict(sparsity=0.5, method="rigl", prune_rate=0), r"prune_rate=0.0.*above 0 and at most 1"),
+        (dict(sparsity=0.5, method="rigl", prune_rate=1.1), r"prune_rate=1.1.*above 0 and at most 1"),
         (dict(sparsity=0.5, method="rigl", prune_decay="linear"), "unknown prune_decay 'linear'.*cosine, constant"),
         (dict(sparsity=0.5, method="gmp", prune_scope="net"), "unknown prune_scope 'net'.*global, layer"),
         (dict(sparsity=0.5, method="gmp", structure="node"), "structure='node'.*'weight' with method='gmp'"),

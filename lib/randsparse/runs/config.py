@@ -4,38 +4,20 @@ from __future__ import annotations
 
 import hashlib
 import json
-from dataclasses import MISSING, dataclass, fields, replace
+from dataclasses import dataclass, fields, replace
 from functools import cached_property, lru_cache
 from typing import Any
 
 from randsparse.errors import require, unknown
 from randsparse.networks import registry
-from randsparse.runs import forms, interventions, methods, names
+from randsparse.runs import forms, interventions, methods, names, settings
+from randsparse.runs.settings import setting
 from randsparse.sparsity import densities
 
 SCHEMA = 1
 """Version of the record format."""
 SEMANTICS = 1
 """Version of what training does with a config: raised when the same config would give other numbers."""
-
-CHOICES: dict[str, tuple[str, ...]] = {
-    "structure": ("weight", "node"),
-    "draw": ("exact", "bernoulli", "fan_in"),
-    "criterion": ("random", *densities.SCORED),
-    "method": ("static", "small-dense", *methods.DYNAMIC),
-    "init_scale": ("parent", "own"),
-    "optimizer": ("sgd", "adamw"),
-    "schedule": ("cosine", "step"),
-    "precision": ("float32", "bfloat16", "float64"),
-    "memory_format": ("channels_last", "contiguous"),
-    "engine": ("masked", "compacted", "batched"),
-    **methods.CHOICES,
-}
-
-MOST = {"epochs": 10**5, "batch_size": 10**6, "train_samples": 10**9, "update_interval": 10**9, "levels": 1000} | {
-    name: 1e6 for name in ("weight_decay", "gamma", "threshold_decay")
-}
-"""The largest value of a field: beyond it, a value is a mistake."""
 
 
 @dataclass(frozen=True)
@@ -47,76 +29,109 @@ class RunConfig:
     an unknown name, a wrong type or an impossible value.
     """
 
-    # data
+    # Data
     dataset: str = "digits"
-    train_samples: int | None = None  # None: the whole training part
-    # network
+    train_samples: int | None = setting(None, at_least=1, at_most=10**9)
+    """Images of the training part that are used; None: all."""
+    # Network
     model: str = "wrn-10-1"
-    sparsity: float = 0.0  # fraction removed: of the weights, or (structure "node") of the nodes of every layer
-    structure: str = "weight"
-    rule: str = "erk"  # how density is spread over layers: densities.RULES, scores.SCORES, or "custom"
-    layer_densities: tuple[tuple[str, float], ...] = ()  # of rule "custom": by layer; give a mapping
-    criterion: str = "random"  # which weights of a layer are kept: drawn by mask_seed, or those of the highest scores
-    score_init_seed: int | None = None  # the initial weights that are scored; None: the run's own, init_seed
-    draw: str = "exact"
-    preserve_flow: bool = False  # a random mask leaves no unit without incoming or outgoing edges: flow
-    # "small-dense": a narrower dense network of as many weights (or that share of nodes); the masks of methods.DYNAMIC
-    # change in training, which ends at `sparsity`
-    method: str = "static"
-    source_sparsity: float = 0.0  # of the fixed random mask that a changing mask stays in; 0: the dense network
-    source_rule: str = "erk"  # how the density of that mask is spread over layers: densities.RULES
-    start_sparsity: float = 0.0  # at which granet (spread by `rule`) and edge-popup start; 0: all of the source
-    prune_rate: float = 0.3  # share of a layer's kept weights that the first update replaces
-    prune_decay: str = "cosine"  # of that share, to 0 at update_end; or "constant"
-    prune_scope: str = "global"  # weights of all layers are ranked together; "layer": each loses the same share
-    update_interval: int = 100  # steps from one change of the mask to the next
-    update_start: float = 0.0  # fraction of training after which gradual pruning begins
-    update_end: float = 0.75  # fraction of training after which the mask, or the density of edge-popup, stays
-    threshold_init: float = -5.0  # of str: s, of which the sigmoid is a layer's first threshold
-    threshold_decay: float = 5e-4  # of str: weight decay of s
-    levels: int = 5  # of imp: trainings, which share the epochs, and between which weights are pruned
-    rewind: str = "weights"  # what goes back before the next level, with the learning rate; "rate": that alone
-    rewind_epoch: int = 0  # to which, of the first level
-    fine_tune_epochs: int = 0  # of edge-popup: the last epochs, which train the weights that it chose
-    frozen_weights: str = "signed-constant"  # of edge-popup: ± the standard deviation; or as drawn, "kaiming-normal"
-    init_scale: str = "parent"  # Kaiming fan-in of the dense parent, or of what the run keeps
-    # recipe
-    epochs: int = 20
-    stop_epoch: int | None = None  # ends early, as a search candidate does; the schedule still spans `epochs`
-    cooldown_epoch: int = 0  # after it, if above 0, the learning rate falls linearly to zero, where the run ends,
-    cooldown_epochs: float = 0.0  # within so many epochs; up to there the schedule spans `epochs`
-    batch_size: int = 128
-    optimizer: str = "sgd"
-    lr: float = 0.1
-    momentum: float = 0.9
+    sparsity: float = setting(0.0, at_least=0, below=1, why="1 would leave no weight")
+    """Fraction removed: of the weights, or (structure "node") of the nodes of every layer."""
+    structure: str = setting("weight", "weight", "node")
+    rule: str = "erk"
+    """How density is spread over layers: `densities.RULES`, `scores.SCORES`, or "custom"."""
+    layer_densities: tuple[tuple[str, float], ...] = ()
+    """Of rule "custom": the density of each layer, given as a mapping."""
+    criterion: str = setting("random", "random", *densities.SCORED)
+    """Which weights of a layer are kept: drawn by mask_seed, or those of the highest scores."""
+    score_init_seed: int | None = None
+    """The seed of the initial weights that are scored; None: the run's own, init_seed."""
+    draw: str = setting("exact", "exact", "bernoulli", "fan_in")
+    preserve_flow: bool = False
+    """Whether a random mask leaves no unit without incoming or outgoing edges."""
+    method: str = setting("static", "static", "small-dense", *methods.DYNAMIC)
+    """"static": a fixed mask. "small-dense": a narrower dense network of as many weights (or that share of nodes).
+    `methods.DYNAMIC`: masks that change in training, which ends at `sparsity`."""
+    source_sparsity: float = setting(0.0, at_least=0, below=1)
+    """Of the fixed random mask that a changing mask stays in; 0: the dense network."""
+    source_rule: str = "erk"
+    """How the density of that mask is spread over layers: `densities.RULES`."""
+    start_sparsity: float = setting(0.0, at_least=0, below=1)
+    """At which granet (spread by `rule`) and edge-popup start; 0: all of the source."""
+    prune_rate: float = setting(0.3, above=0, at_most=1)
+    """Share of the kept weights of a layer that the first update replaces."""
+    prune_decay: str = setting("cosine", *methods.CHOICES["prune_decay"])
+    """How that share falls to 0 at update_end; "constant": not at all."""
+    prune_scope: str = setting("global", *methods.CHOICES["prune_scope"])
+    """"global": the weights of all layers are ranked together; "layer": each layer loses the same share."""
+    update_interval: int = setting(100, at_least=1, at_most=10**9)
+    """Steps from one change of the mask to the next."""
+    update_start: float = setting(0.0, at_least=0, below=1)
+    """Fraction of training after which gradual pruning begins."""
+    update_end: float = setting(0.75, above=0, at_most=1)
+    """Fraction of training after which the mask, or the density of edge-popup, stays."""
+    threshold_init: float = -5.0
+    """Of str: s, of which the sigmoid is the first threshold of a layer."""
+    threshold_decay: float = setting(5e-4, at_least=0, at_most=1e6)
+    """Of str: the weight decay of s."""
+    levels: int = setting(5, at_least=2, at_most=1000)
+    """Of imp: how many trainings share the epochs; between them, weights are pruned."""
+    rewind: str = setting("weights", *methods.CHOICES["rewind"])
+    """Of imp: what goes back before the next level, the weights with the learning rate, or the "rate" alone."""
+    rewind_epoch: int = setting(0, at_least=0)
+    """Of imp: the epoch of the first level to which it goes back."""
+    fine_tune_epochs: int = setting(0, at_least=0)
+    """Of edge-popup: the last epochs, which train the weights that it chose."""
+    frozen_weights: str = setting("signed-constant", *methods.CHOICES["frozen_weights"])
+    """Of edge-popup: ± the standard deviation; or as drawn, "kaiming-normal"."""
+    init_scale: str = setting("parent", "parent", "own")
+    """The fan-in of Kaiming initialization: of the dense parent, or of the weights that the run keeps."""
+    # Recipe
+    epochs: int = setting(20, at_least=1, at_most=10**5)
+    stop_epoch: int | None = setting(None, at_least=1)
+    """Where training ends early, as that of a search candidate does; the schedule still spans `epochs`."""
+    cooldown_epoch: int = setting(0, at_least=0)
+    """The epoch after which, if above 0, the learning rate falls linearly to zero, where the run ends."""
+    cooldown_epochs: float = setting(0.0, at_least=0)
+    """The epochs of this fall; up to cooldown_epoch the schedule spans `epochs`."""
+    batch_size: int = setting(128, at_least=1, at_most=10**6)
+    optimizer: str = setting("sgd", "sgd", "adamw")
+    lr: float = setting(0.1, above=0)
+    momentum: float = setting(0.9, at_least=0, below=1)
     nesterov: bool = True
-    weight_decay: float = 5e-4  # not applied to batch norm and biases
-    schedule: str = "cosine"
-    milestones: tuple[float, ...] = (0.5, 0.75)  # of schedule "step", as fractions of training
-    gamma: float = 0.1
-    warmup_epochs: float = 1.0
-    label_smoothing: float = 0.0
-    norm_group: int | None = None  # images that batch norm takes its statistics of together; None: all of a batch
-    # arithmetic
-    precision: str = "float32"
-    memory_format: str = "channels_last"
-    engine: str = "masked"  # "compacted": a node mask trains as the smaller network; "batched": beside other runs
-    # randomness
+    weight_decay: float = setting(5e-4, at_least=0, at_most=1e6)
+    """Not applied to batch norm and biases."""
+    schedule: str = setting("cosine", "cosine", "step")
+    milestones: tuple[float, ...] = (0.5, 0.75)
+    """Of schedule "step": fractions of training."""
+    gamma: float = setting(0.1, above=0, at_most=1e6)
+    """Of schedule "step": the factor of the learning rate at each milestone."""
+    warmup_epochs: float = setting(1.0, at_least=0)
+    label_smoothing: float = setting(0.0, at_least=0, below=1)
+    norm_group: int | None = setting(None, at_least=2)
+    """Images of which batch norm takes its statistics together; None: all of a batch."""
+    # Arithmetic
+    precision: str = setting("float32", "float32", "bfloat16", "float64")
+    memory_format: str = setting("channels_last", "channels_last", "contiguous")
+    engine: str = setting("masked", "masked", "compacted", "batched")
+    """"compacted": a node mask trains as the smaller network; "batched": beside other runs."""
+    # Randomness
     mask_seed: int = 0
     init_seed: int = 0
-    data_seed: int = 0  # order and augmentation
-    fork_seed: int | None = None  # of order and augmentation after fork_epoch; None: data_seed's in all epochs
-    fork_epoch: int = 0  # 0: of all epochs; what else depends on data_seed (scores of training images) stays
+    data_seed: int = 0
+    """Of the order of images and their augmentation."""
+    fork_seed: int | None = None
+    """Of order and augmentation after fork_epoch; None: data_seed in all epochs."""
+    fork_epoch: int = setting(0, at_least=0)
+    """0: all epochs; what else depends on data_seed (scores of training images) stays."""
 
     def __post_init__(self) -> None:
         # Plans make thousands of configs: fields left at their defaults are in order, and are passed over.
         given = {name: value for name, value in vars(self).items() if value is not DEFAULTS[name]}
         changed = {name: forms.typed(name, value, DEFAULTS[name]) for name, value in given.items()}
         for name, value in changed.items():
+            settings.check(name, value, self.__dataclass_fields__[name].metadata)
             object.__setattr__(self, name, value)
-        for name, allowed in CHOICES.items():
-            if name in changed and changed[name] not in allowed:
-                raise unknown(name, changed[name], allowed)
         object.__setattr__(self, "model", names.find_model(self.dataset, self.model, self.rule))
         self._check_values()
         for name in changed.keys() & self._without_effect():
@@ -128,40 +143,25 @@ class RunConfig:
         names.check_streamed(self.dataset, self.engine, self.rule, self.criterion, self.method)
 
     def _check_values(self) -> None:
-        require(0 <= self.sparsity < 1, "sparsity", self.sparsity, "in [0, 1): 1 would leave no weight")
-        for name in ("epochs", "batch_size"):
-            require(getattr(self, name) >= 1, name, getattr(self, name), "at least 1")
-        for name, most in MOST.items():
-            require((getattr(self, name) or 0) <= most, name, getattr(self, name), f"at most {most:g}")
         require(
-            self.norm_group is None or (self.norm_group >= 2 and self.batch_size % self.norm_group == 0),
+            self.norm_group is None or self.batch_size % self.norm_group == 0,
             "norm_group",
             self.norm_group,
-            f"None or a divisor of batch_size ({self.batch_size}) from 2 up",
+            f"None or a divisor of batch_size ({self.batch_size})",
         )
         require(
-            self.train_samples is None or self.train_samples >= 1,
-            "train_samples",
-            self.train_samples,
-            "None (all) or at least 1",
-        )
-        require(
-            self.stop_epoch is None or 1 <= self.stop_epoch <= self.epochs,
+            self.stop_epoch is None or self.stop_epoch <= self.epochs,
             "stop_epoch",
             self.stop_epoch,
-            f"None or between 1 and epochs ({self.epochs})",
+            f"None or at most epochs ({self.epochs})",
         )
         interventions.check(self)
-        require(self.lr > 0, "lr", self.lr, "positive")
-        require(0 <= self.momentum < 1, "momentum", self.momentum, "in [0, 1)")
         require(
             not self.nesterov or self.momentum > 0 or self.optimizer == "adamw",
             "momentum",
             self.momentum,
             "positive with nesterov=True",
         )
-        require(self.weight_decay >= 0, "weight_decay", self.weight_decay, "0 or more")
-        require(self.gamma > 0, "gamma", self.gamma, "positive")
         require(
             all(0 < m < 1 for m in self.milestones) and list(self.milestones) == sorted(set(self.milestones)),
             "milestones",
@@ -169,12 +169,11 @@ class RunConfig:
             "increasing fractions of training between 0 and 1",
         )
         require(
-            0 <= self.warmup_epochs < self.epochs or self.warmup_epochs == 0,
+            self.warmup_epochs < self.epochs,
             "warmup_epochs",
             self.warmup_epochs,
-            f"0 or more and below epochs ({self.epochs})",
+            f"below epochs ({self.epochs})",
         )
-        require(0 <= self.label_smoothing < 1, "label_smoothing", self.label_smoothing, "in [0, 1)")
         if self.method in methods.DYNAMIC:
             methods.check(self)
         sparse = self.sparsity > 0 and self.method != "small-dense"
@@ -294,7 +293,9 @@ class RunConfig:
         return cls(**values)
 
 
-DEFAULTS: dict[str, Any] = {field.name: field.default for field in fields(RunConfig) if field.default is not MISSING}
+DEFAULTS: dict[str, Any] = {field.name: field.default for field in fields(RunConfig)}
+CHOICES = {field.name: field.metadata["choices"] for field in fields(RunConfig) if field.metadata.get("choices")}
+"""By field, the values that it allows, of those that are names."""
 
 
 def key_of(values: dict[str, Any]) -> str:

@@ -31,11 +31,10 @@ def of_network(config: RunConfig, classes: int, channels: int, size: int) -> dic
     """Return the forward FLOPs of one sample by layer, as the network of `config` computes, masked or not.
 
     Two for each weight at each position, as `torch.utils.flop_counter` counts; products of attention, in which no
-    weight takes part, are entries of their own, and dense. Raises StudyError for a network that
-    cannot be built.
+    weight takes part, are entries of their own, and dense. Raises StudyError for a network that cannot be built.
 
     Args:
-        classes, channels, size: of the samples, as from `sources.shape`.
+        classes, channels, size: of the samples, as from `catalogue.shape`.
     """
     narrow = config.method == "small-dense" or config.engine == "compacted"
     names = ("dataset", "model", *(("engine", "method", "structure", "sparsity") if narrow else ()))

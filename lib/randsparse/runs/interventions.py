@@ -34,9 +34,9 @@ class Config(Protocol):
 def check(config: Config) -> None:
     """Raise StudyError for values of a fork or of a cool-down that are not possible."""
     epochs, fork, after, length = config.epochs, config.fork_epoch, config.cooldown_epoch, config.cooldown_epochs
-    require(0 <= fork < epochs, "fork_epoch", fork, f"0 or more and below epochs ({epochs})")
+    require(fork < epochs, "fork_epoch", fork, f"below epochs ({epochs})")
     require(fork == 0 or config.fork_seed is not None, "fork_epoch", fork, "0 without a fork_seed")
-    require(0 <= after < epochs, "cooldown_epoch", after, f"0 (no cool-down), or 1 or more and below epochs ({epochs})")
+    require(after < epochs, "cooldown_epoch", after, f"0 (no cool-down) or below epochs ({epochs})")
     if not after:
         require(length == 0, "cooldown_epochs", length, "0 without a cooldown_epoch")
         return

@@ -87,6 +87,7 @@ def test_effective_density_is_a_share_of_what_is_kept_with_n_and_crosses(paths):
     assert line(ax, "uniform (n = 2)").get_ydata() == pytest.approx([0.9, 0.9])
     crosses = [each for each in ax.get_lines() if each.get_marker() == "x" and len(each.get_xdata())]
     assert [tuple(each.get_color()) for each in crosses] == [tuple(RULE_COLOURS["erk+"])]
+    assert crosses[0].get_ydata()[0] < 0, "a cross is below the axis, not at a share"
     assert crosses[0].get_xdata()[0] == pytest.approx(0.9) and "cannot be reached" in legend_texts(figure)
     few = paths.assign(realised=paths["realised"] / 2)
     assert line(mask_charts.effective_vs_asked(few).axes[0], "uniform (n = 2)").get_ydata() == pytest.approx([1.8, 1.8])
