@@ -111,8 +111,7 @@ def compute_logits(network: nn.Module, images: Tensor) -> Tensor:
 def _without_gradients(network: nn.Module) -> Iterator[None]:
     """Ask for no gradients of parameters: attacks need those of images alone."""
     wanted = [parameter for parameter in network.parameters() if parameter.requires_grad]
-    for parameter in wanted:
-        parameter.requires_grad_(False)
+    network.requires_grad_(False)
     try:
         yield
     finally:

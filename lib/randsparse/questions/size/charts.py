@@ -13,6 +13,7 @@ from matplotlib.ticker import NullLocator
 from randsparse.comparison import marks, plots
 from randsparse.comparison.inference.estimate import Estimate
 from randsparse.comparison.marks import GREY
+from randsparse.comparison.panels import arrow_text, draw_rows
 from randsparse.comparison.plots import PALETTE, Drawn, styled
 from randsparse.comparison.wording import count, interval, model_name, points
 from randsparse.questions.size.evidence import FLOPS, WEIGHTS
@@ -119,24 +120,16 @@ def draw_against_narrow(rows: pd.DataFrame, means: dict[str, Estimate | None]) -
     edges, told = marks.edges_of(rows, 0.0), []
     for ax, equal in zip(axes, shown, strict=True):
         own = rows[rows["equal"] == equal]
-        ax.set_xlim(*edges)
-        ax.axvline(0, color=GREY, linewidth=0.8)
-        marks.interval_rows(ax, own, [names.index(name) for name in own["cell"]], LOOKS[equal])
+        places = [names.index(name) for name in own["cell"]]
+        draw_rows(ax, own, [*names, "mean"], "Sparse, wide − dense, narrow (points)", LOOKS[equal], edges, places)
         if (mean := means.get(equal)) is not None:
             whole = pd.DataFrame([(mean.value, *mean.interval())], columns=["mean", "low", "high"])
             marks.interval_rows(ax, whole, [len(names)], LOOKS[equal] | {"color": "#000000"})
             told.append(f"{points(mean.value)} {interval(*mean.interval())} points with {equal} (n = {mean.n})")
-        marks.forest_axis(ax, [*names, "mean"], "Sparse, wide − dense, narrow (points)")
         ax.axhline(len(names) - 0.5, color=GREY, linewidth=0.6)
-        ax.xaxis.set_major_formatter(plots.percent_text)
-    cut = " An arrow: the interval goes on beyond the panel." if _cut(rows, edges) else ""
     caption = (
         f"Test accuracy of a sparse wide network minus that of a dense narrow one, simultaneous 95 % intervals within "
-        f"a panel (n = {count(rows['n'])} runs per cell).{cut} Mean over all pairs, 95 % interval: "
+        f"a panel (n = {count(rows['n'])} runs per cell).{arrow_text(rows, edges)} Mean over all pairs, 95 % interval: "
         f"{'; '.join(told) or 'too few runs'}."
     )
     return Drawn(figure, caption, rows)
-
-
-def _cut(rows: pd.DataFrame, edges: tuple[float, float]) -> bool:
-    return bool(((rows["low"] < edges[0]) | (rows["high"] > edges[1])).any())
