@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from conftest import REPOSITORY
-from randsparse.questions.masks_and_densities import claims, drawn
+from randsparse.questions.masks_and_densities import charts, claims
 from randsparse.questions.masks_and_densities.evidence import Evidence
 from randsparse.sparsity import masks
 from randsparse.study import parameters
@@ -80,10 +80,10 @@ def test_numbers_again_from_masks_alone(found):
 
 
 def test_captions_say_what_is_drawn(found):
-    shown = drawn.draw_paths(found)
+    shown = charts.draw_paths(found)
     left = shown.data[shown.data["sparsity"] == 0.99].groupby("rule")["share"].mean()
     assert f"{100 * left.min():.1f} to {100 * left.max():.1f} %" in shown.caption and "n = 4 masks" in shown.caption
     spread = (found.draws["kept"] / found.draws["size"]).groupby(found.draws["kind"]).std()
-    assert f"{100 * spread['bernoulli']:.2f} drawn by Bernoulli" in drawn.draw_masks(found).caption
-    assert "the largest error is 0 weights" in drawn.draw_allocation(found).caption
-    assert "furthest apart under" in drawn.draw_layers(found).caption
+    assert f"{100 * spread['bernoulli']:.2f} drawn by Bernoulli" in charts.draw_masks(found).caption
+    assert "the largest error is 0 weights" in charts.draw_allocation(found).caption
+    assert "furthest apart under" in charts.draw_layers(found).caption
