@@ -31,18 +31,16 @@ BASELINE_LOOKS: dict[str, dict[str, Any]] = {
     EQUAL_ACCURACY: {"color": PALETTE["random"], "marker": "o"},
     EQUAL_WEIGHTS: {"color": PALETTE["small dense (own scale)"], "marker": "v"},
 }
-_TITLES = ["All sets of images", "The nearest images"]
 NARROW_COLOURS = [PALETTE["small dense (own scale)"], *sns.color_palette("flare", 3)[1:]]
-NARROW_MARKERS = "v<>"
+CELL_LOOKS = list(zip(["#000000", PALETTE["random"], *NARROW_COLOURS], "sov<>", strict=True))
+"""Colour and marker of the dense parent, the sparse network and narrow dense ones."""
 
 
 def looks(cells: Sequence[str]) -> dict[str, dict[str, Any]]:
     """Return colour, marker and label of each cell: the dense parent, the sparse one, and narrow dense ones."""
-    colours = ["#000000", PALETTE["random"], *NARROW_COLOURS]
-    shapes = ["s", "o", *NARROW_MARKERS]
     return {
         cell: {"color": colour, "marker": marker, "label": cell}
-        for cell, colour, marker in zip(cells, colours, shapes, strict=False)
+        for cell, (colour, marker) in zip(cells, CELL_LOOKS, strict=False)
     }
 
 
@@ -61,7 +59,8 @@ def draw_other_images(levels: pd.DataFrame, near: pd.DataFrame, cells: Sequence[
     if own.empty:
         return None
     names = list(dict.fromkeys(own["name"]))
-    figure, axes = plots.panels(_TITLES[: 2 if len(near) else 1], width=4.3, height=1.2 + 0.4 * len(names))
+    titles = ["All sets of images", *(["The nearest images"] if len(near) else [])]
+    figure, axes = plots.panels(titles, width=4.3, height=1.2 + 0.4 * len(names))
     left = axes[0]
     left.set_xlim(max(0.0, own["mean"].min() - 0.1), 1.0)
     for place, (cell, look) in enumerate(looks(cells).items()):

@@ -44,10 +44,8 @@ class Layerwise(MaskedCells):
 
     def mask(self, sparsity: float, rule: str, criterion: str = "random", moved: bool = False) -> Networks | None:
         """Return the cell of one mask, moved: around other initial weights than the scored ones; None without it."""
-        for cell in self.find(sparsity=sparsity, rule=rule, criterion=criterion, method="static"):
-            if (cell.point.score_init_seed is not None) == moved:
-                return cell
-        return None
+        found = self.find(sparsity=sparsity, rule=rule, criterion=criterion, method="static")
+        return next((cell for cell in found if (cell.point.score_init_seed is not None) == moved), None)
 
     @cached_property
     def rules(self) -> dict[tuple[str, float], Pair]:

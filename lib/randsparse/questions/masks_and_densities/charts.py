@@ -83,6 +83,7 @@ def asked_vs_realised(frame: pd.DataFrame) -> Figure:
     """
     names = list(dict.fromkeys(frame["model"]))
     hollow = {"markerfacecolor": "none", "linestyle": "none", "markersize": 7}
+    ticks, ends = np.linspace(0, 1, 6), (-0.03, 1.03)
     size = {"width": max(2.4, 4.2 - 0.5 * len(names)), "height": 2.8}
     figure, axes = plots.panels(names, columns=4, **size, sharex=True, sharey=True)
     for ax, name in zip(axes, names, strict=True):
@@ -93,17 +94,12 @@ def asked_vs_realised(frame: pd.DataFrame) -> Figure:
             for rule in plots.ordered(chosen["rule"], RULE_COLOURS):
                 rows = chosen[chosen["rule"] == rule].sort_values("asked")
                 ax.plot(rows["asked"], rows["realised"], label=f"{rule}, {allocator}", **rule_look(rule) | look)
-        _density_axes(ax)
+        ax.set(aspect="equal", xlim=ends, ylim=ends, xticks=ticks, yticks=ticks, xlabel="Requested density (%)")
+        plots.percent(ax, "Realised density")
+        ax.xaxis.set_major_formatter(plots.percent_text)
+        ax.label_outer()
     plots.legend(figure)
     return figure
-
-
-def _density_axes(ax: Axes) -> None:
-    ticks, ends = np.linspace(0, 1, 6), (-0.03, 1.03)
-    ax.set(aspect="equal", xlim=ends, ylim=ends, xticks=ticks, yticks=ticks, xlabel="Requested density (%)")
-    plots.percent(ax, "Realised density")
-    ax.xaxis.set_major_formatter(plots.percent_text)
-    ax.label_outer()
 
 
 @styled

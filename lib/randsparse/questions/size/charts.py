@@ -55,21 +55,21 @@ def draw_gaps(gaps: pd.DataFrame, slopes: dict[float, Estimate | None], publishe
         plots.percent(ax, "")
     axes[0].set_ylabel("Random − dense, test accuracy\n(points)")
     plots.legend(figure)
-    known = {sparsity: slope for sparsity, slope in slopes.items() if slope is not None and sparsity in sparsities}
     told = [
         f"{points(slope.value)} {interval(*slope.interval())} points per doubling at {100 * at:g} % (n = {slope.n})"
-        for at, slope in sorted(known.items())
+        for at, slope in sorted(slopes.items())
+        if slope is not None and at in sparsities
     ]
     caption = (
         f"Test accuracy of random masks minus that of the dense network of the same size, with simultaneous 95 % "
         f"intervals within a panel (n = {count(gaps['n'])} runs per cell). Line: least squares; its slope is "
         f"{'; '.join(told) or 'not known yet'}, 95 % interval."
     )
-    if len(others):
-        caption += (
-            f" Hollow: {len(others)} points that Liu et al. 2022 published, read off their figure, without an "
-            f"interval; their networks, images and steps are others, so that only the direction can be compared."
-        )
+    hollow = (
+        f" Hollow: {len(others)} points that Liu et al. 2022 published, read off their figure, without an "
+        f"interval; their networks, images and steps are others, so that only the direction can be compared."
+    )
+    caption += hollow if len(others) else ""
     return Drawn(figure, caption, pd.concat([gaps, others.assign(cell="published")], ignore_index=True))
 
 
@@ -88,8 +88,8 @@ def _line(ax: Axes, rows: pd.DataFrame, slope: float) -> None:
 
 def _name(ax: Axes, rows: pd.DataFrame) -> None:
     """Write the name of each published network below its point."""
+    place = {"xytext": (0, -12), "textcoords": "offset points", "ha": "center"}
     for row in rows.itertuples():
-        place = {"xytext": (0, -12), "textcoords": "offset points", "ha": "center"}
         ax.annotate(model_name(row.model), (row.weights, row.mean), fontsize=7.5, color=GREY, **place)
 
 

@@ -79,10 +79,8 @@ class Evidence(NamedCells):
         """
         parts = [self._differences(self.parameters[group]).assign(equal=equal) for equal, group in EQUAL.items()]
         found = pd.concat(parts, ignore_index=True)
-        sides = [found[side] for side in ("cell", "baseline")]
         for name, of in (("weights_ratio", self._kept), ("flops_ratio", self._flops)):
-            own, other = (side.map(of).astype(float) for side in sides)
-            found[name] = own / other
+            found[name] = found["cell"].map(of).astype(float) / found["baseline"].map(of).astype(float)
         return found
 
     @property

@@ -86,11 +86,9 @@ class Methods(MaskedCells):
     @cached_property
     def costs(self) -> dict[str, float]:
         """The mean training FLOPs on kept weights of each cell, as a share of those of the dense cell."""
-        flops = {}
-        for cell in self.design.networks:
-            records = self.store.load(cell.wanted(self.store)).values()
-            if records:
-                flops[cell.name] = float(np.mean([record["cost"]["sparse_flops"] for record in records]))
+        found = {cell.name: self.store.load(cell.wanted(self.store)).values() for cell in self.design.networks}
+        costs = {name: [record["cost"]["sparse_flops"] for record in records] for name, records in found.items()}
+        flops = {name: float(np.mean(own)) for name, own in costs.items() if own}
         dense = flops.get(self.dense.name) if self.dense else None
         return {name: value / dense for name, value in flops.items()} if dense else {}
 

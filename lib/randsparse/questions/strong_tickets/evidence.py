@@ -106,10 +106,8 @@ class Tickets(MaskedCells):
     def beside(self, cell: Networks) -> Networks | None:
         """Return the random mask of a ticket's layer densities and sparsity that is trained as long, ERK for ER."""
         rules = {"er": ("er", "erk")}.get(layers_of(cell.point), (layers_of(cell.point),))
-        for rule in rules:
-            for other in self.find(method="static", sparsity=cell.point.sparsity, rule=rule, epochs=cell.point.epochs):
-                return other
-        return None
+        like = {"method": "static", "sparsity": cell.point.sparsity, "epochs": cell.point.epochs}
+        return next((other for rule in rules for other in self.find(rule=rule, **like)), None)
 
     def trained(self, retrained: bool) -> dict[str, list[Pair]]:
         """Return tickets and the random masks that are trained as long, by source, over sparsities."""
