@@ -7,7 +7,8 @@ import pytest
 import torch
 
 from conftest import REPOSITORY
-from randsparse.questions.masks_and_densities import charts, claims
+from randsparse.errors import StudyError
+from randsparse.questions.masks_and_densities import charts, claims, plan
 from randsparse.questions.masks_and_densities.evidence import Evidence
 from randsparse.sparsity import masks
 from randsparse.study import parameters
@@ -87,3 +88,16 @@ def test_captions_say_what_is_drawn(found):
     assert f"{100 * spread['bernoulli']:.2f} drawn by Bernoulli" in charts.draw_masks(found).caption
     assert "the largest error is 0 weights" in charts.draw_allocation(found).caption
     assert "furthest apart under" in charts.draw_layers(found).caption
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"rules": ["erq"]}, "unknown density rule 'erq'"),
+        ({"layer": "stem"}, "unknown layer 'stem'"),
+        ({"kinds": ["nodes"]}, "unknown kind of mask 'nodes'"),
+    ],
+)
+def test_unknown_names_are_refused_before_a_mask_is_drawn(found, changes, message):
+    with pytest.raises(StudyError, match=message):
+        plan.comparison(found.parameters | changes)
