@@ -14,15 +14,14 @@ from collections.abc import Callable
 from functools import lru_cache
 from importlib import import_module
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+from randsparse.comparison.crossed import Crossed, cells_of
 from randsparse.comparison.design import Comparison, Parameters
 from randsparse.runs import evaluations
-
-if TYPE_CHECKING:
-    from randsparse.runs.config import RunConfig
-    from randsparse.runs.evaluations import Evaluation
-    from randsparse.runs.store import Store
+from randsparse.runs.config import RunConfig
+from randsparse.runs.evaluations import Evaluation
+from randsparse.runs.store import Store
 
 ROOMS = {
     "01_masks_and_densities": "masks_and_densities",
@@ -44,16 +43,16 @@ COMPARISONS = {
     "02_random_search": "search",
     "03_sparsity_vs_accuracy": "sparsities",
     "04_size": "sizes",
-    "05_layerwise_density": "layers",
     "06_beyond_accuracy": "networks",
     "07_theory": "cells",
-    "08_sparse_to_sparse": "sparse_to_sparse",
-    "09_strong_tickets": "strong_tickets",
     "10_early_and_late": "cells",
     "11_search_cost": "search_cost",
     "12_beyond_images": "cells",
 }
-"""The function in the plan of its room that makes the comparison of a notebook; others need no runs."""
+"""The function in the plan of its room that makes the comparison of a notebook.
+
+Others with a room compare the cells that their parameter `cells` names, and need no plan.
+"""
 FILES = {"11_search_cost": "bench_files"}
 """The function in the plan of its room that lists other files of results which a notebook reads; most read none."""
 PLANS = {"06_beyond_accuracy": "evaluations"}
@@ -62,14 +61,17 @@ GROUPS = {"10_early_and_late": "measured"}
 """The function in the plan of its room that lists runs with their evaluations, where these differ from run to run."""
 
 
-def compared(name: str, parameters: Parameters) -> Comparison:
+def compared(name: str, parameters: Parameters) -> Comparison | Crossed:
     """Return the comparison of notebook `name`, which is one with nothing in it for a notebook that needs no runs."""
     return _compared(name, json.dumps(dict(parameters)))
 
 
 @lru_cache(maxsize=32)
-def _compared(name: str, parameters: str) -> Comparison:
-    return _planner(name, COMPARISONS)(json.loads(parameters)) if name in COMPARISONS else Comparison((), ())
+def _compared(name: str, parameters: str) -> Comparison | Crossed:
+    values = json.loads(parameters)
+    if name in COMPARISONS:
+        return _planner(name, COMPARISONS)(values)
+    return cells_of(values, values["cells"]) if name in ROOMS else Comparison((), ())
 
 
 def _planner(name: str, functions: dict[str, str]) -> Callable[[Parameters], Any]:

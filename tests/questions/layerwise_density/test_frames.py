@@ -11,7 +11,7 @@ import pytest
 from planted_cells import design_of
 from randsparse.comparison import frames as common
 from randsparse.data import catalogue
-from randsparse.questions.layerwise_density import frames
+from randsparse.questions.layerwise_density import evidence
 from randsparse.training import network
 
 CELLS = {
@@ -91,14 +91,14 @@ def rows(**columns):
 def test_a_row_of_the_table_is_a_mean_over_runs():
     first = rows(kept=[60, 0, 30, 10], effective=[0.3, 0, 0.3, 0])
     second = rows(kept=[80, 0, 10, 10], effective=[0.8, 0, 0.1, 0.1], replicate=1)
-    row = frames.by_role(pd.concat([first, second])).iloc[0]
+    row = evidence.by_role(pd.concat([first, second])).iloc[0]
     assert row["first layer"] == 0.7 and row["shortcuts"] == pytest.approx(0.2) and row["classifier"] == 0.1
     assert row["emptied"] == 1 and row["cut_off"] == 1.5 and row["runs"] == 2
     assert row["on_path"] == pytest.approx((0.6 + 1.0) / 2)
 
 
 def test_nothing_is_said_of_the_paths_of_masks_by_scores():
-    row = frames.by_role(rows(kept=[60, 0, 30, 10], effective=np.nan)).iloc[0]
+    row = evidence.by_role(rows(kept=[60, 0, 30, 10], effective=np.nan)).iloc[0]
     assert row["emptied"] == 1 and np.isnan(row["cut_off"]) and np.isnan(row["on_path"])
 
 

@@ -7,7 +7,8 @@ import pytest
 import torch
 
 from conftest import REPOSITORY
-from randsparse.questions.masks_and_densities import claims, drawn
+from randsparse.errors import StudyError
+from randsparse.questions.masks_and_densities import charts, claims, plan
 from randsparse.questions.masks_and_densities.evidence import Evidence
 from randsparse.sparsity import masks
 from randsparse.study import parameters
@@ -80,10 +81,23 @@ def test_numbers_again_from_masks_alone(found):
 
 
 def test_captions_say_what_is_drawn(found):
-    shown = drawn.draw_paths(found)
+    shown = charts.draw_paths(found)
     left = shown.data[shown.data["sparsity"] == 0.99].groupby("rule")["share"].mean()
     assert f"{100 * left.min():.1f} to {100 * left.max():.1f} %" in shown.caption and "n = 4 masks" in shown.caption
     spread = (found.draws["kept"] / found.draws["size"]).groupby(found.draws["kind"]).std()
-    assert f"{100 * spread['bernoulli']:.2f} drawn by Bernoulli" in drawn.draw_masks(found).caption
-    assert "the largest error is 0 weights" in drawn.draw_allocation(found).caption
-    assert "furthest apart under" in drawn.draw_layers(found).caption
+    assert f"{100 * spread['bernoulli']:.2f} drawn by Bernoulli" in charts.draw_masks(found).caption
+    assert "the largest error is 0 weights" in charts.draw_allocation(found).caption
+    assert "furthest apart under" in charts.draw_layers(found).caption
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"rules": ["erq"]}, "unknown density rule 'erq'"),
+        ({"layer": "stem"}, "unknown layer 'stem'"),
+        ({"kinds": ["nodes"]}, "unknown kind of mask 'nodes'"),
+    ],
+)
+def test_unknown_names_are_refused_before_a_mask_is_drawn(found, changes, message):
+    with pytest.raises(StudyError, match=message):
+        plan.comparison(found.parameters | changes)

@@ -57,8 +57,6 @@ def test_unreachable_names_the_points_that_the_other_frames_leave_open(network):
 def test_a_sparsity_that_no_network_has_is_refused_not_marked(network, sparsity):
     with pytest.raises(StudyError, match=rf"sparsity={sparsity} is not possible"):
         survey.effective(network, ["erk"], [0.5, sparsity], ["exact"], seeds=1)
-    with pytest.raises(StudyError, match="unknown density rule 'erq'"):
-        survey.layers(network, ["erq"], [0.5])
     with pytest.raises(StudyError, match="unknown kind of mask 'nodes'"):
         survey.effective(network, ["erk"], [0.5], ["nodes"], seeds=1)
 
@@ -81,8 +79,6 @@ def test_pictures_show_one_layer_in_every_way_to_draw_it(network):
     assert list(shown) == [*masks.KINDS, "nodes"]
     assert shown["exact"].sum() == shown["fan_in"].sum() == shown["nodes"].sum() == 576  # a quarter of 16·16·9
     assert set(shown["nodes"].flatten(1).sum(1).tolist()) == {0, 72}  # 8 of 16 outputs, 8 of 16 inputs
-    with pytest.raises(StudyError, match="unknown layer 'stem'"):
-        survey.pictures(network, "stem", 0.75, seed=3)
 
 
 def test_positions_are_those_of_the_kept_weights(network):
@@ -116,6 +112,8 @@ def test_effective_density_falls_below_density_as_layers_are_cut_off(network):
     assert (exact["empty"] == 0).all() and exact["realised"].round(6).eq(round(154 / 77072, 6)).all()
     assert (sparse["effective"] <= sparse["realised"]).all()
     assert set(half.loc[half["draw"] == "bernoulli", "realised"]) != {0.5}
+    reached = frame[frame["realised"] > 0]
+    assert reached["share"].to_list() == pytest.approx((reached["effective"] / reached["realised"]).to_list())
 
 
 def test_pairs_are_independent_and_share_what_chance_gives(network):

@@ -45,7 +45,7 @@ def test_planted_runs(tmp_path):
     own = [accuracies["wrn-16-1", "static", sparsity].mean() for sparsity in (0.5, 0.0)]
     assert gap == pytest.approx(own[0] - own[1], abs=1e-9)
     narrow = [accuracies[m, "static", 0.8].mean() - accuracies[m, "small-dense", 0.8].mean() for m in models]
-    assert found.mean_against_narrow("equal_weights").value == pytest.approx(np.mean(narrow), abs=1e-9)
+    assert found.means_against_narrow["as many weights"].value == pytest.approx(np.mean(narrow), abs=1e-9)
 
 
 def test_the_short_runs_on_cifar_10():
@@ -72,4 +72,4 @@ def test_the_short_runs_on_cifar_10():
     half = 4.302653 * slopes.std(ddof=1) / 3**0.5
     assert found.slopes[0.9].interval() == pytest.approx((slopes.mean() - half, slopes.mean() + half), abs=1e-7)
     wide = [accuracies["wrn-10-2", "static", s] - accuracies["wrn-10-2", "small-dense", s] for s in (0.5, 0.9)]
-    assert found.mean_against_narrow("equal_weights").value == pytest.approx(np.mean(wide), abs=1e-9)
+    assert found.means_against_narrow["as many weights"].value == pytest.approx(np.mean(wide), abs=1e-9)

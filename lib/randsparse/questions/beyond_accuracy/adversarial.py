@@ -58,8 +58,8 @@ class Adversarial(Evaluation):
         from randsparse.training.metrics import loss_and_accuracy
 
         images, labels = subject.dataset.test_x[: self.images] / 255, subject.dataset.test_y[: self.images]
-        network = OfPixels(subject.model, subject.dataset.mean, subject.dataset.std, subject.precision).eval()
-        network.to(subject.device)
+        network = OfPixels(subject.model, subject.dataset.mean, subject.dataset.std, subject.precision)
+        network.eval().to(subject.device)
         settings = {"steps": self.steps, "restarts": self.restarts, "seed": self.seed}
         changed = attacked(network, images, labels, self.attack, self.epsilon, **settings)
         values: dict[str, Any] = {"count": len(labels)}
@@ -92,7 +92,7 @@ def masking_checks(rows: pd.DataFrame, suite: dict[str, Adversarial], slack: flo
     """Return one row per run and sign of gradient masking (Athalye et al. 2018, section 3.1): key, check, lead, holds.
 
     Args:
-        rows: as from `evaluations.frame`, with those of `suite`.
+        rows: as from `evaluations.frame`, those of `suite`.
         slack: by how much, as a fraction of the images, an attack that should win may be behind.
 
     `lead` is what the attack that should win is ahead by: accuracy, or loss in nats. Where a check fails, gradients
@@ -101,16 +101,13 @@ def masking_checks(rows: pd.DataFrame, suite: dict[str, Adversarial], slack: flo
     import pandas as pd
 
     roles = {evaluation.key: role for role, evaluation in suite.items()}
-    rows = rows[rows["evaluation"].isin(roles)]
-    checks = []
-    for key, group in rows.groupby("key", sort=False):
-        of = group.assign(role=group["evaluation"].map(roles)).set_index("role")
-        accuracy, loss = of["accuracy"], of["loss"]
-        for check, lead, least in (
-            ("PGD is as strong as FGSM", accuracy["fgsm"] - accuracy["pgd"], -slack),
-            ("gradients beat noise", accuracy["noise"] - accuracy["fgsm"], -slack),
-            ("more steps, more loss", loss["pgd"] - loss["short"], 0.0),
-            ("no image survives any change", 0.0 - accuracy["unbounded"], -slack),
-        ):
-            checks.append({"key": key, "check": check, "lead": lead, "holds": bool(lead >= least)})
-    return pd.DataFrame(checks, columns=["key", "check", "lead", "holds"])
+    by_role = rows.assign(role=rows["evaluation"].map(roles)).pivot(index="key", columns="role")
+    accuracy, loss = by_role["accuracy"], by_role["loss"]
+    leads = (
+        ("PGD is as strong as FGSM", accuracy["fgsm"] - accuracy["pgd"], -slack),
+        ("gradients beat noise", accuracy["noise"] - accuracy["fgsm"], -slack),
+        ("more steps, more loss", loss["pgd"] - loss["short"], 0.0),
+        ("no image survives any change", 0.0 - accuracy["unbounded"], -slack),
+    )
+    parts = [pd.DataFrame({"check": check, "lead": lead, "holds": lead >= least}) for check, lead, least in leads]
+    return pd.concat(parts).reset_index()

@@ -96,9 +96,14 @@ def _estimator(network: nn.Module, images: Tensor, labels: Tensor) -> Any:
 
     with torch.no_grad():
         classes = network(images[:1]).shape[1]
-    device = "cpu" if images.device.type == "cpu" else "gpu"
-    shape = tuple(images.shape[1:])
-    return PyTorchClassifier(network, nn.CrossEntropyLoss(), shape, classes, clip_values=(0.0, 1.0), device_type=device)
+    return PyTorchClassifier(
+        network,
+        loss=nn.CrossEntropyLoss(),
+        input_shape=tuple(images.shape[1:]),
+        nb_classes=classes,
+        clip_values=(0.0, 1.0),
+        device_type="cpu" if images.device.type == "cpu" else "gpu",
+    )
 
 
 @torch.no_grad()
@@ -111,8 +116,7 @@ def compute_logits(network: nn.Module, images: Tensor) -> Tensor:
 def _without_gradients(network: nn.Module) -> Iterator[None]:
     """Ask for no gradients of parameters: attacks need those of images alone."""
     wanted = [parameter for parameter in network.parameters() if parameter.requires_grad]
-    for parameter in wanted:
-        parameter.requires_grad_(False)
+    network.requires_grad_(False)
     try:
         yield
     finally:

@@ -87,10 +87,9 @@ def temperature(outputs: Tensor, labels: Tensor) -> float:
 
     from randsparse.training.metrics import loss_and_accuracy
 
-    bounds = tuple(map(math.log, TEMPERATURES))
     best = minimize_scalar(
         lambda t: loss_and_accuracy(outputs / math.exp(t), labels)[0],
-        bounds=bounds,
+        bounds=tuple(map(math.log, TEMPERATURES)),
         method="bounded",
         options={"xatol": 1e-9},
     )

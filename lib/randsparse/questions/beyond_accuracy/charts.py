@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -12,6 +13,7 @@ from matplotlib.axes import Axes
 
 from randsparse.comparison import marks, plots
 from randsparse.comparison.marks import GREY
+from randsparse.comparison.panels import arrow_text, draw_rows
 from randsparse.comparison.plots import PALETTE, Drawn, styled
 from randsparse.comparison.primary import claims_of
 from randsparse.comparison.wording import count, interval, points
@@ -29,18 +31,16 @@ BASELINE_LOOKS: dict[str, dict[str, Any]] = {
     EQUAL_ACCURACY: {"color": PALETTE["random"], "marker": "o"},
     EQUAL_WEIGHTS: {"color": PALETTE["small dense (own scale)"], "marker": "v"},
 }
-_TITLES = ["All sets of images", "The nearest images"]
 NARROW_COLOURS = [PALETTE["small dense (own scale)"], *sns.color_palette("flare", 3)[1:]]
-NARROW_MARKERS = "v<>"
+CELL_LOOKS = list(zip(["#000000", PALETTE["random"], *NARROW_COLOURS], "sov<>", strict=True))
+"""Colour and marker of the dense parent, the sparse network and narrow dense ones."""
 
 
 def looks(cells: Sequence[str]) -> dict[str, dict[str, Any]]:
     """Return colour, marker and label of each cell: the dense parent, the sparse one, and narrow dense ones."""
-    colours = ["#000000", PALETTE["random"], *NARROW_COLOURS]
-    shapes = ["s", "o", *NARROW_MARKERS]
     return {
         cell: {"color": colour, "marker": marker, "label": cell}
-        for cell, colour, marker in zip(cells, colours, shapes, strict=False)
+        for cell, (colour, marker) in zip(cells, CELL_LOOKS, strict=False)
     }
 
 
@@ -59,7 +59,8 @@ def draw_other_images(levels: pd.DataFrame, near: pd.DataFrame, cells: Sequence[
     if own.empty:
         return None
     names = list(dict.fromkeys(own["name"]))
-    figure, axes = plots.panels(_TITLES[: 2 if len(near) else 1], width=4.3, height=1.2 + 0.4 * len(names))
+    titles = ["All sets of images", *(["The nearest images"] if len(near) else [])]
+    figure, axes = plots.panels(titles, width=4.3, height=1.2 + 0.4 * len(names))
     left = axes[0]
     left.set_xlim(max(0.0, own["mean"].min() - 0.1), 1.0)
     for place, (cell, look) in enumerate(looks(cells).items()):
@@ -73,12 +74,11 @@ def draw_other_images(levels: pd.DataFrame, near: pd.DataFrame, cells: Sequence[
         _draw_near(axes[1], near)
     plots.legend(figure)
     told = [f"{points(row.mean)} {interval(row.low, row.high)} (− {row.baseline})" for row in near.itertuples()]
-    cut = " An arrow: the interval goes on beyond the panel." if _cut(own, left.get_xlim()) else ""
     caption = (
         f"Left: how well each cell tells other images from test images, the nearest images above the line; mean and "
-        f"95 % interval (n = {count(own['n'])} networks per cell).{cut} Right: random masks minus three dense "
-        f"networks, against the nearest images, with 95 % intervals: {'; '.join(told) or 'too few networks'} points. "
-        f"Shaded: what the claim allows."
+        f"95 % interval (n = {count(own['n'])} networks per cell).{arrow_text(own, left.get_xlim())} Right: random "
+        f"masks minus three dense networks, against the nearest images, with 95 % intervals: "
+        f"{'; '.join(told) or 'too few networks'} points. Shaded: what the claim allows."
     )
     return Drawn(figure, caption, pd.concat([own, near], ignore_index=True))
 
@@ -95,10 +95,6 @@ def _draw_near(ax: Axes, near: pd.DataFrame) -> None:
     ax.set_yticks(range(len(near)), [f"− {each}" for each in near["baseline"]])
     ax.set_ylim(len(near) - 0.4, -0.6)
     ax.xaxis.set_major_formatter(plots.percent_text)
-
-
-def _cut(rows: pd.DataFrame, edges: tuple[float, float]) -> bool:
-    return bool(((rows["low"] < edges[0]) | (rows["high"] > edges[1])).any())
 
 
 @styled
@@ -148,31 +144,24 @@ def draw_differences(differences: pd.DataFrame, far: Sequence[str]) -> Drawn | N
     sign = np.where(rows["lower_is_better"], -1.0, 1.0)
     ends = np.sort(np.stack([sign * rows["low"], sign * rows["high"]]), axis=0)
     better = rows.assign(mean=sign * rows["mean"], low=ends[0], high=ends[1])
-    names = list(dict.fromkeys(rows["name"]))
-    shown = [each for each in BASELINES if each in set(rows["baseline"])]
-    titles = [f"Random minus {each}" for each in shown]
-    figure, axes = plots.panels(titles, width=4.3, height=1 + 0.24 * len(names))
-    kinds = rows.drop_duplicates("name")["kind"].tolist()
+    kinds = dict(zip(rows["name"], rows["kind"], strict=True))
+    names, shown = list(kinds), [each for each in BASELINES if each in set(rows["baseline"])]
+    figure, axes = plots.panels([f"Random minus {each}" for each in shown], width=4.3, height=1 + 0.24 * len(names))
     edges, told = marks.edges_of(better, 0.0), []
     for ax, baseline in zip(axes, shown, strict=True):
         own = better[better["baseline"] == baseline]
-        ax.set_xlim(*edges)
-        ax.axvline(0, color=GREY, linewidth=0.8)
         places = [names.index(name) for name in own["name"]]
-        marks.interval_rows(ax, own, places, BASELINE_LOOKS[baseline])
-        marks.forest_axis(ax, names, "Better by (points)")
-        ax.xaxis.set_major_formatter(plots.percent_text)
-        for place in range(1, len(names)):
-            if kinds[place] != kinds[place - 1]:
-                ax.axhline(place - 0.5, color=GREY, linewidth=0.6)
+        draw_rows(ax, own, names, "Better by (points)", BASELINE_LOOKS[baseline], edges, places)
+        for place, (above, below) in enumerate(pairwise(kinds.values())):
+            if above != below:
+                ax.axhline(place + 0.5, color=GREY, linewidth=0.6)
         ahead, behind = (own["low"] > 0).sum(), (own["high"] < 0).sum()
         told.append(f"minus {baseline}: {ahead} better, {behind} worse, of {len(own)}")
-    cut = " An arrow: the interval goes on beyond the panel." if _cut(better, edges) else ""
     caption = (
         f"Random masks minus a dense network in each measure, turned so that the right is better for random masks (a "
         f"lower ECE is better). Intervals are simultaneous 95 % intervals within each kind of measure (n = "
-        f"{count(rows['n'])}).{cut} Intervals that exclude 0: {'; '.join(told)}. Sets of images that lie far are in "
-        f"the figure above."
+        f"{count(rows['n'])}).{arrow_text(better, edges)} Intervals that exclude 0: {'; '.join(told)}. Sets of "
+        f"images that lie far are in the figure above."
     )
     return Drawn(figure, caption, better)
 

@@ -2,36 +2,25 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from functools import cached_property
+from itertools import product
 
 import pandas as pd
 
-from randsparse.comparison.contrasts import levels, regime
-from randsparse.comparison.design import Parameters
+from randsparse.comparison.contrasts import contrast_of, levels, regime
+from randsparse.comparison.evidence import LIMITS, NamedCells, known_limits, mean_text
 from randsparse.comparison.inference.estimate import Estimate
-from randsparse.comparison.inference.simultaneous import simultaneous_intervals
-from randsparse.comparison.wording import number
 from randsparse.data import catalogue
 from randsparse.questions.beyond_accuracy import frames
 from randsparse.questions.beyond_accuracy.frames import BASELINES, DENSE, EQUAL_ACCURACY, EQUAL_WEIGHTS, Measure
 from randsparse.questions.beyond_accuracy.ood import SCORES
 from randsparse.questions.beyond_accuracy.plan import Evaluated
-from randsparse.runs.store import Store
 
 
-@dataclass(frozen=True)
-class Evidence:
-    """What the evaluations of a notebook's cells say.
-
-    Attributes:
-        design: the cells.
-        parameters: those of the notebook: `dense`, `sparse` and `narrow` name cells.
-    """
+class Evidence(NamedCells):
+    """What the evaluations of a notebook's cells say; the parameters `dense`, `sparse` and `narrow` name cells."""
 
     design: Evaluated
-    store: Store
-    parameters: Parameters
 
     @property
     def dense(self) -> str:
@@ -71,7 +60,7 @@ class Evidence:
     @cached_property
     def ends(self) -> tuple[str, str] | None:
         """The dense cells between which one as accurate as the sparse cell lies."""
-        return frames.bracket(self.design, self.measured, self.sparse, [self.dense, *self.parameters["narrow"]])
+        return frames.bracket(self.measured, self.sparse, [self.dense, *self.parameters["narrow"]])
 
     def estimate(self, measure: str, baseline: str) -> Estimate | None:
         """Return sparse minus a baseline in a column of `measured`; None as long as there are too few networks.
@@ -82,7 +71,7 @@ class Evidence:
         if baseline == EQUAL_ACCURACY:
             return frames.difference_at_equal_accuracy(self.design, self.measured, self.sparse, self.ends, measure)
         other = {DENSE: self.dense, EQUAL_WEIGHTS: self.parameters["narrow"][0]}[baseline]
-        return frames.difference(self.design, self.measured, self.sparse, other, measure)
+        return contrast_of(self.design, self.measured, {self.sparse: 1.0, other: -1.0}, measure)
 
     @cached_property
     def differences(self) -> pd.DataFrame:
@@ -91,18 +80,12 @@ class Evidence:
         The intervals of a baseline and kind are simultaneous 95 % intervals.
         """
         rows = []
-        for baseline in BASELINES:
-            for kind in dict.fromkeys(each.kind for each in self.measures):
-                found = [
-                    (each, estimate)
-                    for each in self.measures
-                    if each.kind == kind and (estimate := self.estimate(each.column, baseline)) is not None
-                ]
-                limits = simultaneous_intervals([estimate for _, estimate in found])
-                rows += [
-                    (each.column, each.name, kind, each.lower_is_better, baseline, estimate.value, *ends, estimate.n)
-                    for (each, estimate), ends in zip(found, limits, strict=True)
-                ]
+        for baseline, kind in product(BASELINES, dict.fromkeys(each.kind for each in self.measures)):
+            found = {each: self.estimate(each.column, baseline) for each in self.measures if each.kind == kind}
+            rows += [
+                (each.column, each.name, kind, each.lower_is_better, baseline, estimate.value, *ends, estimate.n)
+                for each, estimate, ends in known_limits(found)
+            ]
         names = ["measure", "name", "kind", "lower_is_better", "baseline", "mean", "low", "high", "n"]
         return pd.DataFrame(rows, columns=names)
 
@@ -157,7 +140,7 @@ class Evidence:
                 "networks": int(means["n"].get(cell, 0)),
                 "planned": planned[cell],
                 "weights left (%)": 100 * kept.get(cell, float("nan")),
-                "test accuracy (%)": _text(means.loc[cell], 100) if cell in means.index else "",
+                "test accuracy (%)": mean_text(*means.loc[cell, LIMITS]) if cell in means.index else "",
             }
             for cell in self.cells
         ]
@@ -172,7 +155,7 @@ class Evidence:
         rows = [
             {"cell": cell}
             | {
-                name: _text(found.loc[cell, measure], scale, 2 if scale == 100 else 3)
+                name: mean_text(*found.loc[(cell, measure), LIMITS], scale, 2 if scale == 100 else 3)
                 for measure, (name, scale) in columns.items()
             }
             for cell in self.cells
@@ -183,17 +166,11 @@ class Evidence:
     @property
     def score_table(self) -> pd.DataFrame:
         """One row per outlier score: the AUROC (%) against the nearest images of each cell, mean and 95 % interval."""
-        rows = []
-        for score in SCORES:
-            own = levels(self.design, self.measured, frames.ood_column(self.parameters["near"], score))
-            own = own.set_index("cell") if len(self.measured) else own[:0].set_index("cell")
-            rows.append(
-                {"score": score} | {cell: _text(own.loc[cell], 100) for cell in self.cells if cell in own.index}
-            )
-        return pd.DataFrame(rows)
-
-
-def _text(row: pd.Series, scale: float, digits: int = 2) -> str:
-    """Return a mean with its limits, "1.54 [1.20, 1.90]"."""
-    mean, low, high = (number(scale * row[name], digits) for name in ("mean", "low", "high"))
-    return f"{mean} [{low}, {high}]"
+        columns = {score: frames.ood_column(self.parameters["near"], score) for score in SCORES}
+        means = {score: levels(self.design, self.measured, column) for score, column in columns.items()}
+        texts = {
+            score: {row.cell: mean_text(row.mean, row.low, row.high) for row in own.itertuples()}
+            for score, own in means.items()
+        }
+        found = pd.DataFrame.from_dict(texts, orient="index").reindex(SCORES)
+        return found[[cell for cell in self.cells if cell in found]].rename_axis("score").reset_index()

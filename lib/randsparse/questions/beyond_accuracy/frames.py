@@ -5,13 +5,12 @@ Accuracies, AUROC and ECE are fractions, NLL is in nats. A measure that a networ
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
 
-from randsparse.comparison.contrasts import by_network, contrast_of
+from randsparse.comparison.contrasts import contrast_of
 from randsparse.comparison.crossed import Crossed
 from randsparse.comparison.design import Parameters
 from randsparse.comparison.inference.estimate import Estimate
@@ -25,6 +24,13 @@ DENSE, EQUAL_WEIGHTS, EQUAL_ACCURACY = "dense", "small dense, as many weights", 
 BASELINES = (DENSE, EQUAL_ACCURACY, EQUAL_WEIGHTS)
 """What the sparse network is compared with."""
 IMAGES, CALIBRATION, CORRUPTIONS, ATTACKS = "other images", "calibration", "corrupted images", "attacks"
+CALIBRATED = {
+    "ece": "ECE",
+    "ece_scaled": "ECE, temperature-scaled",
+    "nll": "NLL",
+    "nll_scaled": "NLL, temperature-scaled",
+}
+"""The measures of calibration by their columns; the ECE is that of bins of equal mass."""
 KINDS = {"fgsm": "FGSM", "pgd": "PGD", "noise": "random signs"}
 
 
@@ -43,10 +49,7 @@ def measures_of(parameters: Parameters) -> list[Measure]:
     attacks = [(attack, each) for attack in ("fgsm", "pgd") for each in parameters["epsilons"]]
     return [
         *(Measure(ood_column(name, parameters["ood_score"]), f"AUROC, {short(name)}", IMAGES) for name in images),
-        Measure("ece", "ECE", CALIBRATION, True),
-        Measure("ece_scaled", "ECE, temperature-scaled", CALIBRATION, True),
-        Measure("nll", "NLL", CALIBRATION, True),
-        Measure("nll_scaled", "NLL, temperature-scaled", CALIBRATION, True),
+        *(Measure(column, name, CALIBRATION, True) for column, name in CALIBRATED.items()),
         *(Measure(name, f"accuracy, {name}", CORRUPTIONS) for name in parameters["corruptions"]),
         *(Measure(attack_column(*each), f"accuracy, {KINDS[each[0]]} {each[1]:g}/255", ATTACKS) for each in attacks),
     ]
@@ -82,11 +85,9 @@ def measured(design: Evaluated, store: Store, parameters: Parameters) -> pd.Data
         row |= {"weights_kept": record["density"]["realised"], "accuracy": (record["test"] or {}).get("accuracy")}
         corrupted: dict[str, list[float]] = {name: [] for name in parameters["corruptions"]}
         for each in wanted:
-            values = found[run, each]["values"] if (run, each) in found else {}
-            of = each.parameters
+            values, of = found[run, each]["values"] if (run, each) in found else {}, each.parameters
             if each.kind == "calibration":
-                row |= {"ece": values.get("ece_mass"), "ece_scaled": values.get("ece_mass_scaled")}
-                row |= {name: values.get(name) for name in ("nll", "nll_scaled")}
+                row |= {name: values.get(name.replace("ece", "ece_mass")) for name in CALIBRATED}
             elif each.kind == "ood":
                 row |= {ood_column(of["data"], score): values.get(f"auroc_{score}") for score in SCORES}
             elif each.kind == "corruption":
@@ -94,37 +95,21 @@ def measured(design: Evaluated, store: Store, parameters: Parameters) -> pd.Data
             elif of["attack"] != "pgd" or of["steps"] == parameters["pgd_steps"]:
                 row[attack_column(of["attack"], of["epsilon"])] = values.get("accuracy")
         rows.append(row | {name: np.mean(values) for name, values in corrupted.items()})
-    names = ["cell", "network", "order", "key", "weights_kept", "accuracy"]
-    names += [each.column for each in measures_of(parameters)]
-    names += [ood_column(name, score) for name in (parameters["near"], *parameters["far"]) for score in SCORES]
-    names += [attack_column(attack, each) for attack in KINDS for each in parameters["epsilons"]]
-    frame = pd.DataFrame(rows, columns=list(dict.fromkeys(names)))
-    return frame.astype(dict.fromkeys(frame.columns[4:], float))
+    scores = [ood_column(name, score) for name in (parameters["near"], *parameters["far"]) for score in SCORES]
+    attacks = [attack_column(attack, each) for attack in KINDS for each in parameters["epsilons"]]
+    measures = [each.column for each in measures_of(parameters)]
+    values = dict.fromkeys(["weights_kept", "accuracy", *measures, *scores, *attacks], float)
+    return pd.DataFrame(rows, columns=["cell", "network", "order", "key", *values]).astype(values)
 
 
-def difference(design: Crossed, frame: pd.DataFrame, a: str, b: str, y: str) -> Estimate | None:
-    """Return the mean of y in cell a minus that in cell b; None as long as one has fewer than three networks."""
-    return contrast_of(design, frame, {a: 1.0, b: -1.0}, y)
-
-
-def bracket(design: Crossed, frame: pd.DataFrame, sparse: str, narrow: Iterable[str]) -> tuple[str, str] | None:
+def bracket(frame: pd.DataFrame, sparse: str, narrow: list[str]) -> tuple[str, str] | None:
     """Return the two dense cells between whose mean accuracies the sparse one's lies, the less accurate first.
 
     None where it lies outside all of them, or a cell has no run. Args: `narrow`, the dense cells, the widest too.
     """
-    means = {
-        cell: np.nanmean(values)
-        for cell in narrow
-        if np.isfinite(values := by_network(design, frame, cell, "accuracy")).any()
-    }
-    own = by_network(design, frame, sparse, "accuracy")
-    if not np.isfinite(own).any():
-        return None
-    below = [cell for cell in means if means[cell] <= np.nanmean(own)]
-    above = [cell for cell in means if means[cell] > np.nanmean(own)]
-    if not below or not above:
-        return None
-    return max(below, key=means.__getitem__), min(above, key=means.__getitem__)
+    means = frame.groupby("cell")["accuracy"].mean().reindex([sparse, *narrow])
+    below, above = means[narrow][means[narrow] <= means[sparse]], means[narrow][means[narrow] > means[sparse]]
+    return (below.idxmax(), above.idxmin()) if len(below) and len(above) else None
 
 
 def difference_at_equal_accuracy(
@@ -149,11 +134,11 @@ def difference_at_equal_accuracy(
 
 def masking(design: Evaluated, store: Store, parameters: Parameters) -> pd.DataFrame:
     """Return one row per network and sign of gradient masking: cell, and the columns of `masking_checks`."""
-    runs = {run.key: cell.name for (cell, _), run in design.evaluated(store).items()}
-    attacks = suite(parameters)
-    rows = stored.frame(design.evaluated(store).values(), attacks.values(), store)
+    runs, attacks = design.evaluated(store), suite(parameters)
+    cells = {run.key: cell.name for (cell, _), run in runs.items()}
+    rows = stored.frame(runs.values(), attacks.values(), store)
     if rows.empty:
         return pd.DataFrame(columns=["cell", "key", "check", "lead", "holds"])
     whole = rows.groupby("key")["evaluation"].transform("nunique") == len(set(attacks.values()))
     checks = masking_checks(rows[whole], attacks)
-    return checks.assign(cell=checks["key"].map(runs))[["cell", *checks.columns]]
+    return checks.assign(cell=checks["key"].map(cells))[["cell", *checks.columns]]

@@ -19,7 +19,6 @@ if TYPE_CHECKING:
 SCORES = ("msp", "energy", "max_logit", "entropy", "gen")
 """Outlier scores of logits, by pytorch-ood: maximum softmax probability (Hendrycks & Gimpel 2017), energy (Liu et al.
 2020), maximum logit (Hendrycks et al. 2022), entropy of the softmax, and generalised entropy (Liu et al. 2023)."""
-METRICS = ("auroc", "aupr_in", "aupr_out", "fpr95")
 
 
 @dataclass(frozen=True)
@@ -30,7 +29,7 @@ class OutOfDistribution(Evaluation):
     fixed images: the record of a folder has their digest, but its key only the path. There are as many of both
     sorts as there are test images, or `images`; of a smaller set, all.
 
-    Values: `count` and `ood_count`, `ood_digest`, and `<metric>_<score>` of METRICS and SCORES.
+    Values: `count` and `ood_count`, `ood_digest`, and `<metric>_<score>` of the metrics of `detection` and SCORES.
     """
 
     data: str = "gaussian-noise"
@@ -80,7 +79,7 @@ def outlier_scores(outputs: Tensor, score: str) -> Tensor:
 
 
 def detection(inside: Tensor, outside: Tensor) -> dict[str, float]:
-    """Return how well outlier scores (larger for outliers) tell outliers apart: fractions by METRICS, by pytorch-ood.
+    """Return how well outlier scores (larger for outliers) tell outliers apart: fractions by metric, by pytorch-ood.
 
     Args:
         inside: scores (N,) of images as the network was trained on.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import product
 
 from randsparse.comparison.campaign import Networks
 from randsparse.comparison.crossed import Crossed, cells_of
@@ -55,16 +56,14 @@ def evaluations(parameters: Parameters) -> list[Evaluation]:
     _check(parameters)
     plan: list[Evaluation] = [Calibration(parameters["bins"])]
     with named_as(images="ood_images", resize="ood_resize"):
-        for name in dict.fromkeys([parameters["near"], *parameters["far"]]):
+        for name in (parameters["near"], *parameters["far"]):
             plan.append(OutOfDistribution(name, parameters["ood_resize"], parameters["ood_images"]))
     with named_as(images="corruption_images", severity="severities"):
-        for name in parameters["corruptions"]:
-            plan += [Corruption(name, each, parameters["corruption_images"]) for each in parameters["severities"]]
-    pgd = {"steps": parameters["pgd_steps"], "restarts": parameters["pgd_restarts"]}
+        for place in product(parameters["corruptions"], parameters["severities"]):
+            plan.append(Corruption(*place, parameters["corruption_images"]))
+    pgd = [parameters[name] for name in ("pgd_steps", "pgd_restarts", "attack_images")]
     with named_as(steps="pgd_steps", restarts="pgd_restarts", images="attack_images", epsilon="epsilons"):
-        for attack in ATTACKS:
-            for epsilon in parameters["epsilons"]:
-                plan.append(Adversarial(attack, epsilon, **pgd, images=parameters["attack_images"]))
+        plan += [Adversarial(*each, *pgd) for each in product(ATTACKS, parameters["epsilons"])]
     plan += suite(parameters).values()
     return list(dict.fromkeys(plan))
 

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from IPython.display import Markdown
 
+from randsparse.comparison import sentences
 from randsparse.comparison.conclusions import estimate_text, in_points
-from randsparse.comparison.sentences import abstract as make_abstract
 from randsparse.comparison.wording import listed, number
 from randsparse.questions.beyond_accuracy.evidence import Evidence
 from randsparse.questions.beyond_accuracy.frames import (
@@ -18,9 +18,6 @@ from randsparse.questions.beyond_accuracy.frames import (
     ood_column,
     short,
 )
-
-if TYPE_CHECKING:
-    from IPython.display import Markdown
 
 FOLLOWS = {
     "supported": "So a random sparse network is no worse at this than its dense parent, to the margin that was fixed.",
@@ -46,13 +43,11 @@ def abstract(found: Evidence, verdict: str) -> Markdown:
         f"{estimate_text(parts[0], 'points')}, and from that of a dense network of its own accuracy by "
         f"{estimate_text(parts[1], 'points')}."
     )
-    return make_abstract(question, estimate, FOLLOWS[verdict])
+    return sentences.abstract(question, estimate, FOLLOWS[verdict])
 
 
 def equal_accuracy(found: Evidence) -> Markdown:
     """Return which dense networks a dense network of the sparse one's accuracy lies between."""
-    from IPython.display import Markdown
-
     if found.ends is None:
         return Markdown("No two dense cells have mean accuracies on both sides of the sparse one's yet.")
     means = found.measured.groupby("cell")["accuracy"].mean()
@@ -65,19 +60,15 @@ def equal_accuracy(found: Evidence) -> Markdown:
 
 def what_follows(found: Evidence, verdict: str) -> Markdown:
     """Return what a practitioner can take from the notebook."""
-    from IPython.display import Markdown
-
-    texts = [FOLLOWS[verdict]]
     own = found.differences[found.differences["baseline"] == EQUAL_ACCURACY]
     if own.empty:
-        return Markdown(" ".join([*texts, "There are too few runs for a comparison at equal accuracy."]))
+        return sentences.what_follows(FOLLOWS[verdict], "There are too few runs for a comparison at equal accuracy.")
+    beside = "Beside a dense network of the same accuracy, by kind of measure (simultaneous 95 % intervals):"
+    texts = [FOLLOWS[verdict], beside]
     for kind in (IMAGES, CALIBRATION, CORRUPTIONS, ATTACKS):
-        rows = own[own["kind"] == kind]
-        sign = rows["lower_is_better"].map({True: -1, False: 1})
-        better = rows[(sign * rows["mean"] > 0) & ((rows["low"] > 0) | (rows["high"] < 0))]["name"]
-        worse = rows[(sign * rows["mean"] < 0) & ((rows["low"] > 0) | (rows["high"] < 0))]["name"]
-        told = [f"better in {listed(list(better))}"] if len(better) else []
-        told += [f"worse in {listed(list(worse))}"] if len(worse) else []
+        rows = own[(own["kind"] == kind) & ((own["low"] > 0) | (own["high"] < 0))]
+        is_better = (rows["mean"] > 0) != rows["lower_is_better"]
+        names = {"better": list(rows["name"][is_better]), "worse": list(rows["name"][~is_better])}
+        told = [f"{word} in {listed(each)}" for word, each in names.items() if each]
         texts.append(f"{kind.capitalize()}: {' and '.join(told) or 'no difference is shown'}.")
-    texts.insert(1, "Beside a dense network of the same accuracy, by kind of measure (simultaneous 95 % intervals):")
-    return Markdown(" ".join(texts))
+    return sentences.what_follows(*texts)

@@ -27,8 +27,7 @@ def of_evaluations(found: Evidence) -> pd.DataFrame:
 def primary_row(found: Evidence) -> dict[str, Any]:
     """Return the row of the primary claim, which is not tested by other images, nor by another mask."""
     (claim,) = claims_of("06")
-    near, point = found.parameters["near"], found.design.networks
-    mask = next(cell.point for cell in point if cell.name == found.sparse)
+    near, mask = found.parameters["near"], found.points[found.sparse]
     why_not = ""
     if (near, (mask.structure, mask.sparsity, mask.rule)) != CLAIMED:
         why_not = f"The claim is about ERK at 80 % and CIFAR-100; these are *{found.sparse}* and *{short(near)}*."
@@ -39,16 +38,14 @@ def primary_row(found: Evidence) -> dict[str, Any]:
 def _findings(found: Evidence) -> Iterator[dict[str, Any]]:
     margin = 100 * found.parameters["margin"]
     told = f"{margin:g} point{'' if margin == 1 else 's'}"
-    near, score = found.parameters["near"], found.parameters["ood_score"]
-    allowed = claims_of("06")[0].margin
+    near, allowed = found.parameters["near"], claims_of("06")[0].margin
+    column = ood_column(near, found.parameters["ood_score"])
     sentence = (
         f"Against {short(near)}, a random sparse network detects at most {-allowed:g} points worse than a dense one"
     )
     if near != CLAIMED[0]:
-        estimate = in_points(found.estimate(ood_column(near, score), DENSE))
-        yield finding(f"{sentence}.", estimate, found.regime, "points", "at least", allowed)
-    estimate = in_points(found.estimate(ood_column(near, score), EQUAL_ACCURACY))
-    yield finding(f"{sentence} of its accuracy.", estimate, found.regime, "points", "at least", allowed)
+        yield _at_least(found, f"{sentence}.", column, allowed, DENSE)
+    yield _at_least(found, f"{sentence} of its accuracy.", column, allowed)
     share = found.parameters["ece_margin"]
     ece = 100 * found.measured.loc[found.measured["cell"] == found.dense, "ece"].mean()
     sentence = f"The ECE of a random sparse network is at most {100 * share:g} % higher than the dense network's."
@@ -58,17 +55,23 @@ def _findings(found: Evidence) -> Iterator[dict[str, Any]]:
     sentence = f"Temperature-scaled, its NLL is at most {NLL_MARGIN:g} nats higher than {beside}."
     yield finding(sentence, found.estimate("nll_scaled", EQUAL_ACCURACY), found.regime, "nats", "below", NLL_MARGIN)
     for name in found.parameters["corruptions"]:
-        sentence = f"On images with {name}, its accuracy is at most {told} below {beside}."
-        estimate = in_points(found.estimate(name, EQUAL_ACCURACY))
-        yield finding(sentence, estimate, found.regime, "points", "at least", -margin)
+        yield _at_least(found, f"On images with {name}, its accuracy is at most {told} below {beside}.", name, -margin)
     for epsilon in found.parameters["epsilons"]:
         column = attack_column("pgd", epsilon)
         sentence = f"Under PGD with {epsilon:g}/255, its accuracy is at most {told} below {beside}."
         means = found.measured.groupby("cell")[column].mean().dropna()
-        floor = len(means) > 0 and bool((means <= found.chance).all())
-        estimate = None if floor else in_points(found.estimate(column, EQUAL_ACCURACY))
-        row = finding(sentence, estimate, found.regime, "points", "at least", -margin)
-        yield row | ({"evidence": FLOOR} if floor else {})
+        if len(means) and (means <= found.chance).all():
+            yield finding(sentence, None, found.regime, "points", "at least", -margin) | {"evidence": FLOOR}
+        else:
+            yield _at_least(found, sentence, column, -margin)
+
+
+def _at_least(
+    found: Evidence, sentence: str, column: str, lowest: float, baseline: str = EQUAL_ACCURACY
+) -> dict[str, Any]:
+    """Return the row of a finding that sparse minus a baseline is at least `lowest` points in a column."""
+    estimate = in_points(found.estimate(column, baseline))
+    return finding(sentence, estimate, found.regime, "points", "at least", lowest)
 
 
 def _checks(found: Evidence) -> Iterator[dict[str, Any]]:

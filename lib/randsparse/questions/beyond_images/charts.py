@@ -7,6 +7,7 @@ import pandas as pd
 from randsparse.comparison import marks, plots
 from randsparse.comparison.inference.estimate import Estimate
 from randsparse.comparison.marks import GREY
+from randsparse.comparison.panels import arrow_text, draw_rows
 from randsparse.comparison.plots import MARKERS, PALETTE, Drawn, styled
 from randsparse.comparison.primary import claims_of
 from randsparse.comparison.wording import count, interval, phase_text, points
@@ -28,16 +29,12 @@ def draw_gains(gains: pd.DataFrame, whole: Estimate | None, phase: float, size: 
     margin, decisive, names = claim.margin / 100, whole.interval(2 * claim.level - 1), list(gains["cell"])
     title = f"After {phase_text(phase)} of training, among {size}"
     figure, (ax,) = plots.panels([title], width=7.6, height=1 + 0.32 * len(names))
-    edges = marks.edges_of(gains, -1.3 * margin, 1.3 * margin)
-    ax.set_xlim(*edges)
     ax.axvspan(-margin, margin, color="#56B4E9", alpha=0.2, linewidth=0, label=f"within ±{claim.margin:g} point")
-    ax.axvline(0, color=GREY, linewidth=0.8)
     look = {"color": PALETTE["searched"], "marker": MARKERS["searched"], "label": "searched − random"}
-    marks.interval_rows(ax, gains, range(len(names)), look)
+    edges = marks.edges_of(gains, -1.3 * margin, 1.3 * margin)
+    draw_rows(ax, gains, names, "Searched − random, final test accuracy (points)", look, edges)
     ax.plot(decisive, [names.index(POOLED)] * 2, color=PALETTE["searched"], linewidth=3.5, label="90 % interval")
-    marks.forest_axis(ax, names, "Searched − random, final test accuracy (points)")
     ax.axhline(names.index(POOLED) - 0.5, color=GREY, linewidth=0.6)
-    ax.xaxis.set_major_formatter(plots.percent_text)
     plots.legend(figure)
     caption = (
         f"The winner among {size} minus the mean of its subset, on average over all subsets of {size}. Over all cells: "
@@ -60,14 +57,9 @@ def draw_differences(differences: pd.DataFrame) -> Drawn | None:
     names = [f"{row.a}\n− {row.b}" for row in differences.itertuples()]
     figure, (ax,) = plots.panels(["Pairs of cells"], width=8.2, height=0.9 + 0.45 * len(names))
     edges = marks.edges_of(differences, 0.0)
-    ax.set_xlim(*edges)
-    ax.axvline(0, color=GREY, linewidth=0.8)
-    marks.interval_rows(ax, differences, range(len(names)), {"color": PALETTE["random"], "marker": "o"})
-    marks.forest_axis(ax, names, "Difference in test accuracy (points)")
+    look = {"color": PALETTE["random"], "marker": "o"}
+    draw_rows(ax, differences, names, "Difference in test accuracy (points)", look, edges)
     ax.tick_params(axis="y", labelsize=8)
-    ax.xaxis.set_major_formatter(plots.percent_text)
-    cut = ((differences["low"] < edges[0]) | (differences["high"] > edges[1])).any()
-    arrow = " An arrow: the interval goes on beyond the panel." if cut else ""
     told = [
         f"*{row.a}* − *{row.b}* {points(row.mean)} {interval(row.low, row.high)}"
         for row in differences.itertuples()
@@ -75,6 +67,6 @@ def draw_differences(differences: pd.DataFrame) -> Drawn | None:
     ]
     caption = (
         f"Differences in test accuracy with simultaneous 95 % intervals (n = {count(differences['n'])} networks of the "
-        f"smaller cell).{arrow} Those that exclude 0: {'; '.join(told) or 'none'}."
+        f"smaller cell).{arrow_text(differences, edges)} Those that exclude 0: {'; '.join(told) or 'none'}."
     )
     return Drawn(figure, caption, differences)

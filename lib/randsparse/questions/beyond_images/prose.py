@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from IPython.display import Markdown
 
+from randsparse.comparison import sentences
 from randsparse.comparison.conclusions import estimate_text, in_points
-from randsparse.comparison.sentences import abstract as make_abstract
 from randsparse.comparison.wording import interval, phase_text, points
 from randsparse.questions.beyond_images.evidence import Evidence
-
-if TYPE_CHECKING:
-    from IPython.display import Markdown
 
 FOLLOWS = {
     "supported": "So searched and random networks are equally accurate here, too, to the margin that was fixed.",
@@ -31,13 +28,11 @@ def abstract(found: Evidence, verdict: str) -> Markdown:
         f"The winner among {found.size} after {phase_text(found.phase)} of training differs from random networks by "
         f"{estimate_text(in_points(found.gain), 'points')} of final test accuracy."
     )
-    return make_abstract(question, estimate, FOLLOWS[verdict])
+    return sentences.abstract(question, estimate, FOLLOWS[verdict])
 
 
 def what_follows(found: Evidence, verdict: str) -> Markdown:
     """Return what a practitioner can take from the notebook."""
-    from IPython.display import Markdown
-
     texts, best = [FOLLOWS[verdict]], found.best
     if best is not None:
         texts.append(f"Even the best of {found.size} networks would gain no more than {points(best.value)} points.")
@@ -47,4 +42,4 @@ def what_follows(found: Evidence, verdict: str) -> Markdown:
             texts.append(f"*{row.a}* {verb} *{row.b}* ({points(row.mean)} {interval(row.low, row.high)} points).")
     if found.differences.empty:
         texts.append("There are too few runs yet for any other comparison.")
-    return Markdown(" ".join(texts))
+    return sentences.what_follows(*texts)

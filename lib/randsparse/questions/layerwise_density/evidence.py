@@ -8,10 +8,11 @@ import pandas as pd
 
 from randsparse.comparison import frames
 from randsparse.comparison.campaign import Networks
-from randsparse.comparison.cells import Cells, Pair
+from randsparse.comparison.cells import Pair
+from randsparse.comparison.evidence import MaskedCells
+from randsparse.comparison.frames import ROLES, RUN
 from randsparse.comparison.inference.estimate import Estimate
 from randsparse.comparison.plots import percent_text
-from randsparse.questions.layerwise_density.frames import by_role
 from randsparse.runs.config import RunConfig
 from randsparse.sparsity.densities import RULES, SCORED
 
@@ -20,6 +21,7 @@ NAMES = {"er": "ER", "erk": "ERK", "erk+": "ERK+", "igq": "IGQ", "snip": "SNIP",
 REFERENCE, PLAIN, SCORE = "erk", "uniform", "snip"
 RULES_AT, MASKS_AT = 0.98, 0.9
 """The sparsities that the primary claims are about."""
+POINT = ["arm", "sparsity"]
 MASK, SHUFFLED, MOVED = "mask", "shuffled", "mask, other weights"
 
 
@@ -31,21 +33,19 @@ def label(point: RunConfig) -> str:
     return f"{name} {SHUFFLED}" if point.rule in SCORED else name
 
 
-class Layerwise(Cells):
+class Layerwise(MaskedCells):
     """What notebook 05 shows: rules against ERK, and score masks against what is left of them."""
 
     @cached_property
     def sparse(self) -> list[Networks]:
         """The cells of static masks, from the least sparse on."""
-        static = [cell for cell in self.design.networks if cell.point.sparsity and cell.point.method == "static"]
+        static = [cell for cell in self.find(method="static") if cell.point.sparsity]
         return sorted(static, key=lambda cell: cell.point.sparsity)
 
     def mask(self, sparsity: float, rule: str, criterion: str = "random", moved: bool = False) -> Networks | None:
         """Return the cell of one mask, moved: around other initial weights than the scored ones; None without it."""
-        for cell in self.find(sparsity=sparsity, rule=rule, criterion=criterion, method="static"):
-            if (cell.point.score_init_seed is not None) == moved:
-                return cell
-        return None
+        found = self.find(sparsity=sparsity, rule=rule, criterion=criterion, method="static")
+        return next((cell for cell in found if (cell.point.score_init_seed is not None) == moved), None)
 
     @cached_property
     def rules(self) -> dict[tuple[str, float], Pair]:
@@ -62,25 +62,21 @@ class Layerwise(Cells):
         pairs = {}
         for cell in self.sparse:
             score, sparsity = cell.point.criterion, cell.point.sparsity
-            if score == "random" or cell.point.score_init_seed is not None:
-                continue
             criterion = "random" if version == SHUFFLED else score
             other = self.mask(sparsity, cell.point.rule, criterion, version == MOVED)
-            if other:
+            if other and score != "random" and cell.point.score_init_seed is None:
                 pairs[score, sparsity] = (cell, other)
         return pairs
 
     @property
     def rule_claim(self) -> Estimate | None:
         """ERK − uniform at 98 %."""
-        pair = self.rules.get((PLAIN, RULES_AT))
-        return self.difference([pair]) if pair else None
+        return self.mean_difference(self.rules, [(PLAIN, RULES_AT)])
 
     @property
     def mask_claim(self) -> Estimate | None:
         """The SNIP mask − its shuffle at 90 %."""
-        pair = self.masks(SHUFFLED).get((SCORE, MASKS_AT))
-        return self.difference([pair]) if pair else None
+        return self.mean_difference(self.masks(SHUFFLED), [(SCORE, MASKS_AT)])
 
     @cached_property
     def rule_forest(self) -> pd.DataFrame:
@@ -104,9 +100,8 @@ class Layerwise(Cells):
     @cached_property
     def mask_levels(self) -> pd.DataFrame:
         """The accuracy of score masks and of their versions."""
-        masks = [cell for cell in self.sparse if cell.point.rule in SCORED]
-        order = list(SCORED)
-        return self.levels(sorted(masks, key=lambda cell: order.index(cell.point.rule)), label)
+        masks = [cell for rule in SCORED for cell in self.sparse if cell.point.rule == rule]
+        return self.levels(masks, label)
 
     @cached_property
     def dense_level(self) -> pd.DataFrame:
@@ -120,11 +115,6 @@ class Layerwise(Cells):
         names = {cell.name: label(cell.point) for cell in self.sparse if cell.point.criterion == "random"}
         found = found[found["arm"].isin(list(names))]
         return found.assign(arm=found["arm"].map(names)).sort_values("sparsity", kind="stable")
-
-    @cached_property
-    def matched(self) -> pd.DataFrame:
-        """The realised densities at each sparsity, of all masks."""
-        return frames.matched(frames.layers(self.design, self.store))
 
     @property
     def roles(self) -> pd.DataFrame:
@@ -144,3 +134,25 @@ def rule_row(rule: str, sparsity: float) -> str:
 def mask_row(score: str, sparsity: float, version: str) -> str:
     """Return the name of the row of a score mask minus a version of it."""
     return f"{NAMES.get(score, score)}, {percent_text(sparsity)} %: mask − {version.removeprefix('mask, ')}"
+
+
+def by_role(layers: pd.DataFrame) -> pd.DataFrame:
+    """Return one row per arm and sparsity, in the order of arms: means over its runs.
+
+    Columns: the density of the layers of each of ROLES that the network has; `emptied`, layers without a weight;
+    `cut_off`, layers without a weight on a path; `on_path`, the share of kept weights that is on one; and runs.
+    """
+    kept = layers.groupby([*RUN, "role"], sort=False, as_index=False)[["kept", "size"]].sum()
+    wide = kept.assign(density=kept["kept"] / kept["size"]).pivot_table(
+        index=POINT, columns="role", values="density", sort=False
+    )
+    counted = layers.assign(
+        emptied=layers["kept"] == 0,
+        cut_off=(layers["effective"] == 0).where(layers["effective"].notna()).astype(float),
+        used=layers["effective"] * layers["size"],
+    )
+    sums = counted.groupby(RUN, sort=False)[["emptied", "cut_off", "used", "kept"]].sum(min_count=1)
+    sums["on_path"] = sums["used"] / sums["kept"]
+    means = sums.groupby(POINT, sort=False)[["emptied", "cut_off", "on_path"]].mean()
+    runs = sums.groupby(POINT, sort=False).size().rename("runs")
+    return wide[[name for name in ROLES if name in wide]].join(means).join(runs).reset_index()

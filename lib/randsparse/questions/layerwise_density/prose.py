@@ -2,18 +2,14 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import pandas as pd
+from IPython.display import Markdown
 
 from randsparse.comparison import sentences
-from randsparse.comparison.cells import Pair
+from randsparse.comparison.inference.estimate import Estimate
 from randsparse.comparison.plots import percent_text
 from randsparse.comparison.wording import TOO_FEW, with_interval
-from randsparse.questions.layerwise_density.evidence import MASKS_AT, PLAIN, RULES_AT, SCORE, SHUFFLED, Layerwise
-
-if TYPE_CHECKING:
-    from IPython.display import Markdown
+from randsparse.questions.layerwise_density.evidence import MASKS_AT, RULES_AT, Layerwise
 
 RULE = {
     "supported": "the layer-wise density matters at high sparsity",
@@ -39,10 +35,10 @@ def abstract(found: Layerwise, rows: pd.DataFrame) -> Markdown:
         f"Does it matter how many weights each layer keeps, and which of them, if the whole network has one density "
         f"({found.regime})?"
     )
-    first, second = (_estimate(each, found) for each in _pairs(found))
     estimates = (
-        f"ERK − uniform density at {percent_text(RULES_AT)} % sparsity: {first}; a SNIP mask − its shuffle within each "
-        f"layer at {percent_text(MASKS_AT)} %: {second} (points of final test accuracy, 95 % intervals)."
+        f"ERK − uniform density at {percent_text(RULES_AT)} % sparsity: {_told(found.rule_claim)}; a SNIP mask − its "
+        f"shuffle within each layer at {percent_text(MASKS_AT)} %: {_told(found.mask_claim)} (points of final test "
+        f"accuracy, 95 % intervals)."
     )
     follows = f"So in this regime, {RULE[rows['verdict'][0]]}, and {MASK[rows['verdict'][1]]}."
     return sentences.abstract(question, estimates, follows)
@@ -55,12 +51,7 @@ def what_follows(found: Layerwise, rows: pd.DataFrame) -> Markdown:
     )
 
 
-def _pairs(found: Layerwise) -> tuple[Pair | None, Pair | None]:
-    return found.rules.get((PLAIN, RULES_AT)), found.masks(SHUFFLED).get((SCORE, MASKS_AT))
-
-
-def _estimate(pair: Pair | None, found: Layerwise) -> str:
-    estimate = found.difference([pair]) if pair else None
+def _told(estimate: Estimate | None) -> str:
     return TOO_FEW if estimate is None else f"{with_interval(estimate)} (n = {estimate.n})"
 
 
@@ -90,7 +81,6 @@ def _advice_on_masks(found: Layerwise, verdict: str) -> str:
 def _cost_of_sparsity(found: Layerwise) -> str:
     if not len(found.dense_level) or not len(found.rule_levels):
         return ""
-    dense, texts = found.dense_level["mean"].iloc[0], []
-    for sparsity, own in found.rule_levels.groupby("sparsity"):
-        texts.append(f"{100 * (dense - own['mean'].max()):.1f} points at {percent_text(sparsity)} %")
+    costs = found.dense_level["mean"].iloc[0] - found.rule_levels.groupby("sparsity")["mean"].max()
+    texts = [f"{100 * cost:.1f} points at {percent_text(sparsity)} %" for sparsity, cost in costs.items()]
     return f"The best rule still costs {' and '.join(texts)} against the dense network."

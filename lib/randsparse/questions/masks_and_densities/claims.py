@@ -2,18 +2,14 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import pandas as pd
+from IPython.display import Markdown
 
+from randsparse.comparison import sentences
 from randsparse.comparison.conclusions import as_check, estimate_text, finding, table
-from randsparse.comparison.sentences import abstract as make_abstract
 from randsparse.comparison.verdicts import row
 from randsparse.questions.masks_and_densities.evidence import Evidence
 from randsparse.questions.masks_and_densities.verdicts import clipping, effective_density, exact_allocation, nesting
-
-if TYPE_CHECKING:
-    from IPython.display import Markdown
 
 RULE, SPARSITY = "erk", 0.99
 """Of the finding."""
@@ -50,22 +46,18 @@ def abstract(found: Evidence, verdict: str) -> Markdown:
     question = f"How much of what a random mask keeps is of use ({found.regime})?"
     share = estimate_text(found.on_path(RULE, SPARSITY), "%")
     estimate = f"At {100 * SPARSITY:g} % sparsity, the share of an ERK mask's weights on a path to a class is {share}."
-    return make_abstract(question, estimate, FOLLOWS[verdict])
+    return sentences.abstract(question, estimate, FOLLOWS[verdict])
 
 
 def what_follows(found: Evidence, verdict: str) -> Markdown:
     """Return what a practitioner can take from the notebook."""
-    from IPython.display import Markdown
-
-    exact = found.gaps[found.gaps["draw"] == "exact"]
-    starts = exact["gap_from"].dropna()
-    told = ""
-    if len(starts):
-        told = (
-            f"More than {100 * found.parameters['gap']:g} % of the kept weights are on no path from "
-            f"{100 * starts.min():g} to {100 * starts.max():g} % sparsity on, depending on the rule."
-        )
-    return Markdown(
-        f"{FOLLOWS[verdict]} {told} Compare networks at the density that was realised, and above 98 % sparsity at the "
-        f"effective one, too."
+    starts = found.gaps.query("draw == 'exact'")["gap_from"].dropna()
+    told = (
+        f"More than {100 * found.parameters['gap']:g} % of the kept weights are on no path from "
+        f"{100 * starts.min():g} to {100 * starts.max():g} % sparsity on, depending on the rule."
+    )
+    return sentences.what_follows(
+        FOLLOWS[verdict],
+        told if len(starts) else "",
+        "Compare networks at the density that was realised, and above 98 % sparsity at the effective one, too.",
     )

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Any
 
 import pandas as pd
 from scipy.stats import sem
@@ -34,6 +35,9 @@ class Evidence:
         """The network that is masked."""
         return survey.network(self.parameters["model"], self.parameters["dataset"])
 
+    def _given(self, *names: str) -> list[Any]:
+        return [self.parameters[name] for name in names]
+
     @property
     def shapes(self) -> densities.Shapes:
         """The shapes of the weights that a mask covers."""
@@ -48,23 +52,22 @@ class Evidence:
     @cached_property
     def pictures(self) -> dict:
         """One mask of a layer for each way to draw it."""
-        return survey.pictures(self.network, self.parameters["layer"], self.parameters["sparsity"], seed=0)
+        return survey.pictures(self.network, *self._given("layer", "sparsity"), seed=0)
 
     @cached_property
     def draws(self) -> pd.DataFrame:
         """How many weights and inputs each way leaves, one row per way and seed."""
-        given = self.parameters
-        return survey.draws(self.network, given["layer"], given["sparsity"], given["seeds"])
+        return survey.draws(self.network, *self._given("layer", "sparsity", "seeds"))
 
     @cached_property
     def layers(self) -> pd.DataFrame:
         """The density of each layer under each rule."""
-        return survey.layers(self.network, self.parameters["rules"], self.parameters["shown_sparsities"])
+        return survey.layers(self.network, *self._given("rules", "shown_sparsities"))
 
     @cached_property
     def unreachable(self) -> pd.DataFrame:
         """The sparsities that rules cannot reach, and why."""
-        return survey.unreachable(self.network, self.parameters["rules"], self.parameters["sparsities"])
+        return survey.unreachable(self.network, *self._given("rules", "sparsities"))
 
     @cached_property
     def allocated(self) -> pd.DataFrame:
@@ -78,9 +81,7 @@ class Evidence:
     @cached_property
     def paths(self) -> pd.DataFrame:
         """The share of kept weights on a path from input to classes, one row per mask."""
-        given = self.parameters
-        names = ("rules", "sparsities", "kinds", "seeds")
-        found = survey.effective(self.network, *(given[name] for name in names))
+        found = survey.effective(self.network, *self._given("rules", "sparsities", "kinds", "seeds"))
         return found.assign(panel=found["draw"].str.capitalize() + " draw")
 
     @cached_property
@@ -91,14 +92,12 @@ class Evidence:
     @cached_property
     def pairs(self) -> pd.DataFrame:
         """What two masks of different seeds share, beside chance."""
-        given = self.parameters
-        return survey.pairs(self.network, given["rules"], given["sparsities"], given["pairs"])
+        return survey.pairs(self.network, *self._given("rules", "sparsities", "pairs"))
 
     @cached_property
     def nested(self) -> pd.DataFrame:
         """Whether the sparser of two masks of one seed lies in the denser."""
-        given = self.parameters
-        return survey.nested(self.network, given["rules"], given["sparsities"], given["seeds"])
+        return survey.nested(self.network, *self._given("rules", "sparsities", "seeds"))
 
     @property
     def overlap(self) -> pd.DataFrame:

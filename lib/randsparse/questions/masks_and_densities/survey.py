@@ -16,7 +16,7 @@ import torch
 from torch import Tensor
 
 from randsparse.data import catalogue
-from randsparse.errors import StudyError, unknown
+from randsparse.errors import StudyError
 from randsparse.networks import nodes
 from randsparse.networks.registry import build
 from randsparse.networks.residual import ResidualNetwork
@@ -43,19 +43,19 @@ def layers(model: ResidualNetwork, rules: Iterable[str], sparsities: Iterable[fl
     Of a sparsity that a rule cannot reach there are no rows; see `unreachable`.
     """
     shapes = maskable(model)
-    rows = []
-    for point, counts in _points(shapes, rules, sparsities):
-        for layer, kept in (counts or {}).items():
-            size = math.prod(shapes[layer])
-            rows.append({**point, "layer": layer, "size": size, "kept": kept, "density": kept / size})
-    return pd.DataFrame(rows)
+    frame = pd.DataFrame(
+        {**point, "layer": layer, "size": math.prod(shapes[layer]), "kept": kept}
+        for point, counts in _points(shapes, rules, sparsities)
+        for layer, kept in (counts or {}).items()
+    )
+    return frame.assign(density=frame["kept"] / frame["size"])
 
 
 def unreachable(model: ResidualNetwork, rules: Iterable[str], sparsities: Iterable[float]) -> pd.DataFrame:
     """Return one row per rule and sparsity that it cannot reach, with the reason."""
     shapes = maskable(model)
     rows = [
-        {"rule": point["rule"], "sparsity": point["sparsity"], "reason": _reason(shapes, point["asked"], point["rule"])}
+        {**point, "reason": _reason(shapes, point["asked"], point["rule"])}
         for point, counts in _points(shapes, rules, sparsities)
         if counts is None
     ]
@@ -72,16 +72,15 @@ def allocations(networks: Mapping[str, ResidualNetwork], rules: Iterable[str], a
     rows = []
     for (name, model), rule, density in product(networks.items(), rules, asked):
         shapes = maskable(model)
-        total = sum(map(math.prod, shapes.values()))
-        point = {"model": name, "rule": rule, "asked": density, "weights": total}
+        sizes = {layer: math.prod(shape) for layer, shape in shapes.items()}
+        point = {"model": name, "rule": rule, "asked": density, "weights": sum(sizes.values())}
         counts = _allocate(shapes, density, rule)
-        kept = sum(counts.values()) if counts else math.nan
-        rows.append({**point, "allocator": "exact", "kept": kept, "error": kept - round(density * total)})
+        rows.append({**point, "allocator": "exact", "kept": sum(counts.values()) if counts else math.nan})
         if rule in CLIPPING and counts:
             clipped = densities.clipped(shapes, density, rule)
-            kept = sum(clipped[layer] * math.prod(shape) for layer, shape in shapes.items())
-            rows.append({**point, "allocator": "clipped", "kept": kept, "error": kept - round(density * total)})
+            rows.append({**point, "allocator": "clipped", "kept": sum(clipped[each] * sizes[each] for each in sizes)})
     frame = pd.DataFrame(rows)
+    frame["error"] = frame["kept"] - (frame["asked"] * frame["weights"]).round()
     frame["realised"] = frame["kept"] / frame["weights"]
     return frame.assign(shortfall=frame["asked"] - frame["realised"])
 
@@ -90,12 +89,9 @@ def pictures(model: ResidualNetwork, layer: str, sparsity: float, seed: int) -> 
     """Return the mask of one layer by how it is drawn: `masks.KINDS` at a uniform density, and nodes.
 
     The node mask keeps the share √density of the nodes of every group, hence about `density` of the weights between
-    two groups. Raises StudyError for a layer that the model does not have.
+    two groups.
     """
-    shapes = maskable(model)
-    if layer not in shapes:
-        raise unknown("layer", layer, shapes)
-    density = _density(sparsity)
+    shapes, density = maskable(model), _density(sparsity)
     counts = densities.allocate(shapes, density, "uniform")
     drawn = {kind: masks.draw(shapes, counts, seed, kind)[layer] for kind in masks.KINDS}
     keep = nodes.draw_nodes(model, math.sqrt(density), seed)
@@ -122,9 +118,17 @@ def draws(model: ResidualNetwork, layer: str, sparsity: float, seeds: int) -> pd
     for seed in range(seeds):
         for kind, kept in pictures(model, layer, sparsity, seed).items():
             inputs = kept.flatten(1).sum(1)
-            ends = {"fewest": int(inputs.min()), "most": int(inputs.max())}
-            counted = {"size": kept.numel(), "kept": int(kept.sum())}
-            rows.append({"kind": kind, "seed": seed, **counted, **ends, "without_inputs": int((inputs == 0).sum())})
+            rows.append(
+                {
+                    "kind": kind,
+                    "seed": seed,
+                    "size": kept.numel(),
+                    "kept": int(kept.sum()),
+                    "fewest": int(inputs.min()),
+                    "most": int(inputs.max()),
+                    "without_inputs": int((inputs == 0).sum()),
+                }
+            )
     return pd.DataFrame(rows)
 
 
@@ -137,13 +141,11 @@ def effective(
     keep no weight) and cut_off (the share of layers without a weight on a path from input to classes).
     """
     shapes, steps = maskable(model), flows(model)
-    rows = []
-    for (point, counts), kind, seed in product(_points(shapes, rules, sparsities), kinds, range(seeds)):
-        row = {**point, "draw": kind, "seed": seed}
-        if counts:
-            row |= _passing(masks.draw(shapes, counts, seed, kind), steps)
-        rows.append(row)
-    return pd.DataFrame(rows)
+    return pd.DataFrame(
+        {**point, "draw": kind, "seed": seed}
+        | (_passing(masks.draw(shapes, counts, seed, kind), steps) if counts else {})
+        for (point, counts), kind, seed in product(_points(shapes, rules, sparsities), kinds, range(seeds))
+    )
 
 
 def pairs(model: ResidualNetwork, rules: Iterable[str], sparsities: Iterable[float], count: int) -> pd.DataFrame:
@@ -153,13 +155,9 @@ def pairs(model: ResidualNetwork, rules: Iterable[str], sparsities: Iterable[flo
     """
     shapes = maskable(model)
     rows = []
-    for point, counts in _points(shapes, rules, sparsities):
-        for pair in range(count):
-            found = {}
-            if counts:
-                two = [masks.draw(shapes, counts, seed) for seed in (2 * pair, 2 * pair + 1)]
-                found = masks.overlap(*two)._asdict()
-            rows.append({**point, "pair": pair, **found})
+    for (point, counts), pair in product(_points(shapes, rules, sparsities), range(count)):
+        two = [masks.draw(shapes, counts, seed) for seed in (2 * pair, 2 * pair + 1)] if counts else []
+        rows.append({**point, "pair": pair} | (masks.overlap(*two)._asdict() if two else {}))
     return pd.DataFrame(rows)
 
 
@@ -209,8 +207,6 @@ def _density(sparsity: float) -> float:
 
 
 def _allocate(shapes: densities.Shapes, density: float, rule: str) -> dict[str, int] | None:
-    if rule not in densities.RULES:
-        raise unknown("density rule", rule, densities.RULES)
     return None if _reason(shapes, density, rule) else densities.allocate(shapes, density, rule)
 
 

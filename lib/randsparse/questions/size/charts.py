@@ -13,6 +13,7 @@ from matplotlib.ticker import NullLocator
 from randsparse.comparison import marks, plots
 from randsparse.comparison.inference.estimate import Estimate
 from randsparse.comparison.marks import GREY
+from randsparse.comparison.panels import arrow_text, draw_rows
 from randsparse.comparison.plots import PALETTE, Drawn, styled
 from randsparse.comparison.wording import count, interval, model_name, points
 from randsparse.questions.size.evidence import FLOPS, WEIGHTS
@@ -54,21 +55,21 @@ def draw_gaps(gaps: pd.DataFrame, slopes: dict[float, Estimate | None], publishe
         plots.percent(ax, "")
     axes[0].set_ylabel("Random − dense, test accuracy\n(points)")
     plots.legend(figure)
-    known = {sparsity: slope for sparsity, slope in slopes.items() if slope is not None and sparsity in sparsities}
     told = [
         f"{points(slope.value)} {interval(*slope.interval())} points per doubling at {100 * at:g} % (n = {slope.n})"
-        for at, slope in sorted(known.items())
+        for at, slope in sorted(slopes.items())
+        if slope is not None and at in sparsities
     ]
     caption = (
         f"Test accuracy of random masks minus that of the dense network of the same size, with simultaneous 95 % "
         f"intervals within a panel (n = {count(gaps['n'])} runs per cell). Line: least squares; its slope is "
         f"{'; '.join(told) or 'not known yet'}, 95 % interval."
     )
-    if len(others):
-        caption += (
-            f" Hollow: {len(others)} points that Liu et al. 2022 published, read off their figure, without an "
-            f"interval; their networks, images and steps are others, so that only the direction can be compared."
-        )
+    hollow = (
+        f" Hollow: {len(others)} points that Liu et al. 2022 published, read off their figure, without an "
+        f"interval; their networks, images and steps are others, so that only the direction can be compared."
+    )
+    caption += hollow if len(others) else ""
     return Drawn(figure, caption, pd.concat([gaps, others.assign(cell="published")], ignore_index=True))
 
 
@@ -87,8 +88,8 @@ def _line(ax: Axes, rows: pd.DataFrame, slope: float) -> None:
 
 def _name(ax: Axes, rows: pd.DataFrame) -> None:
     """Write the name of each published network below its point."""
+    place = {"xytext": (0, -12), "textcoords": "offset points", "ha": "center"}
     for row in rows.itertuples():
-        place = {"xytext": (0, -12), "textcoords": "offset points", "ha": "center"}
         ax.annotate(model_name(row.model), (row.weights, row.mean), fontsize=7.5, color=GREY, **place)
 
 
@@ -119,24 +120,16 @@ def draw_against_narrow(rows: pd.DataFrame, means: dict[str, Estimate | None]) -
     edges, told = marks.edges_of(rows, 0.0), []
     for ax, equal in zip(axes, shown, strict=True):
         own = rows[rows["equal"] == equal]
-        ax.set_xlim(*edges)
-        ax.axvline(0, color=GREY, linewidth=0.8)
-        marks.interval_rows(ax, own, [names.index(name) for name in own["cell"]], LOOKS[equal])
+        places = [names.index(name) for name in own["cell"]]
+        draw_rows(ax, own, [*names, "mean"], "Sparse, wide − dense, narrow (points)", LOOKS[equal], edges, places)
         if (mean := means.get(equal)) is not None:
             whole = pd.DataFrame([(mean.value, *mean.interval())], columns=["mean", "low", "high"])
             marks.interval_rows(ax, whole, [len(names)], LOOKS[equal] | {"color": "#000000"})
             told.append(f"{points(mean.value)} {interval(*mean.interval())} points with {equal} (n = {mean.n})")
-        marks.forest_axis(ax, [*names, "mean"], "Sparse, wide − dense, narrow (points)")
         ax.axhline(len(names) - 0.5, color=GREY, linewidth=0.6)
-        ax.xaxis.set_major_formatter(plots.percent_text)
-    cut = " An arrow: the interval goes on beyond the panel." if _cut(rows, edges) else ""
     caption = (
         f"Test accuracy of a sparse wide network minus that of a dense narrow one, simultaneous 95 % intervals within "
-        f"a panel (n = {count(rows['n'])} runs per cell).{cut} Mean over all pairs, 95 % interval: "
+        f"a panel (n = {count(rows['n'])} runs per cell).{arrow_text(rows, edges)} Mean over all pairs, 95 % interval: "
         f"{'; '.join(told) or 'too few runs'}."
     )
     return Drawn(figure, caption, rows)
-
-
-def _cut(rows: pd.DataFrame, edges: tuple[float, float]) -> bool:
-    return bool(((rows["low"] < edges[0]) | (rows["high"] > edges[1])).any())

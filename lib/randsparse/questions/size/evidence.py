@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -11,48 +11,37 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from randsparse.comparison import candidates
-from randsparse.comparison.contrasts import contrast_of, levels, regime
-from randsparse.comparison.crossed import Crossed
-from randsparse.comparison.design import Parameters
+from randsparse.comparison.contrasts import contrast_of, regime
+from randsparse.comparison.evidence import NamedCells, known_limits
 from randsparse.comparison.inference.estimate import Estimate
-from randsparse.comparison.inference.simultaneous import simultaneous_intervals
-from randsparse.comparison.wording import in_percent, number
+from randsparse.comparison.wording import in_percent
 from randsparse.data import catalogue
 from randsparse.networks.registry import shapes
 from randsparse.questions.size.plan import sparsities
-from randsparse.runs.store import Store
 
 PUBLISHED = "liu2022_cifar10_depth.csv"
 """Test accuracies of Liu et al. 2022, below results/reference of the study."""
 GAP = ["cell", "baseline", "model", "sparsity", "weights", "mean", "low", "high", "n"]
 WEIGHTS, FLOPS = "as many weights", "as many FLOPs"
+EQUAL = {WEIGHTS: "equal_weights", FLOPS: "equal_flops"}
+"""What a sparse and a narrow network have in common, with the parameter that names such pairs."""
 
 
 @dataclass(frozen=True)
-class Evidence:
+class Evidence(NamedCells):
     """What the finished runs of a notebook's cells say.
 
     Attributes:
-        design: the cells.
         parameters: those of the notebook; `pairs`, `milder`, `equal_weights` and `equal_flops` name pairs of cells.
         root: the folder of the study, for what was published.
     """
 
-    design: Crossed
-    store: Store
-    parameters: Parameters
     root: Path
 
     @property
     def regime(self) -> str:
         """Networks, dataset, training and dense accuracy in words."""
         return regime(self.design, self.store, [dense for dense, _ in self.parameters["pairs"]])
-
-    @cached_property
-    def results(self) -> pd.DataFrame:
-        """One row per finished run."""
-        return candidates.results(self.design, self.store)
 
     @property
     def sparsity(self) -> float | None:
@@ -62,7 +51,7 @@ class Evidence:
 
     def weights(self, cell: str) -> int:
         """Return how many weights the network of a cell has before any is removed."""
-        point = next(each.point for each in self.design.networks if each.name == cell)
+        point = self.points[cell]
         return count_weights(point.model, *catalogue.shape(point.dataset))
 
     def slope(self, group: str = "pairs") -> Estimate | None:
@@ -74,11 +63,7 @@ class Evidence:
         x = np.log2([self.weights(dense) for dense, _ in pairs])
         if len(set(x)) < 2:
             return None
-        factors = (x - x.mean()) / ((x - x.mean()) ** 2).sum()
-        contrast: dict[str, float] = {}
-        for (dense, sparse), factor in zip(pairs, factors, strict=True):
-            contrast |= {sparse: factor, dense: -factor}
-        return contrast_of(self.design, self.results, contrast)
+        return self._sum_of(pairs, (x - x.mean()) / ((x - x.mean()) ** 2).sum())
 
     @cached_property
     def gaps(self) -> pd.DataFrame:
@@ -92,27 +77,17 @@ class Evidence:
 
         Ratios are those of the sparse network's to the narrow dense one's.
         """
-        parts = []
-        for equal, group in ((WEIGHTS, "equal_weights"), (FLOPS, "equal_flops")):
-            own = self._differences(self.parameters[group]).assign(equal=equal)
-            for name, of in (("weights_ratio", self._kept), ("flops_ratio", self._flops)):
-                ratios = [of(row.cell) / of(row.baseline) for row in own.itertuples()]
-                own[name] = np.array(ratios, dtype=float)
-            parts.append(own)
-        return pd.concat(parts, ignore_index=True)
-
-    def mean_against_narrow(self, group: str) -> Estimate | None:
-        """Return sparse and wide minus dense and narrow, the mean over all pairs of a group."""
-        contrast: dict[str, float] = {}
-        for sparse, narrow in self.parameters[group]:
-            contrast |= {sparse: 1 / len(self.parameters[group]), narrow: -1 / len(self.parameters[group])}
-        return contrast_of(self.design, self.results, contrast)
+        parts = [self._differences(self.parameters[group]).assign(equal=equal) for equal, group in EQUAL.items()]
+        found = pd.concat(parts, ignore_index=True)
+        for name, of in (("weights_ratio", self._kept), ("flops_ratio", self._flops)):
+            found[name] = found["cell"].map(of).astype(float) / found["baseline"].map(of).astype(float)
+        return found
 
     @property
     def means_against_narrow(self) -> dict[str, Estimate | None]:
-        """The mean over all pairs, by what is equal."""
-        groups = {WEIGHTS: "equal_weights", FLOPS: "equal_flops"}
-        return {equal: self.mean_against_narrow(group) for equal, group in groups.items()}
+        """Sparse and wide minus dense and narrow, the mean over all pairs, by what is equal."""
+        groups = {equal: [(b, a) for a, b in self.parameters[group]] for equal, group in EQUAL.items()}
+        return {equal: self._sum_of(pairs, np.ones(len(pairs)) / len(pairs)) for equal, pairs in groups.items()}
 
     @property
     def slopes(self) -> dict[float, Estimate | None]:
@@ -123,20 +98,10 @@ class Evidence:
     @property
     def cell_table(self) -> pd.DataFrame:
         """One row per cell with runs: weights left, learning rate, runs, and test accuracy with its interval."""
-        means = levels(self.design, self.results).set_index("cell")
-        first = self.results.drop_duplicates("cell").set_index("cell")
-        rows = [
-            {
-                "cell": cell.name,
-                "weights left": round(self._kept(cell.name)),
-                "lr": first.loc[cell.name, "lr"],
-                "runs": f"{means.loc[cell.name, 'runs']:.0f} of {len(cell.planned(self.store))}",
-                "test accuracy (%)": _text(means.loc[cell.name]),
-            }
-            for cell in self.design.networks
-            if cell.name in means.index
-        ]
-        return pd.DataFrame(rows, columns=["cell", "weights left", "lr", "runs", "test accuracy (%)"])
+        found = self.accuracies
+        shown = found[found["test accuracy (%)"] != ""].reset_index(drop=True)
+        shown.insert(1, "weights left", [round(self._kept(cell)) for cell in shown["cell"]])
+        return shown
 
     @property
     def narrow_table(self) -> pd.DataFrame:
@@ -151,14 +116,17 @@ class Evidence:
         found = published_gaps(self.root)
         return found if self.design.networks[0].point.dataset == "cifar10" else found[:0]
 
+    def _sum_of(self, pairs: Sequence[Sequence[str]], weights: Iterable[float]) -> Estimate | None:
+        """Return the weighted sum of the differences of pairs, the second cell of a pair minus the first."""
+        contrast: dict[str, float] = {}
+        for (minus, plus), weight in zip(pairs, weights, strict=True):
+            contrast |= {plus: weight, minus: -weight}
+        return contrast_of(self.design, self.results, contrast)
+
     def _differences(self, pairs: Sequence[Sequence[str]]) -> pd.DataFrame:
-        cells = {cell.name: cell.point for cell in self.design.networks}
-        found = [(a, b, contrast_of(self.design, self.results, {a: 1.0, b: -1.0})) for a, b in pairs]
-        known = [(a, b, each) for a, b, each in found if each is not None]
-        limits = simultaneous_intervals([each for *_, each in known])
         rows = [
-            (a, b, cells[a].model, cells[a].sparsity, self.weights(a), each.value, *ends, each.n)
-            for (a, b, each), ends in zip(known, limits, strict=True)
+            (a, b, self.points[a].model, self.points[a].sparsity, self.weights(a), each.value, *ends, each.n)
+            for (a, b), each, ends in known_limits({(a, b): self.difference(a, b) for a, b in pairs})
         ]
         return pd.DataFrame(rows, columns=GAP)
 
@@ -185,18 +153,8 @@ def published_gaps(root: Path) -> pd.DataFrame:
     """Return what Liu et al. 2022 published of ERK on CIFAR-10, minus dense: model, sparsity, weights, mean."""
     frame = pd.read_csv(root / "results" / "reference" / PUBLISHED)
     dense = frame[frame["rule"] == "dense"].set_index("model")["test_accuracy_percent"]
-    rows = frame[frame["rule"] == "ERK"]
-    image = catalogue.shape("cifar10")
-    return pd.DataFrame(
-        {
-            "model": rows["model"],
-            "sparsity": rows["sparsity"],
-            "weights": [count_weights(model, *image) for model in rows["model"]],
-            "mean": (rows["test_accuracy_percent"] - rows["model"].map(dense)) / 100,
-        }
-    ).reset_index(drop=True)
-
-
-def _text(row: pd.Series) -> str:
-    mean, low, high = (number(100 * row[name]) for name in ("mean", "low", "high"))
-    return f"{mean} [{low}, {high}]"
+    rows = frame[frame["rule"] == "ERK"].reset_index(drop=True)
+    return rows[["model", "sparsity"]].assign(
+        weights=[count_weights(model, *catalogue.shape("cifar10")) for model in rows["model"]],
+        mean=(rows["test_accuracy_percent"] - rows["model"].map(dense)) / 100,
+    )

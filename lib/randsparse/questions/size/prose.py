@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from IPython.display import Markdown
 
+from randsparse.comparison import sentences
 from randsparse.comparison.conclusions import estimate_text, in_points
-from randsparse.comparison.sentences import abstract as make_abstract
 from randsparse.comparison.wording import interval, points
-from randsparse.questions.size.evidence import FLOPS, WEIGHTS, Evidence
+from randsparse.questions.size.evidence import Evidence
 from randsparse.questions.size.verdicts import UNIT
-
-if TYPE_CHECKING:
-    from IPython.display import Markdown
 
 FOLLOWS = {
     "supported": "So the gap of a random sparse network closes with size in this regime.",
@@ -31,13 +28,11 @@ def abstract(found: Evidence, verdict: str) -> Markdown:
     at = "several sparsities" if found.sparsity is None else f"{100 * found.sparsity:g} % sparsity"
     slope = estimate_text(in_points(found.slope()), f"{UNIT} of the number of weights")
     estimate = f"At {at}, the difference to the dense network changes by {slope}."
-    return make_abstract(question, estimate, FOLLOWS[verdict])
+    return sentences.abstract(question, estimate, FOLLOWS[verdict])
 
 
 def what_follows(found: Evidence, verdict: str) -> Markdown:
     """Return what a practitioner can take from the notebook."""
-    from IPython.display import Markdown
-
     texts = [FOLLOWS[verdict]]
     own = found.gaps[found.gaps["sparsity"] == found.sparsity].sort_values("weights")
     if len(own) > 1:
@@ -47,15 +42,14 @@ def what_follows(found: Evidence, verdict: str) -> Markdown:
             f"{interval(first['low'], first['high'])} points, the largest (*{last['cell']}*) by {points(last['mean'])} "
             f"{interval(last['low'], last['high'])}."
         )
-    for equal, group in ((WEIGHTS, "equal_weights"), (FLOPS, "equal_flops")):
-        mean = found.mean_against_narrow(group)
+    for equal, mean in found.means_against_narrow.items():
         if mean is None:
             texts.append(f"Beside dense narrow networks with {equal} there are too few runs yet.")
         else:
-            verb = {True: "is more accurate than", False: "is not shown to differ from"}[mean.low > 0]
-            verb = "is less accurate than" if mean.high < 0 else verb
+            shown = "is more accurate than" if mean.low > 0 else "is less accurate than"
+            verb = "is not shown to differ from" if mean.low <= 0 <= mean.high else shown
             texts.append(
                 f"A sparse wide network {verb} a dense narrow one with {equal}: {points(mean.value)} "
                 f"{interval(*mean.interval())} points."
             )
-    return Markdown(" ".join(texts))
+    return sentences.what_follows(*texts)

@@ -42,9 +42,9 @@ def _findings(found: Evidence) -> Iterator[dict[str, Any]]:
             if (group, sparsity) != ("pairs", CLAIMED):
                 sentence = f"The larger the network, the less a random sparse network of {100 * sparsity:g} % loses."
                 yield finding(sentence, in_points(found.slope(group)), found.regime, UNIT)
-    for equal, group in ((WEIGHTS, "equal_weights"), (FLOPS, "equal_flops")):
+    for equal, mean in found.means_against_narrow.items():
         sentence = f"A sparse wide network is more accurate than a dense narrow one with {equal}, on average."
-        yield finding(sentence, in_points(found.mean_against_narrow(group)), found.regime)
+        yield finding(sentence, in_points(mean), found.regime)
 
 
 def _checks(found: Evidence) -> Iterator[dict[str, Any]]:
@@ -53,9 +53,4 @@ def _checks(found: Evidence) -> Iterator[dict[str, Any]]:
         told = f"Ratios from {ratios.min():.3f} to {ratios.max():.3f}." if len(ratios) else "No run yet."
         sentence = f"Sparse and narrow dense networks with {equal} have the same number to {100 * TOLERANCE:g} %."
         yield check(sentence, (ratios - 1).abs() <= TOLERANCE, told)
-    planned = sum(len(cell.planned(found.store)) for cell in found.design.networks)
-    there, diverged = len(found.results), int(found.results["test_accuracy"].isna().sum())
-    told = f"{there} of {planned} runs are there, {diverged} of them diverged."
-    yield check("Every planned run is finished.", [there == planned and not diverged] if there else [], told) | {
-        "n": there
-    }
+    yield found.every_run()

@@ -19,15 +19,14 @@ from randsparse.questions.sparse_to_sparse.evidence import (
     CLAIMED,
     DENSE,
     FROM_DENSE,
-    NAMES,
     SMALL,
     STATIC,
     Methods,
 )
 
 OWN_SCALE = "small dense (own scale)"
-COLOURS = {STATIC: PALETTE["random"], SMALL: PALETTE[OWN_SCALE], DENSE: PALETTE["dense"]}
-SHAPES = {STATIC: MARKERS["random"], SMALL: MARKERS[OWN_SCALE], DENSE: MARKERS["dense"]}
+COLOURS = PALETTE | {STATIC: PALETTE["random"], SMALL: PALETTE[OWN_SCALE]}
+SHAPES = MARKERS | {STATIC: MARKERS["random"], SMALL: MARKERS[OWN_SCALE]}
 TICKS = (0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0)
 
 
@@ -85,9 +84,9 @@ def draw_costs(found: Methods) -> Drawn:
 
 
 def _point(ax: Axes, row: Any, epochs: int) -> None:
-    look = {"color": COLOURS.get(row.arm, PALETTE.get(row.arm)), "marker": SHAPES.get(row.arm, MARKERS.get(row.arm))}
-    if row.start.endswith(FROM_DENSE) or (row.arm == DENSE and row.epochs != epochs):
-        look["markerfacecolor"] = "white"
+    hollow = row.start.endswith(FROM_DENSE) or (row.arm == DENSE and row.epochs != epochs)
+    fill = {"markerfacecolor": "white"} if hollow else {}
+    look = {"color": COLOURS[row.arm], "marker": SHAPES[row.arm], **fill}
     name = f"{DENSE}, fewer epochs" if row.arm == DENSE and row.epochs < epochs else row.start
     bars = [[row.mean - row.low], [row.high - row.mean]]
     ax.errorbar(row.cost, row.mean, yerr=bars, linestyle="none", elinewidth=1, label=name, **look)
@@ -95,12 +94,10 @@ def _point(ax: Axes, row: Any, epochs: int) -> None:
 
 def _axes(ax: Axes, costs: pd.Series) -> None:
     low, high = costs.min() / 1.3, costs.max() * 1.3
-    ax.set_xscale("log")
-    ax.set_xlim(low, high)
+    ax.set(xscale="log", xlim=(low, high), xlabel="Training FLOPs on kept weights (% of dense, log axis)")
     ax.xaxis.set_major_locator(FixedLocator([tick for tick in TICKS if low <= tick <= high]))
     ax.xaxis.set_minor_locator(NullLocator())
     ax.xaxis.set_major_formatter(plots.percent_text)
-    ax.set_xlabel("Training FLOPs on kept weights (% of dense, log axis)")
     ax.autoscale(axis="y")
 
 
@@ -117,8 +114,3 @@ def _costs_caption(points: pd.DataFrame) -> str:
         f"source. Line: dense networks of all sizes, trained as long. The cheapest point of the Pareto front is "
         f"{listed(texts)}. Each panel has its own scale."
     )
-
-
-def names_of(methods: list[str]) -> str:
-    """Return the names of methods as a list in words."""
-    return listed([NAMES[method] for method in methods])

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import math
 from functools import cached_property
+from itertools import pairwise
 
 import numpy as np
 import pandas as pd
 
-from randsparse.comparison import frames
 from randsparse.comparison.campaign import Networks
-from randsparse.comparison.cells import FOREST, Cells, Pair
+from randsparse.comparison.cells import FOREST, Pair
+from randsparse.comparison.evidence import MaskedCells, known_limits
 from randsparse.comparison.inference.estimate import Estimate
-from randsparse.comparison.inference.simultaneous import simultaneous_intervals
 from randsparse.comparison.plots import percent_text
 from randsparse.runs import methods
 from randsparse.runs.config import RunConfig
@@ -35,34 +35,29 @@ def label(point: RunConfig) -> str:
     return STATIC if point.method == "static" else SMALL
 
 
-class Methods(Cells):
+class Methods(MaskedCells):
     """What notebook 08 shows: methods in a source against themselves, against static masks, and against their cost."""
 
     @cached_property
     def pairs(self) -> dict[tuple[str, float], Pair]:
         """Each method in a source and from dense networks, by method and sparsity."""
-        pairs = {}
-        for cell in self._dynamic:
-            point = cell.point
-            if point.source_sparsity:
-                starts = self.find(method=point.method, sparsity=point.sparsity, source_sparsity=0.0)
-                if starts:
-                    pairs[point.method, point.sparsity] = (cell, starts[0])
+        dynamic = [cell for cell in self.design.networks if cell.point.method in methods.DYNAMIC]
+        starts = {_place(cell): cell for cell in reversed(dynamic) if not cell.point.source_sparsity}
+        inside = [cell for cell in dynamic if cell.point.source_sparsity and _place(cell) in starts]
+        pairs = {_place(cell): (cell, starts[_place(cell)]) for cell in inside}
         return dict(sorted(pairs.items(), key=lambda item: (item[0][1], list(NAMES).index(item[0][0]))))
 
     @property
     def claim(self) -> Estimate | None:
         """In a source − from dense, the mean over RigL and GMP at 90 and 98 %; None unless all four are there."""
-        there = all(key in self.pairs for key in CLAIMED)
-        return self.difference([self.pairs[key] for key in CLAIMED]) if there else None
+        return self.mean_difference(self.pairs, CLAIMED)
 
     @property
     def methods(self) -> list[str]:
         """The methods that there are in sources and from dense networks."""
-        found = {method for method, _ in self.pairs}
-        return [method for method in NAMES if method in found]
+        return [method for method in NAMES if self.of_method(method)]
 
-    def of_method(self, method: str) -> list[tuple[Networks, Networks]]:
+    def of_method(self, method: str) -> list[Pair]:
         """Return the pairs of one method, over its sparsities."""
         return [pair for (name, _), pair in self.pairs.items() if name == method]
 
@@ -73,10 +68,9 @@ class Methods(Cells):
 
     def control(self, sparsity: float, name: str) -> Networks | None:
         """Return the cell of static ERK masks or small dense networks (STATIC or SMALL) at a sparsity."""
-        for cell in self.find(sparsity=sparsity):
-            if label(cell.point) == name and (name == SMALL or cell.point.rule == "erk"):
-                return cell
-        return None
+        rules = {} if name == SMALL else {"rule": "erk"}
+        found = self.find(sparsity=sparsity, **rules)
+        return next((cell for cell in found if label(cell.point) == name), None)
 
     @cached_property
     def source_forest(self) -> pd.DataFrame:
@@ -92,11 +86,9 @@ class Methods(Cells):
     @cached_property
     def costs(self) -> dict[str, float]:
         """The mean training FLOPs on kept weights of each cell, as a share of those of the dense cell."""
-        flops = {}
-        for cell in self.design.networks:
-            records = self.store.load(cell.wanted(self.store)).values()
-            if records:
-                flops[cell.name] = float(np.mean([record["cost"]["sparse_flops"] for record in records]))
+        found = {cell.name: self.store.load(cell.wanted(self.store)).values() for cell in self.design.networks}
+        costs = {name: [record["cost"]["sparse_flops"] for record in records] for name, records in found.items()}
+        flops = {name: float(np.mean(own)) for name, own in costs.items() if own}
         dense = flops.get(self.dense.name) if self.dense else None
         return {name: value / dense for name, value in flops.items()} if dense else {}
 
@@ -118,8 +110,7 @@ class Methods(Cells):
             return None
         if cost >= self.line[-1][0]:
             return {self.line[-1][1]: 1.0}
-        above = next(index for index, (other, _) in enumerate(self.line) if other > cost)
-        (low, one), (high, other) = self.line[above - 1 : above + 1]
+        (low, one), (high, other) = next((a, b) for a, b in pairwise(self.line) if b[0] > cost)
         share = math.log(cost / low) / math.log(high / low)
         return {one: 1 - share, other: share}
 
@@ -138,10 +129,10 @@ class Methods(Cells):
     def cost_forest(self) -> pd.DataFrame:
         """One row per method and sparsity: in a source − dense networks of equal cost, as `Cells.forest`."""
         estimates = {key: self.over_equal_cost([inside]) for key, (inside, _) in self.pairs.items()}
-        there = {key: estimate for key, estimate in estimates.items() if estimate}
-        rows = []
-        for (key, each), limits in zip(there.items(), simultaneous_intervals(list(there.values())), strict=True):
-            rows.append((row_of(*key), self.pairs[key][0].name, "", each.value, *limits, each.n, each.runs, np.nan))
+        rows = [
+            (row_of(*key), self.pairs[key][0].name, "", each.value, *limits, each.n, each.runs, np.nan)
+            for key, each, limits in known_limits(estimates)
+        ]
         return pd.DataFrame(rows, columns=FOREST)
 
     @cached_property
@@ -180,24 +171,16 @@ class Methods(Cells):
     @property
     def cost_table(self) -> pd.DataFrame:
         """What each method costs from dense and in a source, in percent of the dense network's training, and saves."""
-        rows = []
-        for (method, sparsity), (inside, start) in self.pairs.items():
-            if {inside.name, start.name} <= self.costs.keys():
-                cost, other = self.costs[inside.name], self.costs[start.name]
-                saved = 100 - 100 * cost / other
-                rows.append((NAMES[method], 100 * sparsity, 100 * cost, 100 * other, saved))
-        return pd.DataFrame(rows, columns=SAVINGS)
+        costs = {key: [self.costs.get(cell.name, np.nan) for cell in pair] for key, pair in self.pairs.items()}
+        rows = [
+            (NAMES[method], 100 * sparsity, 100 * cost, 100 * other, 100 - 100 * cost / other)
+            for (method, sparsity), (cost, other) in costs.items()
+        ]
+        return pd.DataFrame(rows, columns=SAVINGS).dropna(ignore_index=True)
 
-    @cached_property
-    def matched(self) -> pd.DataFrame:
-        """The realised densities at each sparsity of all masks; small dense networks have none."""
-        found = frames.layers(self.design, self.store)
-        small = [cell.name for cell in self.find(method="small-dense")]
-        return frames.matched(found[~found["arm"].isin(small)])
 
-    @property
-    def _dynamic(self) -> list[Networks]:
-        return [cell for cell in self.design.networks if cell.point.method in methods.DYNAMIC]
+def _place(cell: Networks) -> tuple[str, float]:
+    return cell.point.method, cell.point.sparsity
 
 
 def row_of(method: str, sparsity: float) -> str:

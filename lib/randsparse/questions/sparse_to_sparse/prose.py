@@ -2,18 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import pandas as pd
+from IPython.display import Markdown
 
 from randsparse.comparison import sentences
 from randsparse.comparison.plots import percent_text
 from randsparse.comparison.wording import TOO_FEW, listed, with_interval
-from randsparse.questions.sparse_to_sparse.charts import names_of
 from randsparse.questions.sparse_to_sparse.evidence import CLAIMED, NAMES, SMALL, Methods
-
-if TYPE_CHECKING:
-    from IPython.display import Markdown
 
 FOLLOWS = {
     "supported": "So in this regime, methods can start in a random sparse network without losing accuracy.",
@@ -34,9 +29,10 @@ def abstract(found: Methods, rows: pd.DataFrame) -> Markdown:
         f"({found.regime})?"
     )
     whole = found.claim or (found.difference(list(found.pairs.values())) if found.pairs else None)
+    names = listed([NAMES[method] for method in found.methods])
     estimate = (
         f"Their final test accuracy in a random source minus that from the dense network is {with_interval(whole)} "
-        f"points (95 % interval, n = {whole.n}, {whole.runs} runs of {names_of(found.methods)} at "
+        f"points (95 % interval, n = {whole.n}, {whole.runs} runs of {names} at "
         f"{_sparsities(found)} % sparsity)."
         if whole
         else f"There are {TOO_FEW}."
@@ -81,10 +77,10 @@ def _front(found: Methods) -> str:
 
 def _equal_cost(found: Methods) -> str:
     """Return how methods in sources compare with dense networks of equal cost."""
-    texts = []
-    for method in found.methods:
-        estimate = found.over_equal_cost([inside for inside, _ in found.of_method(method)])
-        if estimate:
-            texts.append(f"{NAMES[method]} {with_interval(estimate)}")
+    estimates = {
+        NAMES[method]: found.over_equal_cost([inside for inside, _ in found.of_method(method)])
+        for method in found.methods
+    }
+    texts = [f"{name} {with_interval(estimate)}" for name, estimate in estimates.items() if estimate]
     told = "Against dense networks of equal training FLOPs, methods in a source have (points, 95 % intervals)"
     return f"{told}: {'; '.join(texts)}." if texts else ""

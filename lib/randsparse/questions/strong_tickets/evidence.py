@@ -7,10 +7,10 @@ from functools import cached_property
 import numpy as np
 import pandas as pd
 
-from randsparse.comparison import frames
 from randsparse.comparison.campaign import Networks
-from randsparse.comparison.cells import Cells, Pair
+from randsparse.comparison.cells import Pair
 from randsparse.comparison.design import TICKET
+from randsparse.comparison.evidence import MaskedCells
 from randsparse.comparison.inference.estimate import Estimate
 from randsparse.comparison.plots import percent_text
 from randsparse.runs.config import RunConfig
@@ -46,13 +46,13 @@ def label(point: RunConfig) -> str:
     return f"{name}, retrained" if point.fine_tune_epochs else name
 
 
-class Tickets(Cells):
+class Tickets(MaskedCells):
     """What notebook 09 shows: tickets of random and of dense sources, and random masks that are trained as long."""
 
     def tickets(self, retrained: bool = False, weights: str = SIGNED) -> list[Networks]:
         """Return the cells of tickets, as they are chosen or after their weights are trained, from the least sparse."""
-        found = [cell for cell in self.find(method=TICKET) if bool(cell.point.fine_tune_epochs) == retrained]
-        found = [cell for cell in found if cell.point.frozen_weights == weights]
+        tickets = self.find(method=TICKET, frozen_weights=weights)
+        found = [cell for cell in tickets if bool(cell.point.fine_tune_epochs) == retrained]
         return sorted(found, key=lambda cell: (cell.point.sparsity, cell.point.source_sparsity))
 
     @cached_property
@@ -62,8 +62,7 @@ class Tickets(Cells):
 
     def dense_of(self, epochs: int) -> Networks | None:
         """Return the cell of dense networks that are trained for so many epochs; None without it."""
-        found = self.find(sparsity=0.0, epochs=epochs)
-        return found[0] if found else None
+        return next(iter(self.find(sparsity=0.0, epochs=epochs)), None)
 
     def dense_level(self, cells: list[Networks]) -> pd.DataFrame:
         """Return the accuracy of dense networks that are trained as long as these cells; empty without them."""
@@ -102,16 +101,13 @@ class Tickets(Cells):
     @property
     def claim(self) -> Estimate | None:
         """Ticket of the random source − of the dense one, mean over 90 and 95 %; None unless both are there."""
-        there = all(sparsity in self.equal for sparsity in CLAIMED)
-        return self.difference([self.equal[sparsity] for sparsity in CLAIMED]) if there else None
+        return self.mean_difference(self.equal, CLAIMED)
 
     def beside(self, cell: Networks) -> Networks | None:
         """Return the random mask of a ticket's layer densities and sparsity that is trained as long, ERK for ER."""
         rules = {"er": ("er", "erk")}.get(layers_of(cell.point), (layers_of(cell.point),))
-        for rule in rules:
-            for other in self.find(method="static", sparsity=cell.point.sparsity, rule=rule, epochs=cell.point.epochs):
-                return other
-        return None
+        like = {"method": "static", "sparsity": cell.point.sparsity, "epochs": cell.point.epochs}
+        return next((other for rule in rules for other in self.find(rule=rule, **like)), None)
 
     def trained(self, retrained: bool) -> dict[str, list[Pair]]:
         """Return tickets and the random masks that are trained as long, by source, over sparsities."""
@@ -137,41 +133,34 @@ class Tickets(Cells):
     @cached_property
     def trained_forest(self) -> pd.DataFrame:
         """One row per source and sparsity: ticket − random mask trained as long, for both stages."""
-        pairs = {}
-        for retrained in (False, True):
-            for source, own in self.trained(retrained).items():
-                stage = "retrained" if retrained else "ticket"
-                pairs |= {f"{stage}, {row_of(source, pair[0].point.sparsity)}": pair for pair in own}
-        return self.forest(pairs)
+        tickets = [("ticket", *each) for each in self.trained(False).items()]
+        retrained = [("retrained", *each) for each in self.trained(True).items()]
+        return self.forest(
+            {
+                f"{stage}, {row_of(source, pair[0].point.sparsity)}": pair
+                for stage, source, pairs in (*tickets, *retrained)
+                for pair in pairs
+            }
+        )
 
-    def stage(self, retrained: bool) -> list[Networks]:
-        """Return tickets of one stage, and the random masks that are trained as long."""
+    def accuracies(self, retrained: bool) -> pd.DataFrame:
+        """Return the accuracy of tickets of one stage, and of the random masks that are trained as long."""
         tickets = self.tickets(retrained)
         epochs = {cell.point.epochs for cell in tickets}
         static = [cell for cell in self.find(method="static") if cell.point.sparsity and cell.point.epochs in epochs]
-        return [*tickets, *static]
-
-    def accuracies(self, retrained: bool) -> pd.DataFrame:
-        """Return the accuracy of each cell of one stage, tickets first."""
-        return self.levels(self.stage(retrained), label)
+        return self.levels([*tickets, *static], label)
 
     @cached_property
     def restart(self) -> tuple[float, float] | None:
         """Mean validation accuracy of retrained tickets before and after the first epoch that trains their weights."""
-        before, after = [], []
+        accuracies = []
         for cell in self.tickets(retrained=True):
             chosen = cell.point.epochs - cell.point.fine_tune_epochs
             for record in self.store.load(cell.wanted(self.store)).values():
                 curve = {point["epoch"]: point["val_accuracy"] for point in record["curve"]}
                 if {chosen, chosen + 1} <= curve.keys():
-                    before.append(curve[chosen])
-                    after.append(curve[chosen + 1])
-        return (float(np.mean(before)), float(np.mean(after))) if before else None
-
-    @cached_property
-    def matched(self) -> pd.DataFrame:
-        """The realised densities at each sparsity."""
-        return frames.matched(frames.layers(self.design, self.store))
+                    accuracies.append((curve[chosen], curve[chosen + 1]))
+        return tuple(np.mean(accuracies, axis=0).tolist()) if accuracies else None
 
 
 def row_of(source: str, sparsity: float) -> str:

@@ -2,16 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import pandas as pd
+from IPython.display import Markdown
 
 from randsparse.comparison import sentences
 from randsparse.comparison.wording import TOO_FEW, listed, with_interval
 from randsparse.questions.strong_tickets.evidence import Tickets
-
-if TYPE_CHECKING:
-    from IPython.display import Markdown
 
 FOLLOWS = {
     "supported": "So in this regime, a random sparse source has tickets about as good as those of the dense network.",
