@@ -19,10 +19,14 @@ def unknown(kind: str, name: object, allowed: Iterable[str]) -> StudyError:
     return StudyError(f"unknown {kind} {name!r}: choose one of {', '.join(map(str, allowed))}")
 
 
-def require(condition: bool, name: str, value: object, allowed: str) -> None:
-    """Raise StudyError for a value of `name` that is not allowed, unless the condition holds."""
+def require(condition: bool, name: str, value: object, allowed: str, where: str | None = None) -> None:
+    """Raise StudyError for a value of `name` that is not allowed, unless the condition holds.
+
+    Args:
+        where: with what it is not allowed, such as a dataset.
+    """
     if not condition:
-        raise StudyError(f"{name}={value!r} is not possible: it must be {allowed}")
+        raise StudyError(f"{name}={value!r} is not possible{f' with {where}' if where else ''}: it must be {allowed}")
 
 
 @contextmanager

@@ -5,12 +5,13 @@ Tables and texts are described in `tables` and `texts`; here is what the name of
 
 from __future__ import annotations
 
-import hashlib
 import re
 import shutil
 import tempfile
+from collections import ChainMap
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from http.client import HTTPException
 from pathlib import Path
 from typing import ClassVar
@@ -72,21 +73,6 @@ def read_digits(data_dir: Path) -> Images:
     return (digits.images * 15).astype(np.uint8)[..., None], digits.target
 
 
-def read_cifar10(data_dir: Path) -> Images:
-    """Return CIFAR-10, 50,000 training and 10,000 test images; raises StudyError as `read_official` does."""
-    return read_official("CIFAR10", data_dir)
-
-
-def read_cifar100(data_dir: Path) -> Images:
-    """Return CIFAR-100, 50,000 training and 10,000 test images; raises StudyError as `read_official` does."""
-    return read_official("CIFAR100", data_dir)
-
-
-def read_fashion_mnist(data_dir: Path) -> Images:
-    """Return Fashion-MNIST, 60,000 training, 10,000 test images; raises as `read_official` does."""
-    return read_official("FashionMNIST", data_dir)
-
-
 def read_official(kind: str, data_dir: Path) -> Images:
     """Return the training images, then the test images, of the torchvision dataset of that name.
 
@@ -121,22 +107,17 @@ def expected_files(dataset: type, data_dir: Path) -> tuple[Path, dict[str, str]]
 
 def check(folder: Path, checksums: dict[str, str]) -> None:
     """Raise StudyError that names the files in `folder` that are missing or differ from their MD5."""
-    missing = [name for name in checksums if not (folder / name).exists()]
-    present = [name for name in checksums if name not in missing]
-    corrupt = [name for name in present if checksum(folder / name) != checksums[name]]
-    if missing or corrupt:
-        wrong = [f"{name} is missing" for name in missing]
-        wrong += [f"{name} is corrupt (not its official MD5)" for name in corrupt]
+    from torchvision.datasets.utils import check_md5
+
+    there = {name: (folder / name).exists() for name in checksums}
+    wrong = [f"{name} is missing" for name in checksums if not there[name]]
+    corrupt = [name for name in checksums if there[name] and not check_md5(folder / name, checksums[name])]
+    wrong += [f"{name} is corrupt (not its official MD5)" for name in corrupt]
+    if wrong:
         raise StudyError(
             f"{folder}: {'; '.join(wrong)}. Nothing was changed: restore the file, or move the folder away "
             "to have it downloaded anew, or set DATA_DIR to where a good copy is"
         )
-
-
-def checksum(path: Path) -> str:
-    """Return the MD5 of a file."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "md5").hexdigest()
 
 
 def download(dataset: type, folder: Path, data_dir: Path) -> None:
@@ -210,23 +191,31 @@ def folder(name: str) -> Folder | None:
 
 DATASETS: dict[str, Source] = {
     "digits": Source(read_digits, 10, 1, 8, 1797, 240, 360, official_test=False, pad=1, flip=False),
-    "fashion-mnist": Source(read_fashion_mnist, 10, 1, 28, 70_000, 5_000, 10_000, official_test=True, pad=2, flip=True),
-    "cifar10": Source(read_cifar10, 10, 3, 32, 60_000, 5_000, 10_000, official_test=True, pad=4, flip=True),
-    "cifar100": Source(read_cifar100, 100, 3, 32, 60_000, 5_000, 10_000, official_test=True, pad=4, flip=True),
+    "fashion-mnist": Source(
+        partial(read_official, "FashionMNIST"), 10, 1, 28, 70_000, 5_000, 10_000, official_test=True, pad=2, flip=True
+    ),
+    "cifar10": Source(
+        partial(read_official, "CIFAR10"), 10, 3, 32, 60_000, 5_000, 10_000, official_test=True, pad=4, flip=True
+    ),
+    "cifar100": Source(
+        partial(read_official, "CIFAR100"), 100, 3, 32, 60_000, 5_000, 10_000, official_test=True, pad=4, flip=True
+    ),
 }
+
+
+KNOWN = ChainMap(TEXTS, TABLES, DATASETS)
+"""All datasets that fit into memory, also those that are added later."""
 
 
 def source(name: str) -> Source | Table | Text:
     """Return the description of a dataset that fits into memory; raises StudyError for a name that is none."""
     if folder(name):
         raise StudyError(f"images of {name} are streamed from disk, not loaded: choose one of {', '.join(DATASETS)}")
-    known = {**DATASETS, **TABLES, **TEXTS}
-    if name not in known:
+    if name not in KNOWN:
         extensions.load()
-        known = {**DATASETS, **TABLES, **TEXTS}
-    if name not in known:
-        raise unknown("dataset", name, (*known, *FOLDERS, FOLDER_FORM))
-    return known[name]
+    if name not in KNOWN:
+        raise unknown("dataset", name, (*KNOWN, *FOLDERS, FOLDER_FORM))
+    return KNOWN[name]
 
 
 def shape(name: str) -> tuple[int, int, int]:

@@ -17,7 +17,7 @@ from randsparse.data.catalogue import Source, source
 from randsparse.data.place import data_folder
 from randsparse.data.tables import Table
 from randsparse.data.texts import Text
-from randsparse.errors import StudyError
+from randsparse.errors import require
 from randsparse.seeds import generator
 
 PARTS = ("train", "val", "test")
@@ -82,9 +82,8 @@ def load(name: str, data_dir: str | Path | None = None, train_samples: int | Non
     dataset = _load(name, data_folder(data_dir))
     if train_samples is None:
         return dataset
-    if not 1 <= train_samples <= len(dataset.train_y):
-        allowed = f"1 to {len(dataset.train_y)}, or None for all"
-        raise StudyError(f"train_samples={train_samples} is not possible with {name}: it must be {allowed}")
+    most = len(dataset.train_y)
+    require(1 <= train_samples <= most, "train_samples", train_samples, f"1 to {most}, or None for all", name)
     indices = dataset.indices | {"train": dataset.indices["train"][:train_samples]}
     train_x, train_y = dataset.train_x[:train_samples], dataset.train_y[:train_samples]
     return replace(dataset, train_x=train_x, train_y=train_y, indices=indices)
@@ -201,9 +200,8 @@ class Batches:
         self.dataset, self.batch_size, self.data_seed = dataset.to(device), batch_size, data_seed
         self.device = torch.device(device)
         samples = len(dataset.train_y)
-        if not 1 <= batch_size <= samples:
-            allowed = f"1 to {samples}, the number of training images"
-            raise StudyError(f"batch_size={batch_size} is not possible with {dataset.name}: it must be {allowed}")
+        allowed = f"1 to {samples}, the number of training images"
+        require(1 <= batch_size <= samples, "batch_size", batch_size, allowed, dataset.name)
         self.of_images = dataset.train_x.dim() > 2
         if self.of_images:
             self.pixels = self.dataset.train_x.permute(0, 2, 3, 1).reshape(-1, dataset.channels)

@@ -7,6 +7,7 @@ imported. Words that name a library are left out, so that the rest of a text has
 from __future__ import annotations
 
 import ast
+import contextlib
 import hashlib
 import importlib.metadata
 import importlib.util
@@ -60,18 +61,15 @@ def read(data_dir: Path | None = None) -> tuple[list[str], np.ndarray]:
 
 def check_versions() -> None:
     """Raise StudyError that names the libraries which are not there in the version of PACKAGES."""
-    found = {}
+    found = dict.fromkeys(PACKAGES, "none")
     for name in PACKAGES:
-        try:
+        with contextlib.suppress(importlib.metadata.PackageNotFoundError):
             found[name] = importlib.metadata.version(name)
-        except importlib.metadata.PackageNotFoundError:
-            found[name] = "none"
-    other = [name for name, (_, version) in PACKAGES.items() if found[name] != version]
+    other = [f"{name} {wanted} (here {found[name]})" for name, (_, wanted) in PACKAGES.items() if found[name] != wanted]
     if other:
-        wanted = ", ".join(f"{name} {PACKAGES[name][1]} (here {found[name]})" for name in other)
         raise StudyError(
-            f"dataset docstrings is made of the source of {wanted}: other versions are another dataset, so install "
-            "those of requirements.lock"
+            f"dataset docstrings is made of the source of {', '.join(other)}: other versions are another dataset, so "
+            "install those of requirements.lock"
         )
 
 

@@ -14,7 +14,7 @@ from torch import Tensor
 from randsparse.data.catalogue import Folder, folder
 from randsparse.data.dataset import balanced_order
 from randsparse.data.place import data_folder
-from randsparse.errors import StudyError
+from randsparse.errors import StudyError, require
 from randsparse.seeds import generator
 
 MEAN, STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
@@ -94,10 +94,8 @@ def load(name: str, data_dir: str | Path | None = None, train_samples: int | Non
             f"{root / 'train'} has {len(train)} images of {described.classes} classes: give it more, "
             "since one a class is held out for validation"
         )
-    if train_samples is not None and not 1 <= train_samples <= len(rest):
-        raise StudyError(
-            f"train_samples={train_samples} is not possible with {name}: it must be 1 to {len(rest)}, or None for all"
-        )
+    possible = train_samples is None or 1 <= train_samples <= len(rest)
+    require(possible, "train_samples", train_samples, f"1 to {len(rest)}, or None for all", name)
     parts = {"train": train.take(rest[:train_samples]), "val": train.take(val), "test": test}
     digest = hashlib.sha256(b"\n".join([*train.paths.tolist(), *test.paths.tolist()])).hexdigest()[:16]
     return ImageFolder(name, root, described.classes, described.size, digest, parts)
