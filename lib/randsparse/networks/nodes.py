@@ -37,11 +37,9 @@ def draw_nodes(model: ResidualNetwork, density: float, seed: int) -> dict[str, T
     Each group keeps the lowest of one uniform score a node, which depends on the seed and the group's name:
     fewer nodes of the same seed are a subset. Raises StudyError if that leaves a group without nodes.
     """
-    keep = {}
-    for group in node_groups(model):
-        scores = torch.rand(group.size, generator=generator("nodes", seed, group.name))
-        keep[group.name] = keep_lowest(scores, kept_nodes(group.size, density))
-    return keep
+    groups = {group.name: group.size for group in node_groups(model)}
+    scores = {name: torch.rand(size, generator=generator("nodes", seed, name)) for name, size in groups.items()}
+    return {name: keep_lowest(scores[name], kept_nodes(size, density)) for name, size in groups.items()}
 
 
 def node_mask(model: ResidualNetwork, keep: Keep) -> Mask:
