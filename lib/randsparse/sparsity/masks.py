@@ -198,9 +198,9 @@ def draw(
 
     A sparser mask of the same seed and kind is a subset of the denser wherever the counts shrink. Not so with
     `preserve_flow`, which gives the units that an exact mask leaves without incoming or outgoing edges one each
-    (`flow.repair`): a layer where it leaves none keeps the very same weights.
+    (`flow_preservation.repair`): a layer where it leaves none keeps the very same weights.
     Raises StudyError for an unknown kind, counts that do not fit the shapes, and flow that cannot be preserved: of
-    another kind, or with fewer weights than a layer's floor (see `flow.lift`).
+    another kind, or with fewer weights than a layer's floor (see `flow_preservation.lift`).
     """
     if kind not in KINDS:
         raise unknown("kind of mask", kind, KINDS)
