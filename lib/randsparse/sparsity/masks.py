@@ -6,6 +6,7 @@ import hashlib
 import json
 import math
 from collections.abc import Iterator, Mapping
+from functools import cached_property
 from pathlib import Path
 from typing import NamedTuple
 
@@ -68,7 +69,7 @@ class Mask(Mapping[str, Tensor]):
         """The entries that are counted: tensors of two or more dimensions."""
         return {name: kept for name, kept in self.items() if kept.dim() > 1}
 
-    @property
+    @cached_property
     def counts(self) -> dict[str, int]:
         """How many weights each layer keeps."""
         return {name: int(kept.sum()) for name, kept in self.weights.items()}
@@ -250,11 +251,9 @@ def shuffle(mask: Mask, seed: int) -> Mask:
 
     Entries of norm layers, which a node mask has, have no counterpart in the result and are left out.
     """
-    tensors = {}
-    for name, kept in mask.weights.items():
-        order = torch.randperm(kept.numel(), generator=generator("shuffle", seed, name))
-        tensors[name] = kept.flatten()[order.to(kept.device)].reshape(kept.shape)
-    return Mask(tensors)
+    weights = mask.weights
+    orders = {n: torch.randperm(kept.numel(), generator=generator("shuffle", seed, n)) for n, kept in weights.items()}
+    return Mask({n: kept.flatten()[orders[n].to(kept.device)].view(kept.shape) for n, kept in weights.items()})
 
 
 class Overlap(NamedTuple):

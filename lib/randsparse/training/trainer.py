@@ -20,7 +20,7 @@ from randsparse.training import environment, network
 from randsparse.training.averaging import MovingAverage
 from randsparse.training.costs import ChangingCosts
 from randsparse.training.engines.captured import Captured
-from randsparse.training.methods.base import Method
+from randsparse.training.methods.base import StaticMask
 from randsparse.training.metrics import autocast, correctness, input_dtype, logits, loss_and_accuracy, metrics
 from randsparse.training.step import GroupedNorms, learning_rate
 
@@ -61,7 +61,7 @@ class Trainer:
         dataset: Dataset,
         batches: EpochBatches,
         model: nn.Module,
-        method: Method,
+        method: StaticMask,
         device: str = "cpu",
     ) -> None:
         environment.keep_freed()

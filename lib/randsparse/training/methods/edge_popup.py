@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-import numpy as np
 import torch
 from torch import Tensor, nn
 
 from randsparse.errors import require
 from randsparse.runs.methods import Updates
 from randsparse.seeds import generator
-from randsparse.sparsity import densities
 from randsparse.sparsity.layers import fan_in
 from randsparse.sparsity.masks import Mask
-from randsparse.training.methods.base import ChangingMask, State, final_count, finite, highest_of
-from randsparse.training.methods.dynamic import cubic
+from randsparse.training.methods.base import ChangingMask, State, final_count, finite
+from randsparse.training.methods.dynamic import cubic, pruned
 
 
 class EdgePopup(ChangingMask):
@@ -91,7 +89,6 @@ class EdgePopup(ChangingMask):
         # The base class has masked them: they are zero outside the source, and so are the gradients of scores there.
         self.frozen = {name: weight.detach().clone() for name, weight in self.parameters.items()}
         self.scores = {name: initial_scores(name, weight, seed) for name, weight in self.parameters.items()}
-        self.limits = np.array(list(self.source.counts.values()))
         self.count = self.start
         self._groups = [list(group["params"]) for group in optimizer.param_groups]
         self._trained = [parameter for parameter in model.parameters() if parameter.requires_grad]
@@ -121,9 +118,7 @@ class EdgePopup(ChangingMask):
 
     def best(self) -> Mask:
         """Return the mask of the largest |s| of the source: `count` in all, the same share of every layer."""
-        counts = densities.whole(self.limits * (self.count / self.limits.sum()), self.limits, self.count).tolist()
-        pairs = zip(self.source.items(), counts, strict=True)
-        return Mask({name: highest_of(inside, finite(self.scores[name]), k) for (name, inside), k in pairs})
+        return pruned({name: finite(score) for name, score in self.scores.items()}, self.source, self.count, "layer")
 
     def change(self, mask: Mask) -> None:
         """Go on with another mask, of the frozen weights unless they are fine-tuned."""
