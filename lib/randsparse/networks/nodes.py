@@ -77,8 +77,8 @@ def compact(model: ResidualNetwork, name: str, keep: Keep) -> ResidualNetwork:
     """
     rows, columns = _rows_and_columns(model, keep)
     widths = compact_widths({group.name: keep[group.name] for group in node_groups(model)})
-    size = 8  # of an image: any will do, since no weight depends on it
-    small = build(name, model.classifier.out_features, model.stem.in_channels, size, widths=widths)
+    # Of images of 8x8: any size will do, since no weight depends on it.
+    small = build(name, model.classifier.out_features, model.stem.in_channels, size=8, widths=widths)
     state = {}
     for key, value in model.state_dict().items():
         module = key.rpartition(".")[0]

@@ -66,24 +66,22 @@ class EdgePopup(ChangingMask):
             start_density,
             f"from density ({density:g}) to that of the source ({mask.density:g})",
         )
-        anneals = self.start > self.end
         require(
-            total_steps is not None or not (anneals or fine_tune_steps),
+            total_steps is not None or (self.start == self.end and not fine_tune_steps),
             "total_steps",
             total_steps,
             "the number of all steps, where the density changes or weights are fine-tuned",
         )
         self.fine_tune_steps, self.fine_tuning = fine_tune_steps, False
         self.frozen_steps = None if total_steps is None else total_steps - fine_tune_steps
-        enough = self.frozen_steps is None or self.frozen_steps > 0
         require(
-            fine_tune_steps >= 0 and enough,
+            fine_tune_steps >= 0 and (self.frozen_steps is None or self.frozen_steps > 0),
             "fine_tune_steps",
             fine_tune_steps,
             f"0 or more and below total_steps ({total_steps})",
         )
-        schedule = (update_interval, update_start, update_end)
-        self.updates = Updates(self.frozen_steps, *schedule) if anneals else None
+        anneals = self.start > self.end
+        self.updates = Updates(self.frozen_steps, update_interval, update_start, update_end) if anneals else None
         self.frozen: dict[str, Tensor] = {}
         super().__init__(model, mask, optimizer, source=mask)
         # The base class has masked them: they are zero outside the source, and so are the gradients of scores there.
