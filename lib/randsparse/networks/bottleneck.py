@@ -5,7 +5,7 @@ from __future__ import annotations
 from torchvision.models.resnet import Bottleneck, ResNet
 
 from randsparse.networks.bottleneck_layers import BLOCKS
-from randsparse.sparsity.paths import Flow
+from randsparse.sparsity.paths import Flow, beside_shortcuts
 
 
 class BottleneckNetwork(ResNet):
@@ -22,16 +22,9 @@ class BottleneckNetwork(ResNet):
 
     def flows(self) -> tuple[Flow, ...]:
         """Return the steps from "input" to "classes": three convolutions beside each shortcut."""
-        stream, version = "stem", 0
-        steps = [Flow("conv1.weight", "input", "stem@0")]
-        for group in ("layer1", "layer2", "layer3", "layer4"):
-            for index, block in enumerate(getattr(self, group)):
-                name, source = f"{group}.{index}", f"{stream}@{version}"
-                projects = block.downsample is not None
-                stream, version = (group, 0) if projects else (stream, version + 1)
-                target = f"{stream}@{version}"
-                steps.append(Flow(f"{name}.conv1.weight", source, f"{name}.inner1"))
-                steps.append(Flow(f"{name}.conv2.weight", f"{name}.inner1", f"{name}.inner2"))
-                steps.append(Flow(f"{name}.conv3.weight", f"{name}.inner2", target))
-                steps.append(Flow(f"{name}.downsample.0.weight" if projects else None, source, target))
-        return (*steps, Flow("fc.weight", f"{stream}@{version}", "classes"))
+        blocks = [
+            (f"{group}.{index}", ("inner1", "inner2"), "downsample.0" if block.downsample is not None else None)
+            for group in ("layer1", "layer2", "layer3", "layer4")
+            for index, block in enumerate(getattr(self, group))
+        ]
+        return beside_shortcuts("conv1.weight", "stem", blocks, "fc.weight")

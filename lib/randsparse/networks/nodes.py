@@ -37,11 +37,9 @@ def draw_nodes(model: ResidualNetwork, density: float, seed: int) -> dict[str, T
     Each group keeps the lowest of one uniform score a node, which depends on the seed and the group's name:
     fewer nodes of the same seed are a subset. Raises StudyError if that leaves a group without nodes.
     """
-    keep = {}
-    for group in node_groups(model):
-        scores = torch.rand(group.size, generator=generator("nodes", seed, group.name))
-        keep[group.name] = keep_lowest(scores, kept_nodes(group.size, density))
-    return keep
+    groups = {group.name: group.size for group in node_groups(model)}
+    scores = {name: torch.rand(size, generator=generator("nodes", seed, name)) for name, size in groups.items()}
+    return {name: keep_lowest(scores[name], kept_nodes(size, density)) for name, size in groups.items()}
 
 
 def node_mask(model: ResidualNetwork, keep: Keep) -> Mask:
@@ -79,8 +77,8 @@ def compact(model: ResidualNetwork, name: str, keep: Keep) -> ResidualNetwork:
     """
     rows, columns = _rows_and_columns(model, keep)
     widths = compact_widths({group.name: keep[group.name] for group in node_groups(model)})
-    size = 8  # of an image: any will do, since no weight depends on it
-    small = build(name, model.classifier.out_features, model.stem.in_channels, size, widths=widths)
+    # Of images of 8x8: any size will do, since no weight depends on it.
+    small = build(name, model.classifier.out_features, model.stem.in_channels, size=8, widths=widths)
     state = {}
     for key, value in model.state_dict().items():
         module = key.rpartition(".")[0]

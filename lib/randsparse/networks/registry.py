@@ -145,13 +145,7 @@ def _of_family(name: str) -> Architecture:
 
 def _takers() -> dict[str, tuple[str, ...]]:
     """Return the kinds of data that networks take, by the forms of their names."""
-    takers = {}
-    for name, each in ARCHITECTURES.items():
-        if isinstance(each, Family):
-            takers[each.form] = each.network.takes
-        else:
-            takers[name] = each.takes
-    return takers
+    return {getattr(each, "form", name): getattr(each, "network", each).takes for name, each in ARCHITECTURES.items()}
 
 
 def _residual_forms() -> list[str]:

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass, field
+from collections import defaultdict
+from collections.abc import Iterator, Mapping
 
 from torch import Tensor, nn
 from torch.nn import functional as F
 
 from randsparse.networks.architecture import NodeGroup, Widths
 from randsparse.networks.residual_layers import GROUPS, Block, blocks
-from randsparse.sparsity.paths import Flow
+from randsparse.sparsity.paths import Flow, beside_shortcuts
 
 
 def conv3x3(inputs: int, outputs: int, stride: int = 1) -> nn.Conv2d:
@@ -61,19 +61,6 @@ class PostActivationBlock(nn.Module):
         return F.relu(residual.add_(skipped), inplace=True)
 
 
-@dataclass
-class _Group:
-    """A node group while it is collected: names of modules."""
-
-    writers: list[str] = field(default_factory=list)
-    norms: list[str] = field(default_factory=list)
-    readers: list[str] = field(default_factory=list)
-
-    def freeze(self, name: str, model: nn.Module) -> NodeGroup:
-        size = model.get_submodule(self.writers[0]).out_channels
-        return NodeGroup(name, size, tuple(self.writers), tuple(self.norms), tuple(self.readers))
-
-
 class ResidualNetwork(nn.Module):
     """A stem, three groups of residual blocks (full, half, quarter resolution), mean pooling, a classifier.
 
@@ -84,9 +71,15 @@ class ResidualNetwork(nn.Module):
     Args:
         classes, channels: the number of outputs, and of colours of an image.
         widths: of all streams and blocks, which say how many there are.
+
+    Attributes:
+        norms: by the name of a layer, that of the norm of the channels that it reads, or writes.
+        norms_first: whether norms stand before their layers, so that it is what they read.
     """
 
     block: type[nn.Module]
+    norms: Mapping[str, str]
+    norms_first: bool
 
     def __init__(self, classes: int, channels: int, widths: Widths) -> None:
         super().__init__()
@@ -96,17 +89,13 @@ class ResidualNetwork(nn.Module):
         for each in described:
             of_groups.setdefault(each.name.partition(".")[0], []).append(self.block(each))
         self.stem = conv3x3(channels, first)
-        self.add_stem_norm(first)
+        if "stem" in self.norms:
+            self.stem_norm = nn.BatchNorm2d(first)
         for group, modules in of_groups.items():
             self.add_module(group, nn.Sequential(*modules))
-        self.add_head_norm(last)
+        if "classifier" in self.norms:
+            self.head_norm = nn.BatchNorm2d(last)
         self.classifier = nn.Linear(last, classes)
-
-    def add_stem_norm(self, channels: int) -> None:
-        """Add what normalises the stem's output, if anything does."""
-
-    def add_head_norm(self, channels: int) -> None:
-        """Add what normalises the last stream, if anything does."""
 
     def named_blocks(self) -> Iterator[tuple[str, nn.Module]]:
         """Yield the name and module of every block, in order of depth."""
@@ -122,63 +111,40 @@ class ResidualNetwork(nn.Module):
 
         Streams are named "stem", "group1", ..., insides "group1.0.inner"; inputs and classes are in no group.
         """
-        stream = self._first_stream()
-        streams, inner = {stream: _Group(writers=["stem"])}, {}
-        if hasattr(self, "stem_norm"):
-            streams[stream].norms.append("stem_norm")
-        for name, block in self.named_blocks():
-            source = streams[stream]
-            source.readers.append(f"{name}.conv1")
-            if block.shortcut is not None:
-                source.readers.append(f"{name}.shortcut")
-                stream = name.split(".")[0]
-            target = streams.setdefault(stream, _Group())
-            target.writers.append(f"{name}.conv2")
-            if block.shortcut is not None:
-                target.writers.append(f"{name}.shortcut")
-            if isinstance(block, PreActivationBlock):  # norms read the stream, so the reading block's count
-                source.norms.append(f"{name}.norm1")
-                inner_norm = f"{name}.norm2"
-            else:  # norms write the stream, so the writing block's count
-                target.norms.append(f"{name}.norm2")
-                if block.shortcut is not None:
-                    target.norms.append(f"{name}.shortcut_norm")
-                inner_norm = f"{name}.norm1"
-            inner[f"{name}.inner"] = _Group([f"{name}.conv1"], [inner_norm], [f"{name}.conv2"])
-        if hasattr(self, "head_norm"):
-            streams[stream].norms.append("head_norm")
-        streams[stream].readers.append("classifier")
-        return tuple(group.freeze(name, self) for name, group in (streams | inner).items())
+        writers, norms, readers = defaultdict(list), defaultdict(list), defaultdict(list)
+        for flow in self.flows():
+            if flow.weight_name is None:
+                continue
+            module = flow.weight_name.removesuffix(".weight")
+            source, target = (place.partition("@")[0] for place in (flow.source, flow.target))
+            readers[source].append(module)
+            writers[target].append(module)
+            block, _, layer = module.rpartition(".")
+            if layer in self.norms:
+                norms[source if self.norms_first else target].append(f"{block}.{self.norms[layer]}".lstrip("."))
+        names = sorted([name for name in writers if name != "classes"], key=lambda name: name.endswith(".inner"))
+        return tuple(
+            NodeGroup(
+                name,
+                self.get_submodule(writers[name][0]).out_channels,
+                *(tuple(modules[name]) for modules in (writers, norms, readers)),
+            )
+            for name in names
+        )
 
     def flows(self) -> tuple[Flow, ...]:
         """Return every step of the paths from "input" to "classes", each after all that lead to its source."""
-        stream, version = self._first_stream(), 0
-        steps = [Flow("stem.weight", "input", f"{stream}@0")]
-        for name, block in self.named_blocks():
-            source = f"{stream}@{version}"
-            if block.shortcut is None:
-                version += 1
-                target, shortcut = f"{stream}@{version}", None
-            else:
-                stream, version = name.split(".")[0], 0
-                target, shortcut = f"{stream}@0", f"{name}.shortcut.weight"
-            steps.append(Flow(f"{name}.conv1.weight", source, f"{name}.inner"))
-            steps.append(Flow(f"{name}.conv2.weight", f"{name}.inner", target))
-            steps.append(Flow(shortcut, source, target))
-        return (*steps, Flow("classifier.weight", f"{stream}@{version}", "classes"))
-
-    def _first_stream(self) -> str:
-        """Name the stream that the stem writes: its own, or group1's where no shortcut convolution parts them."""
-        return "group1" if self.group1[0].shortcut is None else "stem"
+        projects = [(name, block.shortcut is not None) for name, block in self.named_blocks()]
+        first = "stem" if projects[0][1] else "group1"  # the stem has a stream of its own where a convolution ends it
+        blocks = [(name, ("inner",), "shortcut" if project else None) for name, project in projects]
+        return beside_shortcuts("stem.weight", first, blocks, "classifier.weight")
 
 
 class WideResNet(ResidualNetwork):
     """WRN-depth-width of Zagoruyko and Komodakis 2016, pre-activation, without dropout, depth = 6n + 4."""
 
-    block = PreActivationBlock
-
-    def add_head_norm(self, channels: int) -> None:
-        self.head_norm = nn.BatchNorm2d(channels)
+    block, norms_first = PreActivationBlock, True
+    norms = {"conv1": "norm1", "conv2": "norm2", "classifier": "head_norm"}
 
     def features(self, x: Tensor) -> Tensor:
         x = self.group3(self.group2(self.group1(self.stem(x))))
@@ -188,10 +154,8 @@ class WideResNet(ResidualNetwork):
 class ResNet(ResidualNetwork):
     """CIFAR ResNet of He et al. 2015 as in Liu et al. 2022: stages of W, 2W, 4W channels, depth = 6n + 2."""
 
-    block = PostActivationBlock
-
-    def add_stem_norm(self, channels: int) -> None:
-        self.stem_norm = nn.BatchNorm2d(channels)
+    block, norms_first = PostActivationBlock, False
+    norms = {"stem": "stem_norm", "conv1": "norm1", "conv2": "norm2", "shortcut": "shortcut_norm"}
 
     def features(self, x: Tensor) -> Tensor:
         x = F.relu(self.stem_norm(self.stem(x)), inplace=True)

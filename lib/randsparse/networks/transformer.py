@@ -18,9 +18,7 @@ class Block(nn.Module):
     def __init__(self, stream: int, head: int, inner: int) -> None:
         super().__init__()
         self.attention_norm, self.feedforward_norm = nn.LayerNorm(stream), nn.LayerNorm(stream)
-        self.query = nn.Linear(stream, HEADS * head, bias=False)
-        self.key = nn.Linear(stream, HEADS * head, bias=False)
-        self.value = nn.Linear(stream, HEADS * head, bias=False)
+        self.query, self.key, self.value = (nn.Linear(stream, HEADS * head, bias=False) for _ in range(3))
         self.output = nn.Linear(HEADS * head, stream, bias=False)
         self.expand = nn.Linear(stream, inner)
         self.contract = nn.Linear(inner, stream)

@@ -47,9 +47,8 @@ def effective_mask(mask: Mask, flows: Sequence[Flow]) -> Mask:
             arriving = reached[flow.source]
         else:
             edge = edges[flow.weight_name]
-            source = reached.setdefault(flow.source, torch.ones_like(edge[0]))
-            arriving = (edge & source).any(1)
-        reached[flow.target] = reached[flow.target] | arriving if flow.target in reached else arriving
+            arriving = (edge & reached.setdefault(flow.source, torch.ones_like(edge[0]))).any(1)
+        reached[flow.target] = reached.get(flow.target, False) | arriving
 
     sources = {flow.source for flow in flows}
     sources |= {name for flow in flows if flow.attention for name in (flow.attention.queries, flow.attention.keys)}
@@ -66,10 +65,12 @@ def effective_mask(mask: Mask, flows: Sequence[Flow]) -> Mask:
             useful[queries] = useful[queries] | alive & reached[keys]
             useful[keys] = useful[keys] | alive & reached[queries]
 
-    tensors = {}
-    for flow in flows:
-        if flow.weight_name is not None:
-            kept = mask[flow.weight_name]
-            passes = useful[flow.target][:, None] & reached[flow.source]
-            tensors[flow.weight_name] = kept & passes.reshape(*passes.shape, *[1] * (kept.dim() - 2))
-    return Mask({name: tensors[name] for name in mask.weights})
+    passes = {
+        flow.weight_name: useful[flow.target][:, None] & reached[flow.source] for flow in flows if flow.weight_name
+    }
+    return Mask(
+        {
+            name: kept & passes[name].view(*kept.shape[:2], *[1] * (kept.dim() - 2))
+            for name, kept in mask.weights.items()
+        }
+    )

@@ -29,7 +29,8 @@ def lift(shapes: Shapes, counts: Mapping[str, int]) -> dict[str, int]:
     Raises StudyError where the sum of the floors is above that of the counts (it says which density has room).
     """
     floor = floors(shapes)
-    k, f, sizes = (np.array([each[name] for name in shapes]) for each in (counts, floor, _sizes(shapes)))
+    k, f = (np.array([each[name] for name in shapes]) for each in (counts, floor))
+    sizes = np.array([math.prod(shape) for shape in shapes.values()])
     size, total, fewest = (int(each.sum()) for each in (sizes, k, f))
     if fewest > total:
         raise StudyError(
@@ -108,7 +109,3 @@ def _edges(scores: np.ndarray, rows: np.ndarray, columns: np.ndarray) -> Iterato
         yield row, free.pop(int(scores[row, free].argmin()))
     for column in free:
         yield int(scores[:, column].argmin()), column
-
-
-def _sizes(shapes: Shapes) -> dict[str, int]:
-    return {name: math.prod(shape) for name, shape in shapes.items()}

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from functools import partial
 
 import torch
 from torch import Tensor, nn
@@ -47,16 +47,13 @@ def trace(model: nn.Module, sample: tuple[int, ...]) -> dict[str, tuple[tuple[in
     """
     found: dict[str, tuple[tuple[int, ...], int]] = {}
 
-    def note(layer: str) -> Callable[..., None]:
-        def hook(module: nn.Module, inputs: object, output: Tensor) -> None:
-            positions = output.shape[2:] if module.weight.dim() > 2 else output.shape[1:-1]
-            found[layer] = (tuple(module.weight.shape), math.prod(positions))
-
-        return hook
+    def note(layer: str, module: nn.Module, inputs: object, output: Tensor) -> None:
+        positions = output.shape[2:] if module.weight.dim() > 2 else output.shape[1:-1]
+        found[layer] = (tuple(module.weight.shape), math.prod(positions))
 
     names = [weight.removesuffix(".weight") for weight in maskable(model)]
     for layer in names:
-        model.get_submodule(layer).register_forward_hook(note(layer))
+        model.get_submodule(layer).register_forward_hook(partial(note, layer))
     model.eval()(torch.zeros(1, *sample))
     if unused := [layer for layer in names if layer not in found]:
         raise StudyError(f"layer {unused[0]} of a {type(model).__name__} is not used: leave it out of the model")

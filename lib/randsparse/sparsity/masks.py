@@ -6,6 +6,7 @@ import hashlib
 import json
 import math
 from collections.abc import Iterator, Mapping
+from functools import cached_property
 from pathlib import Path
 from typing import NamedTuple
 
@@ -68,7 +69,7 @@ class Mask(Mapping[str, Tensor]):
         """The entries that are counted: tensors of two or more dimensions."""
         return {name: kept for name, kept in self.items() if kept.dim() > 1}
 
-    @property
+    @cached_property
     def counts(self) -> dict[str, int]:
         """How many weights each layer keeps."""
         return {name: int(kept.sum()) for name, kept in self.weights.items()}
@@ -198,9 +199,9 @@ def draw(
 
     A sparser mask of the same seed and kind is a subset of the denser wherever the counts shrink. Not so with
     `preserve_flow`, which gives the units that an exact mask leaves without incoming or outgoing edges one each
-    (`flow.repair`): a layer where it leaves none keeps the very same weights.
+    (`flow_preservation.repair`): a layer where it leaves none keeps the very same weights.
     Raises StudyError for an unknown kind, counts that do not fit the shapes, and flow that cannot be preserved: of
-    another kind, or with fewer weights than a layer's floor (see `flow.lift`).
+    another kind, or with fewer weights than a layer's floor (see `flow_preservation.lift`).
     """
     if kind not in KINDS:
         raise unknown("kind of mask", kind, KINDS)
@@ -250,11 +251,9 @@ def shuffle(mask: Mask, seed: int) -> Mask:
 
     Entries of norm layers, which a node mask has, have no counterpart in the result and are left out.
     """
-    tensors = {}
-    for name, kept in mask.weights.items():
-        order = torch.randperm(kept.numel(), generator=generator("shuffle", seed, name))
-        tensors[name] = kept.flatten()[order.to(kept.device)].reshape(kept.shape)
-    return Mask(tensors)
+    weights = mask.weights
+    orders = {n: torch.randperm(kept.numel(), generator=generator("shuffle", seed, n)) for n, kept in weights.items()}
+    return Mask({n: kept.flatten()[orders[n].to(kept.device)].view(kept.shape) for n, kept in weights.items()})
 
 
 class Overlap(NamedTuple):

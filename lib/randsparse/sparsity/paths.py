@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -46,6 +46,28 @@ def chain(weights: Iterable[str]) -> tuple[Flow, ...]:
     names = list(weights)
     nodes = ["input", *(f"after {name}" for name in names[:-1]), "classes"]
     return tuple(Flow(name, nodes[index], nodes[index + 1]) for index, name in enumerate(names))
+
+
+def beside_shortcuts(
+    stem: str, stream: str, blocks: Iterable[tuple[str, Sequence[str], str | None]], classifier: str
+) -> tuple[Flow, ...]:
+    """Return the steps through residual blocks one after another, each of which adds to a stream.
+
+    Args:
+        stem, classifier: the weights that read the input, and give the classes.
+        stream: the name of the stream that the stem writes.
+        blocks: of each its name, such as "group1.0"; those of the nodes between its convolutions conv1, conv2, ...;
+            and the layer of its shortcut, with which the stream of the block's group begins, or None.
+    """
+    source, version = f"{stream}@0", 0
+    steps = [Flow(stem, "input", source)]
+    for name, inner, shortcut in blocks:
+        stream, version = (stream, version + 1) if shortcut is None else (name.partition(".")[0], 0)
+        nodes = [source, *(f"{name}.{each}" for each in inner), f"{stream}@{version}"]
+        steps += [Flow(f"{name}.conv{i + 1}.weight", *nodes[i : i + 2]) for i in range(len(inner) + 1)]
+        steps.append(Flow(shortcut and f"{name}.{shortcut}.weight", source, nodes[-1]))
+        source = nodes[-1]
+    return (*steps, Flow(classifier, source, "classes"))
 
 
 def flows(model: nn.Module) -> tuple[Flow, ...]:

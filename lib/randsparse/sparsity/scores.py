@@ -97,8 +97,7 @@ def synflow(model: nn.Module, images: Tensor, labels: Tensor | None, density: fl
             for w, stays in zip(weights.values(), (removed > step).split(sizes), strict=True):
                 w.mul_(stays.view_as(w))
     order = np.lexsort((last.cpu().numpy(), removed.cpu().numpy()))
-    rank = torch.empty(total, dtype=torch.float64)
-    rank[torch.from_numpy(order)] = torch.arange(total, dtype=torch.float64)
+    rank = torch.from_numpy(order.argsort()).double()
     return {name: part.view(w.shape) for (name, w), part in zip(weights.items(), rank.split(sizes), strict=True)}
 
 
@@ -123,13 +122,8 @@ def counts(scores: Mapping[str, Tensor], density: float) -> dict[str, int]:
     Raises StudyError for a density that has no room for that.
     """
     densities.check({name: tuple(each.shape) for name, each in scores.items()}, density)
-    flat = []
-    for each in scores.values():
-        flat.append(each.flatten().clone())
-        flat[-1][flat[-1].argmax()] = torch.inf
-    kept = highest(torch.cat(flat), round(density * sum(map(len, flat))))
-    parts = kept.split([len(each) for each in flat])
-    return {name: int(part.sum()) for name, part in zip(scores, parts, strict=True)}
+    kept = highest_overall(scores, round(density * sum(each.numel() for each in scores.values())))
+    return {name: int(part.sum()) for name, part in kept.items()}
 
 
 def keep(scores: Mapping[str, Tensor], counts: Mapping[str, int]) -> Mask:
@@ -146,6 +140,15 @@ def highest(values: Tensor, count: int) -> Tensor:
     kept = values > threshold
     kept[(values == threshold).nonzero().flatten()[: count - int(kept.sum())]] = True
     return kept
+
+
+def highest_overall(values: Mapping[str, Tensor], count: int) -> dict[str, Tensor]:
+    """Return, by layer, where the `count` highest values of all layers together are; of each layer the highest is."""
+    flat = [each.flatten().clone() for each in values.values()]
+    for each in flat:
+        each[each.argmax()] = torch.inf
+    parts = highest(torch.cat(flat), count).split([len(each) for each in flat])
+    return {name: part.view(each.shape) for (name, each), part in zip(values.items(), parts, strict=True)}
 
 
 def _copy(model: nn.Module, images: Tensor) -> nn.Module:

@@ -52,10 +52,9 @@ def load(config: RunConfig, folder: Path | None) -> dict[str, Any] | None:
         if hashlib.sha256(content).digest() != checksum:
             raise ValueError("its checksum does not fit")
         state = torch.load(io.BytesIO(content), weights_only=True, map_location="cpu")
-        if (state["version"], state["key"]) != (VERSION, config.trajectory.key):
+        ours = (state["version"], state["key"]) == (VERSION, config.trajectory.key)
+        if not ours or "steps" not in state.get("dynamics", {"steps": 0}):
             raise ValueError("it is of another version, or of another run")
-        if "steps" not in state.get("dynamics", {"steps": 0}):
-            raise ValueError("it is of another version")
         if not 0 < state["epoch"] <= config.epochs:
             raise ValueError(f"its epoch is {state['epoch']}")
     except Exception as error:  # torch raises many kinds for a damaged file

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
@@ -12,17 +14,23 @@ from randsparse.runs.records import packed
 ECE_BINS = 15
 
 
-@torch.no_grad()
 def logits(model: nn.Module, images: Tensor, dataset: Dataset, precision: torch.dtype, batch_size: int = 500) -> Tensor:
     """Return the logits, float64 (N, classes), of uint8 images (N, C, H, W), in evaluation mode, not augmented."""
+    batches = (normalize(batch, dataset) for batch in images.split(batch_size))
+    return torch.cat(outputs_of(model, batches, precision))
+
+
+@torch.no_grad()
+def outputs_of(model: nn.Module, batches: Iterable[Tensor], precision: torch.dtype) -> list[Tensor]:
+    """Return the logits, float64 (N, classes), of each batch of normalised images, in evaluation mode."""
     was_training = model.training
     model.eval()
     outputs = []
-    for batch in images.split(batch_size):
-        with autocast(images.device, precision):
-            outputs.append(model(normalize(batch, dataset).to(input_dtype(precision))).double())
+    for batch in batches:
+        with autocast(batch.device, precision):
+            outputs.append(model(batch.to(input_dtype(precision))).double())
     model.train(was_training)
-    return torch.cat(outputs)
+    return outputs
 
 
 def loss_and_accuracy(outputs: Tensor, labels: Tensor) -> tuple[float, float]:

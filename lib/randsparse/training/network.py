@@ -73,10 +73,11 @@ def _weight(config: RunConfig, parent: nn.Module, image: tuple[int, ...], datase
     counts = scores.counts(scored[config.rule], config.density) if by_score else allocate(config, shapes)
     if config.preserve_flow:
         counts = flow_preservation.lift(shapes, counts)
-    if config.criterion in scored:
-        mask = scores.keep(scored[config.criterion], counts)
-    else:
-        mask = draw(shapes, counts, config.mask_seed, config.draw, config.preserve_flow)
+    mask = (
+        scores.keep(scored[config.criterion], counts)
+        if config.criterion in scored
+        else draw(shapes, counts, config.mask_seed, config.draw, config.preserve_flow)
+    )
     initialize(parent, config.init_seed, _scales(config, mask))
     return Network(parent, mask, report(config, mask, parent))
 
@@ -89,10 +90,11 @@ def _changing(config: RunConfig, parent: nn.Module) -> Network:
     shapes = maskable(parent)
     most, first = changing_counts(config, shapes)
     source = draw(shapes, most, config.mask_seed, preserve_flow=config.preserve_flow)
-    if config.source_sparsity:
-        mask = draw_inside(source, first, config.mask_seed)
-    else:
-        mask = draw(shapes, first, config.mask_seed, preserve_flow=config.preserve_flow)
+    mask = (
+        draw_inside(source, first, config.mask_seed)
+        if config.source_sparsity
+        else draw(shapes, first, config.mask_seed, preserve_flow=config.preserve_flow)
+    )
     scales, constant = _scales(config, mask), False
     if config.method == "edge-popup":
         scales = {name: scale * (config.density * mask.size / mask.nnz) ** -0.5 for name, scale in scales.items()}

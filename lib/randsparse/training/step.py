@@ -67,18 +67,13 @@ def _scheduled(config: RunConfig, step: int, steps_per_epoch: int) -> float:
 
 
 def make_optimizer(config: RunConfig, model: nn.Module) -> torch.optim.Optimizer:
-    """Return the optimiser of a network; weight decay acts on weights of convolutions and linear layers only."""
-    parameters = list(model.parameters())
-    embeddings = {id(module.weight) for module in model.modules() if isinstance(module, nn.Embedding)}
-    weights = [p for p in parameters if p.dim() > 1 and id(p) not in embeddings]
-    return optimizer_of(config, weights, [p for p in parameters if p.dim() <= 1 or id(p) in embeddings])
-
-
-def optimizer_of(config: RunConfig, weights: list[nn.Parameter], others: list[nn.Parameter]) -> torch.optim.Optimizer:
-    """Return the optimiser of parameters, with weight decay on `weights` alone.
+    """Return the optimiser of a network; weight decay acts on weights of convolutions and linear layers only.
 
     On a GPU the learning rate is a tensor there, which a captured step can read.
     """
+    embeddings = {id(module.weight) for module in model.modules() if isinstance(module, nn.Embedding)}
+    weights = [p for p in model.parameters() if p.dim() > 1 and id(p) not in embeddings]
+    others = [p for p in model.parameters() if p.dim() <= 1 or id(p) in embeddings]
     groups = [{"params": weights, "weight_decay": config.weight_decay}, {"params": others, "weight_decay": 0.0}]
     on_gpu = weights[0].is_cuda
     rate = torch.tensor(config.lr, device=weights[0].device) if on_gpu else config.lr

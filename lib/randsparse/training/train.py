@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from functools import cache
 from pathlib import Path
 from typing import Any
 
 import torch
+from torch import Tensor
 
 from randsparse.data import folders
 from randsparse.data.catalogue import folder
@@ -21,7 +22,6 @@ from randsparse.training import checkpoints, methods, network, weights
 from randsparse.training.engines import batched, programs, streamed
 from randsparse.training.engines.processes import ALONE, Processes
 from randsparse.training.engines.streamed_batches import StreamedBatches
-from randsparse.training.forked import ForkedBatches
 from randsparse.training.metrics import input_dtype
 from randsparse.training.step import make_optimizer
 from randsparse.training.trainer import EpochBatches, Record, Trainer
@@ -126,19 +126,35 @@ def _batches(
     config = configs[0]
 
     @cache
-    def of_seed(seed: int) -> EpochBatches:
+    def of_order(seed: int, fork_seed: int | None = None, fork_epoch: int = 0) -> EpochBatches:
+        if fork_seed is not None:
+            return ForkedBatches(of_order(seed), of_order(fork_seed), fork_epoch)
         if isinstance(dataset, ImageFolder):
             place = (torch.device(device), options["processes"], options["loaders"])
             return StreamedBatches(dataset, config.batch_size, seed, *place)
         return Batches(dataset, config.batch_size, seed, device)
 
-    @cache
-    def of_order(seed: int, fork_seed: int | None, fork_epoch: int) -> EpochBatches:
-        before = of_seed(seed)
-        return before if fork_seed is None else ForkedBatches(before, of_seed(fork_seed), fork_epoch)
-
     lanes = [of_order(each.data_seed, each.fork_seed, each.fork_epoch) for each in configs]
     return batched.LaneBatches(lanes) if config.engine == "batched" else lanes[0]
+
+
+class ForkedBatches:
+    """The batches of one seed in the first epochs, and those of another seed after them.
+
+    Args:
+        before, after: the batches of both seeds, of the same images and size.
+        fork_epoch: the number of epochs that `before` has.
+    """
+
+    def __init__(self, before: EpochBatches, after: EpochBatches, fork_epoch: int) -> None:
+        self.before, self.after, self.fork_epoch = before, after, fork_epoch
+
+    def __len__(self) -> int:
+        return len(self.before)
+
+    def epoch(self, epoch: int) -> Iterable[tuple[Tensor, Tensor]]:
+        """Yield the batches of `epoch` (from 0)."""
+        return (self.before if epoch < self.fork_epoch else self.after).epoch(epoch)
 
 
 def _begun(config: RunConfig, checkpoint_dir: Path | None, weights_root: Path | None) -> State | None:

@@ -20,7 +20,7 @@ from randsparse.training import environment, network
 from randsparse.training.averaging import MovingAverage
 from randsparse.training.costs import ChangingCosts
 from randsparse.training.engines.captured import Captured
-from randsparse.training.methods.base import Method
+from randsparse.training.methods.base import StaticMask
 from randsparse.training.metrics import autocast, correctness, input_dtype, logits, loss_and_accuracy, metrics
 from randsparse.training.step import GroupedNorms, learning_rate
 
@@ -61,7 +61,7 @@ class Trainer:
         dataset: Dataset,
         batches: EpochBatches,
         model: nn.Module,
-        method: Method,
+        method: StaticMask,
         device: str = "cpu",
     ) -> None:
         environment.keep_freed()
@@ -131,10 +131,7 @@ class Trainer:
     def set_learning_rate(self, rate: float) -> None:
         """Set the rate of the next step, in place where it is a tensor that a captured step reads."""
         for group in self.optimizer.param_groups:
-            if isinstance(group["lr"], Tensor):
-                group["lr"].fill_(rate)
-            else:
-                group["lr"] = rate
+            group["lr"] = group["lr"].fill_(rate) if isinstance(group["lr"], Tensor) else rate
 
     def begin(self) -> None:
         """Let the method do what comes before an epoch."""
@@ -244,11 +241,9 @@ class Trainer:
 
     def records(self) -> list[Record]:
         """Return the record of each run as far as it has come, without test metrics unless it is complete."""
-        outputs: list[Tensor | None] = [None] * len(self.configs)
-        labels = None
-        if self.config.stop_epoch is None and not all(self.diverged):
-            found, labels = self.evaluated("test")
-            outputs = self.of_runs(found)
+        complete = self.config.stop_epoch is None and not all(self.diverged)
+        found, labels = self.evaluated("test") if complete else (None, None)
+        outputs = self.of_runs(found) if complete else [None] * len(self.configs)
         return [self._record(index, output, labels) for index, output in enumerate(outputs)]
 
     def _record(self, index: int, output: Tensor | None, labels: Tensor | None) -> Record:

@@ -16,7 +16,7 @@ from randsparse.errors import StudyError
 from randsparse.runs.config import RunConfig
 from randsparse.training.engines.processes import ALONE, Processes
 from randsparse.training.engines.streamed_batches import evaluation_batches
-from randsparse.training.metrics import autocast, input_dtype
+from randsparse.training.metrics import outputs_of
 from randsparse.training.trainer import Record, Trainer
 
 EVALUATION_BATCH = 256
@@ -72,18 +72,12 @@ class StreamedTrainer(Trainer):
         self.processes.mean(losses, *self.norms.statistics())
         return losses
 
-    @torch.no_grad()
     def evaluated(self, part: str, model: nn.Module | None = None) -> tuple[Tensor, Tensor]:
-        model = model or self.model
-        model.eval()
-        place = (self.device, self.processes, EVALUATION_BATCH, self.loaders)
-
         def own_share() -> Tensor:
-            outputs = [torch.empty(0, self.dataset.classes, dtype=torch.float64, device=self.device)]
-            for images in evaluation_batches(self.dataset, part, *place):
-                with autocast(self.device, self.precision):
-                    outputs.append(model(images.to(input_dtype(self.precision))).double())
-            return torch.cat(outputs)
+            none = torch.empty(0, self.dataset.classes, dtype=torch.float64, device=self.device)
+            place = (self.device, self.processes, EVALUATION_BATCH, self.loaders)
+            batches = evaluation_batches(self.dataset, part, *place)
+            return torch.cat([none, *outputs_of(model or self.model, batches, self.precision)])
 
         labels = self.dataset.parts[part].labels.to(self.device)
         return self.processes.interleaved(self.processes.each_does(own_share), len(labels)), labels

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 
 import torch
 from torch import Tensor
-from torch.utils.data import DataLoader
+from torch.utils.data import DataLoader, default_collate
 from torch.utils.data import Dataset as TorchDataset
 
 from randsparse.data.dataset import normalize
@@ -136,10 +136,8 @@ def _loaded(
 
 
 def _collate(items: list[Item]) -> tuple[Tensor, Tensor] | str:
-    for item in items:
-        if isinstance(item, str):
-            return item
-    return torch.stack([image for image, _ in items]), torch.tensor([label for _, label in items])
+    wrong = [item for item in items if isinstance(item, str)]
+    return wrong[0] if wrong else default_collate(items)
 
 
 def _on_device(batch: tuple[Tensor, Tensor], dataset: ImageFolder, device: torch.device) -> tuple[Tensor, Tensor]:

@@ -15,13 +15,13 @@ from torch import nn
 from randsparse.runs import methods as fields
 from randsparse.runs.config import RunConfig
 from randsparse.sparsity.masks import Mask
-from randsparse.training.methods.base import Method, StaticMask
+from randsparse.training.methods.base import StaticMask
 from randsparse.training.methods.dynamic import UPDATED
 from randsparse.training.methods.edge_popup import EdgePopup
 from randsparse.training.methods.iterative_magnitude import IterativeMagnitude
 from randsparse.training.methods.soft_threshold import SoftThreshold
 
-METHODS: dict[str, type[Method]] = {
+METHODS: dict[str, type[StaticMask]] = {
     "static": StaticMask,
     "small-dense": StaticMask,
     **UPDATED,
@@ -38,7 +38,7 @@ def make(
     source: Mask | None,
     optimizer: torch.optim.Optimizer,
     steps_per_epoch: int,
-) -> Method:
+) -> StaticMask:
     """Return the method of a run, with the settings of its config: what trains `model` under its first mask.
 
     Args:

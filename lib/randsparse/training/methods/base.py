@@ -19,12 +19,13 @@ those of network and optimiser, and load it before theirs.
 
 from __future__ import annotations
 
-from typing import Any, Protocol
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 
-from randsparse.errors import StudyError, require
+from randsparse.errors import StudyError, require, unknown
+from randsparse.runs.methods import CHOICES
 from randsparse.sparsity.applied import covered
 from randsparse.sparsity.masks import Mask
 from randsparse.sparsity.scores import highest
@@ -32,53 +33,27 @@ from randsparse.sparsity.scores import highest
 State = dict[str, Any]
 
 
-class Method(Protocol):
-    """What the study's trainer asks of a method.
+class StaticMask:
+    """Trains a network under a mask that stays; with None, all of it.
+
+    Zeroes masked weights once, then their gradients in every step in one fused call. A weight that starts at zero with
+    a zero gradient stays zero, and so does its optimiser state, under momentum, Nesterov and weight decay, for SGD and
+    AdamW. It is the base of all methods, and all that the study's trainer asks of one.
 
     Attributes:
         optimizer: what updates weights; its learning rate is the trainer's.
         mask: the mask so far; None where nothing is masked.
         source: the mask that every mask is inside of; None for a mask that stays.
         steps: how many steps have been taken.
-        due: whether the next step does more than `update_weights`.
+        due: whether the next step does more than `update_weights`, that is `update`.
         dense_gradient: whether steps that are due need the gradient of all weights of the source.
-    """
-
-    optimizer: torch.optim.Optimizer
-    mask: Mask | None
-    source: Mask | None
-    steps: int
-    due: bool
-    dense_gradient: bool
-
-    def begin(self) -> None:
-        """Do what comes before the forward pass of the next step; nothing, if that is done already."""
-
-    def step(self) -> None:
-        """Take a step, with the gradients of all weights: instead of `optimizer.step()`."""
-
-    def update_weights(self) -> None:
-        """Do what a step does that is not due, without counting it: by operations on tensors, as a graph needs."""
-
-    def state_dict(self) -> State:
-        """Return all that later steps depend on, but for network and optimiser."""
-
-    def load_state_dict(self, state: State) -> None:
-        """Go on from what `state_dict` returned."""
-
-
-class StaticMask:
-    """Trains a network under a mask that stays; with None, all of it.
-
-    Zeroes masked weights once, then their gradients in every step in one fused call. A weight that starts at zero with
-    a zero gradient stays zero, and so does its optimiser state, under momentum, Nesterov and weight decay, for SGD and
-    AdamW.
 
     Raises StudyError for a mask of another network, and for an optimiser that does not train what is masked.
     """
 
     source: Mask | None = None
     dense_gradient = False
+    due: bool = False
 
     def __init__(self, model: nn.Module, mask: Mask | None, optimizer: torch.optim.Optimizer) -> None:
         self.model, self.optimizer, self.mask, self.steps = model, optimizer, mask, 0
@@ -90,30 +65,27 @@ class StaticMask:
         self._factors = [torch.empty_like(self.parameters[name]).copy_(keep) for name, keep in (mask or {}).items()]
         self._zero_weights()
 
-    @property
-    def due(self) -> bool:
-        """Whether the next step may change the mask."""
-        return False
-
     def begin(self) -> None:
-        """Do what comes before the forward pass of the next step: nothing, for most methods."""
+        """Do what comes before the forward pass of the next step, if that is not done: nothing, for most methods."""
 
     def step(self) -> None:
-        """Take a step: call it after `backward`, instead of `optimizer.step()`."""
-        self.update_weights()
+        """Take a step, and change the mask if that is due: call it after `backward`, instead of `optimizer.step()`."""
+        if self.due:
+            self.update()
+        else:
+            self.update_weights()
         self.steps += 1
 
-    def update_weights(self) -> None:
-        """Update the weights that are kept."""
-        self.keep_masked()
-        self.optimizer.step()
+    def update(self) -> None:
+        """Do what the next step, which is due, does to weights and mask."""
 
-    def keep_masked(self) -> None:
-        """Set the gradients of masked weights to zero."""
+    def update_weights(self) -> None:
+        """Update the weights that are kept, without counting a step: by operations on tensors, as a graph needs."""
         pairs = zip(self.parameters.values(), self._factors, strict=True)
         seen = [(parameter.grad, factor) for parameter, factor in pairs if parameter.grad is not None]
         if seen:
             torch._foreach_mul_(*map(list, zip(*seen, strict=True)))
+        self.optimizer.step()
 
     def state_dict(self) -> State:
         """Return how many steps have been taken; network and optimiser have states of their own."""
@@ -162,17 +134,6 @@ class ChangingMask(StaticMask):
                 if isinstance(state, Tensor) and state.shape == factor.shape:
                     state.mul_(factor)
 
-    def step(self) -> None:
-        """Take a step, and change the mask if that is due: call it after `backward`, instead of `optimizer.step()`."""
-        if self.due:
-            self.update()
-        else:
-            self.update_weights()
-        self.steps += 1
-
-    def update(self) -> None:
-        """Do what the next step, which is due, does to weights and mask."""
-
     def state_dict(self) -> State:
         """Return the mask, and all else that later steps depend on, but for network and optimiser."""
         return super().state_dict() | {"mask": dict(self.mask.to("cpu"))}
@@ -188,6 +149,13 @@ class ChangingMask(StaticMask):
         for factor, keep in zip(self._factors, mask.values(), strict=True):
             factor.copy_(keep)
         self._zero_weights()
+
+
+def choose(**values: str) -> None:
+    """Raise StudyError for a setting that is none of `CHOICES`."""
+    for name, value in values.items():
+        if value not in CHOICES[name]:
+            raise unknown(name, value, CHOICES[name])
 
 
 def final_count(mask: Mask, density: float) -> int:

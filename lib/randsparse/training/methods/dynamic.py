@@ -7,25 +7,24 @@ respect to all weights, those too that are masked (and zero): the dense gradient
 from __future__ import annotations
 
 import math
-from abc import ABC, abstractmethod
 from collections.abc import Mapping
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 
-from randsparse.errors import StudyError, require, unknown
-from randsparse.runs.methods import CHOICES, Updates
+from randsparse.errors import StudyError, require
+from randsparse.runs.methods import Updates
 from randsparse.seeds import generator
 from randsparse.sparsity import densities
 from randsparse.sparsity.masks import Mask
-from randsparse.sparsity.scores import highest
-from randsparse.training.methods.base import ChangingMask, final_count, finite, highest_of
+from randsparse.sparsity.scores import highest_overall
+from randsparse.training.methods.base import ChangingMask, choose, final_count, finite, highest_of
 
 Layers = Mapping[str, Tensor]
 
 
-class UpdatedMask(ChangingMask, ABC):
+class UpdatedMask(ChangingMask):
     """Changes the mask every `update_interval` steps, by what `next_mask` says.
 
     Updates are in the steps t_0 + jΔ, j = 1, …, n: after t_0, `update_start` of training, up to `update_end` of it. A
@@ -70,7 +69,6 @@ class UpdatedMask(ChangingMask, ABC):
         magnitudes = {name: finite(parameter) for name, parameter in self.parameters.items()}
         self.change(self.next_mask(self.updates.number(self.steps), magnitudes, gradients))
 
-    @abstractmethod
     def next_mask(self, number: int, magnitudes: Layers, gradients: Layers) -> Mask:
         """Return the mask that update `number`, from 1, changes to, by |w| and |g|, finite."""
 
@@ -79,7 +77,7 @@ class Replacing(UpdatedMask):
     """Replaces some of the weights that each layer keeps, so that their number stays.
 
     Args:
-        total_steps, update_interval, update_start, update_end: when, as `UpdatedMask` takes them.
+        schedule: the settings of `UpdatedMask`.
         prune_rate: the share of the kept weights that the first update replaces, rounded down, in (0, 1].
         prune_decay: "cosine" takes that share to 0 at `update_end`; "constant" leaves it.
     """
@@ -90,13 +88,9 @@ class Replacing(UpdatedMask):
         mask: Mask,
         optimizer: torch.optim.Optimizer,
         *,
-        total_steps: int,
-        update_interval: int = 100,
-        update_start: float = 0.0,
-        update_end: float = 0.75,
         prune_rate: float = 0.3,
         prune_decay: str = "cosine",
-        source: Mask | None = None,
+        **schedule: object,
     ) -> None:
         require(
             0 < prune_rate <= 1,
@@ -104,17 +98,8 @@ class Replacing(UpdatedMask):
             prune_rate,
             "in (0, 1], the share of the kept weights that an update replaces",
         )
-        _choose("prune_decay", prune_decay)
-        super().__init__(
-            model,
-            mask,
-            optimizer,
-            total_steps=total_steps,
-            update_interval=update_interval,
-            update_start=update_start,
-            update_end=update_end,
-            source=source,
-        )
+        choose(prune_decay=prune_decay)
+        super().__init__(model, mask, optimizer, **schedule)
         self.prune_rate, self.decays = prune_rate, prune_decay == "cosine"
 
     def replace(self, mask: Mask, magnitudes: Layers, growth: Layers) -> Mask:
@@ -188,7 +173,7 @@ class GMP(UpdatedMask):
         source: Mask | None = None,
         **schedule: object,
     ) -> None:
-        _choose("prune_scope", prune_scope)
+        choose(prune_scope=prune_scope)
         self.start, self.end = mask.nnz, final_count(mask, density)
         super().__init__(model, mask, optimizer, source=source or mask, **schedule)
         self.prune_scope = prune_scope
@@ -250,12 +235,9 @@ def pruned(magnitudes: Layers, mask: Mask, count: int, scope: str = "global") ->
         counts = densities.whole(have * (count / have.sum()), have, count).tolist()
         pairs = zip(mask.items(), counts, strict=True)
         return Mask({name: highest_of(kept, magnitudes[name], k) for (name, kept), k in pairs})
-    flat = []
-    for name, kept in mask.items():
-        flat.append(torch.where(kept, magnitudes[name], -1.0).flatten())
-        flat[-1][flat[-1].argmax()] = torch.inf
-    parts = highest(torch.cat(flat), count).split([len(each) for each in flat])
-    return Mask({name: part.view(kept.shape) for (name, kept), part in zip(mask.items(), parts, strict=True)})
+    return Mask(
+        highest_overall({name: torch.where(kept, magnitudes[name], -1.0) for name, kept in mask.items()}, count)
+    )
 
 
 def cosine(rate: float, progress: float) -> float:
@@ -266,9 +248,3 @@ def cosine(rate: float, progress: float) -> float:
 def cubic(start: int, end: int, progress: float) -> int:
     """Return how many weights are kept: k_end + (k_start - k_end)(1 - progress)³ (Zhu and Gupta 2017, equation 1)."""
     return end + round((start - end) * (1 - progress) ** 3)
-
-
-def _choose(name: str, value: str) -> None:
-    """Raise StudyError for a setting that is none of `CHOICES`."""
-    if value not in CHOICES[name]:
-        raise unknown(name, value, CHOICES[name])

@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-import numpy as np
 import torch
 from torch import Tensor, nn
 
 from randsparse.errors import require
 from randsparse.runs.methods import Updates
 from randsparse.seeds import generator
-from randsparse.sparsity import densities
 from randsparse.sparsity.layers import fan_in
 from randsparse.sparsity.masks import Mask
-from randsparse.training.methods.base import ChangingMask, State, final_count, finite, highest_of
-from randsparse.training.methods.dynamic import cubic
+from randsparse.training.methods.base import ChangingMask, State, final_count, finite
+from randsparse.training.methods.dynamic import cubic, pruned
 
 
 class EdgePopup(ChangingMask):
@@ -68,30 +66,27 @@ class EdgePopup(ChangingMask):
             start_density,
             f"from density ({density:g}) to that of the source ({mask.density:g})",
         )
-        anneals = self.start > self.end
         require(
-            total_steps is not None or not (anneals or fine_tune_steps),
+            total_steps is not None or (self.start == self.end and not fine_tune_steps),
             "total_steps",
             total_steps,
             "the number of all steps, where the density changes or weights are fine-tuned",
         )
         self.fine_tune_steps, self.fine_tuning = fine_tune_steps, False
         self.frozen_steps = None if total_steps is None else total_steps - fine_tune_steps
-        enough = self.frozen_steps is None or self.frozen_steps > 0
         require(
-            fine_tune_steps >= 0 and enough,
+            fine_tune_steps >= 0 and (self.frozen_steps is None or self.frozen_steps > 0),
             "fine_tune_steps",
             fine_tune_steps,
             f"0 or more and below total_steps ({total_steps})",
         )
-        schedule = (update_interval, update_start, update_end)
-        self.updates = Updates(self.frozen_steps, *schedule) if anneals else None
+        anneals = self.start > self.end
+        self.updates = Updates(self.frozen_steps, update_interval, update_start, update_end) if anneals else None
         self.frozen: dict[str, Tensor] = {}
         super().__init__(model, mask, optimizer, source=mask)
         # The base class has masked them: they are zero outside the source, and so are the gradients of scores there.
         self.frozen = {name: weight.detach().clone() for name, weight in self.parameters.items()}
         self.scores = {name: initial_scores(name, weight, seed) for name, weight in self.parameters.items()}
-        self.limits = np.array(list(self.source.counts.values()))
         self.count = self.start
         self._groups = [list(group["params"]) for group in optimizer.param_groups]
         self._trained = [parameter for parameter in model.parameters() if parameter.requires_grad]
@@ -121,9 +116,7 @@ class EdgePopup(ChangingMask):
 
     def best(self) -> Mask:
         """Return the mask of the largest |s| of the source: `count` in all, the same share of every layer."""
-        counts = densities.whole(self.limits * (self.count / self.limits.sum()), self.limits, self.count).tolist()
-        pairs = zip(self.source.items(), counts, strict=True)
-        return Mask({name: highest_of(inside, finite(self.scores[name]), k) for (name, inside), k in pairs})
+        return pruned({name: finite(score) for name, score in self.scores.items()}, self.source, self.count, "layer")
 
     def change(self, mask: Mask) -> None:
         """Go on with another mask, of the frozen weights unless they are fine-tuned."""

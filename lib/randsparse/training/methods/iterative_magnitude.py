@@ -5,10 +5,9 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from randsparse.errors import StudyError, require, unknown
-from randsparse.runs.methods import CHOICES
+from randsparse.errors import StudyError, require
 from randsparse.sparsity.masks import Mask
-from randsparse.training.methods.base import ChangingMask, State, final_count, finite
+from randsparse.training.methods.base import ChangingMask, State, choose, final_count, finite
 from randsparse.training.methods.dynamic import pruned
 
 
@@ -48,9 +47,7 @@ class IterativeMagnitude(ChangingMask):
         rewind_step: int = 0,
         prune_scope: str = "global",
     ) -> None:
-        for name, value in (("rewind", rewind), ("prune_scope", prune_scope)):
-            if value not in CHOICES[name]:
-                raise unknown(name, value, CHOICES[name])
+        choose(rewind=rewind, prune_scope=prune_scope)
         require(levels >= 2, "levels", levels, "2 or more, between which weights are pruned")
         require(0 <= rewind_step < total_steps, "rewind_step", rewind_step, f"0 or more and below {total_steps}")
         require(

@@ -56,9 +56,13 @@ class SoftThreshold(ChangingMask):
             name: nn.Parameter(torch.tensor(threshold_init, dtype=weight.dtype, device=weight.device))
             for name, weight in self.parameters.items()
         }
-        rate = optimizer.param_groups[0]["lr"]
-        group = {"params": list(self.thresholds.values()), "weight_decay": threshold_decay, "lr": rate}
-        optimizer.add_param_group(group)
+        optimizer.add_param_group(
+            {
+                "params": list(self.thresholds.values()),
+                "weight_decay": threshold_decay,
+                "lr": optimizer.param_groups[0]["lr"],
+            }
+        )
         self.shrink()
 
     @property
