@@ -35,12 +35,12 @@ def gain_of_search(group: Measured, size: int = SIZE, epoch: int | None = None) 
 
 def gain_of_longer(group: Measured) -> Estimate | None:
     """Return the mean of the runs that are trained longer minus that of all candidates; None with too few runs."""
-    return attempt(lambda: _difference(mean_of_runs(group.longer), mean_of_candidates(group)))
+    return attempt(_above_candidates, group.longer, group)
 
 
 def gain_of_small_dense(group: Measured) -> Estimate | None:
     """Return the mean of small dense networks minus that of all candidates; None with too few runs."""
-    return attempt(lambda: _difference(mean_of_runs(group.small_dense), mean_of_candidates(group)))
+    return attempt(_above_candidates, group.small_dense, group)
 
 
 def search_minus_longer(groups: Sequence[Measured], size: int = SIZE) -> Estimate | None:
@@ -63,6 +63,11 @@ def probability_of_search(groups: Sequence[Measured], size: int = SIZE) -> float
     return float(np.mean([np.nan if each is None else each for each in found]))
 
 
+def numbers(found: Estimate | None) -> tuple[float, float, float, int, int]:
+    """Return value, low, high (95 %), n and runs of an estimate; nan and 0 for None."""
+    return (found.value, found.low, found.high, found.n, found.runs) if found else (np.nan, np.nan, np.nan, 0, 0)
+
+
 def attempt(statistic: Callable[..., Any], *arguments: object) -> Any:
     """Return a statistic of runs, or None where too few of them are there."""
     try:
@@ -71,11 +76,16 @@ def attempt(statistic: Callable[..., Any], *arguments: object) -> Any:
         return None
 
 
-def _difference(a: Jackknifed, b: Jackknifed) -> Estimate:
-    """Return the difference of two independent numbers, with Satterthwaite's degrees of freedom (Welch)."""
-    parts = ("covariances", "dfs", "networks")
-    covariances, dfs, networks = (np.concatenate([getattr(a, part), getattr(b, part)]) for part in parts)
-    return Jackknifed(a.value - b.value, covariances, dfs, networks, a.runs + b.runs).estimate()
+def _above_candidates(values: np.ndarray, group: Measured) -> Estimate:
+    """Return the mean of runs minus that of all candidates, with Satterthwaite's degrees of freedom (Welch)."""
+    return together(mean_of_runs(values), mean_of_candidates(group), np.array([-1.0])).estimate()
+
+
+def together(a: Jackknifed, b: Jackknifed, weights: np.ndarray) -> Jackknifed:
+    """Return the numbers of a plus those of b times `weights`; the two are independent."""
+    covariances = np.concatenate([a.covariances, b.covariances * np.outer(weights, weights)])
+    dfs, networks = (np.concatenate([getattr(a, name), getattr(b, name)]) for name in ("dfs", "networks"))
+    return Jackknifed(a.value + weights * b.value, covariances, dfs, networks, a.runs + b.runs)
 
 
 def _wins(group: Measured, size: int) -> float:
