@@ -13,10 +13,10 @@ import pandas as pd
 
 from randsparse.comparison import stats
 from randsparse.comparison.candidates import Early
-from randsparse.comparison.inference.correlation import ALMOST_ONE, correlation, correlation_gain
+from randsparse.comparison.inference.correlation import ALMOST_ONE, correlation
 from randsparse.comparison.inference.subsets import centred
 from randsparse.questions.early_and_late import cooling
-from randsparse.questions.early_and_late.frames import POOLED, attempt, epoch_at, limits, pairs_after
+from randsparse.questions.early_and_late.frames import POOLED, attempt, epoch_at, limits, pairs_after, rise
 from randsparse.questions.early_and_late.variance import network_at_end
 
 PLANTED = 0.9
@@ -89,17 +89,10 @@ def correct_attenuation(found: dict[str, float], ceiling: float) -> dict[str, fl
     return {name: corrected.get(name, found[name]) for name in ("value", "low", "high", "n")}
 
 
-def averaging_gain(curves: pd.DataFrame, share: float) -> dict[str, float]:
+def _averaging(curves: pd.DataFrame, share: float, what: str) -> dict[str, object]:
     """Return how much better the moving average of the weights foretells the end than the network as trained."""
     epoch = epoch_at(curves, share)
-    plain, averaged = pairs_after(curves, epoch), pairs_after(curves, epoch, "ema_val_accuracy")
-    cells = [(own.early, other.early, own.final) for own, other in zip(plain, averaged, strict=True)]
-    return limits(attempt(correlation_gain, cells))
-
-
-def _averaging(curves: pd.DataFrame, share: float, what: str) -> dict[str, object]:
-    found = averaging_gain(curves, share)
-    epoch = epoch_at(curves, share)
+    found = limits(rise(pairs_after(curves, epoch), pairs_after(curves, epoch, "ema_val_accuracy")))
     return {
         "hypothesis": what,
         "intervention": "moving average of the weights",
@@ -161,15 +154,12 @@ def mixed_correlation(curves: pd.DataFrame, share: float) -> dict[str, float]:
     the interval is Student's t on Fisher's z over them. nan for fewer than four cells or two populations.
     """
     cells = pairs_after(curves, epoch_at(curves, share))
-    nothing = limits(None)
-    if len(cells) < FEWEST:
-        return nothing
-    found = [attempt(correlation, [population]) for population in mixed_populations(cells)]
+    populations = mixed_populations(cells) if len(cells) >= FEWEST else []
+    found = [attempt(correlation, [population]) for population in populations]
     values = [each.value for each in found if each is not None and np.isfinite(each.value)]
     if len(values) < 2:
-        return nothing
-    interval = stats.mean_interval(np.arctanh(np.clip(values, -ALMOST_ONE, ALMOST_ONE)))
-    mean, low, high = np.tanh(interval)
+        return limits(None)
+    mean, low, high = np.tanh(stats.mean_interval(np.arctanh(np.clip(values, -ALMOST_ONE, ALMOST_ONE))))
     runs = sum(each.runs for each in found if each is not None)
     return {"value": float(mean), "low": float(low), "high": float(high), "n": len(values), "runs": runs}
 
