@@ -68,7 +68,7 @@ def map_of(groups: Sequence[Measured], sizes: Sequence[int] = SIZES) -> pd.DataF
     return pd.DataFrame(rows, columns=columns)
 
 
-def correlation_needed(group: Measured, anew: bool = True, size: int = SIZE) -> Estimate | None:
+def correlation_needed(group: Measured, anew: bool = True) -> Estimate | None:
     """Return the r at which the search of the primary claim gains as much as its epochs do as longer training.
 
     It is the gain of longer training over sigma_F E[max_K]; both have the candidates in common, so that their errors
@@ -76,9 +76,8 @@ def correlation_needed(group: Measured, anew: bool = True, size: int = SIZE) -> 
 
     Args:
         anew: whether the winner is trained anew, as in the primary claim, or goes on from its checkpoint.
-        size: K.
     """
-    return gains.attempt(_needed, group, anew, size)
+    return gains.attempt(_needed, group, anew)
 
 
 def measured_correlation(group: Measured) -> Estimate | None:
@@ -115,11 +114,11 @@ def _balance(group: Measured, size: int, look: int) -> Estimate:
     return gains.together(own, longer, np.array([-share])).estimate()
 
 
-def _needed(group: Measured, anew: bool, size: int) -> Estimate:
-    longer, share = gains.mean_of_runs(group.longer), _share(group, size, group.phase(), anew)
+def _needed(group: Measured, anew: bool) -> Estimate:
+    longer, share = gains.mean_of_runs(group.longer), _share(group, SIZE, group.phase(), anew)
 
     def part(final: np.ndarray) -> list[np.ndarray]:
-        return [-share * np.nanmean(final, axis=0).mean(axis=0), expected_normal_maximum(size) * _spread(final)]
+        return [-share * np.nanmean(final, axis=0).mean(axis=0), expected_normal_maximum(SIZE) * _spread(final)]
 
     own = jackknife(usable([(group.final,)], SIZE + 1), part)
     found = gains.together(own, longer, np.array([share, 0.0]))
