@@ -11,12 +11,12 @@ import pytest
 from planted_costs import EPOCHS, LONGER, campaign, parameters, plant
 from randsparse import questions
 from randsparse.comparison import sentences
+from randsparse.comparison.conclusions import CHECK, FINDING, PRIMARY
 from randsparse.comparison.inference.estimate import Estimate
 from randsparse.comparison.inference.power import one_sided_power
 from randsparse.errors import StudyError
 from randsparse.questions.search_cost import prose, strategies, verdicts
 from randsparse.questions.search_cost.evidence import Evidence
-from randsparse.questions.search_cost.verdicts import CHECK, FINDING, PRIMARY
 from randsparse.runs.store import Store
 
 NAME = "11_search_cost"

@@ -53,7 +53,7 @@ def test_a_panel_per_target_and_every_sparsity(found):
 
 def test_needed_widths_lie_in_the_panel_of_their_target_beside_their_bounds(found):
     ends = theory_sources.connections(TARGETS[1], [0.5, 0.8], [0.4, 0.7, 1.0], 50, 0.05, 0)
-    needed = theory_claims.widths_needed(theory_claims.tidy([found, ends]), 0.05)
+    needed = theory_claims.widths_needed(pd.concat([found, ends]), 0.05)
     bounds = theory_sources.bounds(TARGETS, TARGETS[1], [0.5, 0.8], 0.05)
     figure = charts.widths_needed(needed, bounds)
     assert figure.axes[-1].get_title() == "any weights: 1 input, 1 output"

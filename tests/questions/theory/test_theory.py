@@ -122,8 +122,8 @@ def ends():
 def test_a_thousand_sources_contain_the_target_as_often_as_predicted(found, ends):
     every, dropped = (found[found["event"] == event] for event in (EVERY, DROPPED))
     connected = ends[ends["event"] == CONNECTED]
-    assert theory_claims.predicted("", every, "contained", 0.15)["verdict"] == "supported"
-    assert theory_claims.predicted("", connected, "contained", 0.15)["verdict"] == "supported"
+    assert theory_claims.predicted("", every, 0.15)["verdict"] == "supported"
+    assert theory_claims.predicted("", connected, 0.15)["verdict"] == "supported"
     assert theory_claims.bounded("", dropped, 0.15)["verdict"] == "supported"
     assert theory_claims.construction(found)["verdict"] == "supported" and found["checked"].sum() > 20
     assert (ends.loc[ends["event"] == REACHED, "contained"].to_numpy() <= connected["contained"].to_numpy()).all()
@@ -133,9 +133,9 @@ def test_a_thousand_sources_contain_the_target_as_often_as_predicted(found, ends
 def test_planted_effects_are_found(found):
     every = found[found["event"] == EVERY].copy()
     off = every.assign(predicted=(every["predicted"] - 0.1).clip(0, 1))
-    assert theory_claims.predicted("", off, "contained", 0.15)["verdict"] == "contradicted"
-    assert theory_claims.predicted("", every, "contained", 0.01)["verdict"] == "inconclusive"
-    assert theory_claims.predicted("", every.iloc[:0], "contained", 0.15)["verdict"] == "inconclusive"
+    assert theory_claims.predicted("", off, 0.15)["verdict"] == "contradicted"
+    assert theory_claims.predicted("", every, 0.01)["verdict"] == "inconclusive"
+    assert theory_claims.predicted("", every.iloc[:0], 0.15)["verdict"] == "inconclusive"
     assert theory_claims.bounded("", every.assign(low=0.99, high=1.0), 0.15)["verdict"] == "contradicted"
     assert theory_claims.construction(found.assign(error=1e-3))["verdict"] == "contradicted"
     assert theory_claims.construction(found.assign(error=math.nan))["verdict"] == "inconclusive"

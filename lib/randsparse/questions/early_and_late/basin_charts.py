@@ -34,21 +34,19 @@ def barriers(found: pd.DataFrame, plain: pd.DataFrame, averaged: pd.DataFrame, c
     cells = list(found["cell"].unique())
     colours = marks.model_colours(cells)
     means = stats.summary(found, ["cell", "share"], "val_error_barrier")
-    axes[0].axhline(0, color=marks.GREY, linewidth=0.8)
+    for ax in axes:
+        ax.axhline(0, color=marks.GREY, linewidth=0.8)
+        ax.set(xlabel=SHARE, xlim=(-3, 103))
     for cell in cells:
         own, mean = found[found["cell"] == cell], means[means["cell"] == cell]
         n = plots.count_text(mean["n"])
         axes[0].plot(100 * mean["share"], 100 * mean["mean"], color=colours[cell], label=f"{cell} ({n})")
         axes[0].scatter(100 * own["share"], 100 * own["val_error_barrier"], s=10, color=colours[cell], linewidths=0)
     axes[0].set_ylabel("Error barrier, validation images\n(percentage points)")
-    axes[1].axhline(0, color=marks.GREY, linewidth=0.8)
     for name, rows in ((PLAIN, plain), (AVERAGED, averaged)):
         own = rows[(rows["cell"] == POOLED) & (rows["kind"] == "pearson")]
         axes[1].plot(100 * own["epoch"] / own["epoch"].max(), own["value"], color=LOOKS[name], label=f"r, {name}")
     axes[1].set_ylabel("Pearson's r with final test accuracy")
-    for ax in axes:
-        ax.set_xlabel(SHARE)
-        ax.set_xlim(-3, 103)
     plots.legend(figure)
     return Drawn(figure, _barrier_caption(means, candidates), found)
 

@@ -18,6 +18,8 @@ from randsparse.runs import evaluations
 from randsparse.runs.store import Store
 
 BARRIERS = ["cell", "network", "epoch", "share", "val_error_barrier", "train_error_barrier", "relative_distance"]
+MEASURED = ["alpha", "val_accuracy", "train_accuracy", "relative_distance"]
+"""What `travels` takes of a line; accuracies become errors."""
 
 
 def barriers(design: Crossed, store: Store) -> pd.DataFrame:
@@ -30,8 +32,8 @@ def barriers(design: Crossed, store: Store) -> pd.DataFrame:
     left = {cell.first_seed: _name(cell) for cell in plan.unforked(design).networks}
     rows = []
     for cell in plan.forks(design).networks:
-        place = {"cell": left[cell.first_seed], "epoch": cell.point.fork_epoch}
-        place["share"] = cell.point.fork_epoch / cell.point.epochs
+        epoch = cell.point.fork_epoch
+        place = {"cell": left[cell.first_seed], "epoch": epoch, "share": epoch / cell.point.epochs}
         rows += [place | {"network": network} | values for network, values in _lines(cell, Line("unforked"), store)]
     return pd.DataFrame(rows, columns=BARRIERS)
 
@@ -41,19 +43,16 @@ def travels(design: Crossed, store: Store) -> pd.DataFrame:
 
     Columns cell, network, epoch, share, alpha (0: early, 1: the end), val_error, train_error, relative_distance.
     """
-    epochs = sorted({cell.point.fork_epoch for cell in plan.forks(design).networks if cell.point.fork_epoch})
-    rows = []
-    for cell in plan.unforked(design).networks:
-        for epoch in epochs:
-            for network, values in _lines(cell, Line(epoch=epoch), store):
-                own = {"cell": _name(cell), "network": network, "epoch": epoch, "share": epoch / cell.point.epochs}
-                own["relative_distance"] = values["relative_distance"]
-                for alpha, val, train in zip(
-                    values["alpha"], values["val_accuracy"], values["train_accuracy"], strict=True
-                ):
-                    rows.append(own | {"alpha": alpha, "val_error": 1 - val, "train_error": 1 - train})
-    columns = ["cell", "network", "epoch", "share", "alpha", "val_error", "train_error", "relative_distance"]
-    return pd.DataFrame(rows, columns=columns)
+    rows = [
+        (_name(cell), network, epoch, epoch / cell.point.epochs, *(values[name] for name in MEASURED))
+        for cell in plan.unforked(design).networks
+        for epoch in plan.fork_epochs(design)
+        for network, values in _lines(cell, Line(epoch=epoch), store)
+    ]
+    lists = ["alpha", "val_error", "train_error"]
+    columns = ["cell", "network", "epoch", "share", *lists, "relative_distance"]
+    frame = pd.DataFrame(rows, columns=columns).explode(lists, ignore_index=True).astype(dict.fromkeys(lists, float))
+    return frame.assign(val_error=1 - frame["val_error"], train_error=1 - frame["train_error"])
 
 
 def _name(cell: Networks) -> str:
@@ -93,8 +92,7 @@ def sharpness_correlations(found: pd.DataFrame) -> pd.DataFrame:
 
     Columns measured, value, low, high, n, runs.
     """
-    cells = found["cell"].unique()
-    rows = []
+    cells, rows = found["cell"].unique(), []
     for name, told in (("val_accuracy", "early validation accuracy"), ("test_accuracy", "final test accuracy")):
         pairs = [(array(found, cell, "log_sharpness"), array(found, cell, name)) for cell in cells]
         rows.append({"measured": f"log sharpness and {told}"} | limits(attempt(correlation, pairs)))

@@ -41,8 +41,7 @@ def correlation_by_epoch(rows: pd.DataFrame, curves: pd.DataFrame, ceilings: pd.
     figure, axes = plots.panels(list(KINDS.values()), sharey=True)
     cells = [cell for cell in rows["cell"].unique() if cell != POOLED]
     colours = marks.model_colours(cells)
-    rate = curves.assign(share=curves["lr"] / curves.groupby("cell")["lr"].transform("max"))
-    rate = rate.groupby("epoch")["share"].mean()
+    rate = (curves["lr"] / curves.groupby("cell")["lr"].transform("max")).groupby(curves["epoch"]).mean()
     limit = ceilings.dropna(subset=["epoch"])
     for ax, kind in zip(axes, KINDS, strict=True):
         ax.axhline(0, color=marks.GREY, linewidth=0.8)
@@ -52,8 +51,7 @@ def correlation_by_epoch(rows: pd.DataFrame, curves: pd.DataFrame, ceilings: pd.
         line_with_band(ax, pooled[pooled["kind"] == kind], BLACK, POOLED if len(cells) > 1 else cells[0])
         ax.plot(limit["epoch"], limit["ceiling"], color=CEILING, linestyle="--", label="ceiling of image noise")
         ax.plot(rate.index, rate, color=RATE, linewidth=1.2, linestyle=":", label="learning rate / its peak")
-        epochs_axis(ax)
-        ax.set_ylim(-1.02, 1.05)
+        epochs_axis(ax, ylim=(-1.02, 1.05))
     axes[0].set_ylabel("Correlation with final test accuracy")
     plots.legend(figure)
     return Drawn(figure, _correlation_caption(pooled, cells, limit), rows)
@@ -94,9 +92,8 @@ def spread_by_epoch(reliable: pd.DataFrame, means: pd.DataFrame, shares: pd.Data
     axes[0].plot(during["epoch"], 100 * during["spread"], color=BLACK, label="mean" if len(cells) > 1 else cells[0])
     noise = 100 * during["sampling"]
     axes[0].plot(during["epoch"], noise, color=CEILING, linestyle="--", label="noise of the choice of images")
-    axes[0].set_yscale("log")
+    axes[0].set(yscale="log", ylabel="Standard deviation of validation\naccuracy (percentage points)")
     axes[0].yaxis.set_major_formatter(lambda value, _: f"{value:g}")
-    axes[0].set_ylabel("Standard deviation of validation\naccuracy (percentage points)")
     for ax in axes:
         epochs_axis(ax)
     if len(axes) > 1:
@@ -157,11 +154,10 @@ def gains(rows: pd.DataFrame) -> Drawn:
                 ax.plot([at], [best], "_", color="#009E73", markersize=16, **{"label": "best candidate"} | first)
         ends = 100 * known.loc[known["moment"] == moment, ["value", "low", "high"]].to_numpy()
         low, high = min(0, np.nanmin(ends)), max(0, np.nanmax(ends))
-        ax.set_ylim(low - 0.06 * (high - low), high + 0.06 * (high - low))
         ax.set_xticks(range(len(sizes)), [str(size) for size in sizes])
-        ax.set_xlim(-0.6, len(sizes) - 0.4)
+        ylim = (low - 0.06 * (high - low), high + 0.06 * (high - low))
+        ax.set(xlabel="Candidates of the search, K", xlim=(-0.6, len(sizes) - 0.4), ylim=ylim)
         ax.grid(axis="x", visible=False)
-        ax.set_xlabel("Candidates of the search, K")
     axes[0].set_ylabel("Winner − mean of all candidates\n(percentage points)")
     plots.legend(figure)
     return Drawn(figure, _gains_caption(known), rows)
@@ -223,8 +219,7 @@ def averaged_by_epoch(plain: pd.DataFrame, averaged: pd.DataFrame, cooled: pd.Da
             bars = [[row.value - row.low], [row.high - row.value]]
             look = {"color": COOLED, "marker": "D", "linestyle": "none", "label": "cooled down"}
             ax.errorbar([row.end], [row.value], yerr=bars, **look)
-        epochs_axis(ax)
-        ax.set_ylim(-1.02, 1.05)
+        epochs_axis(ax, ylim=(-1.02, 1.05))
     axes[0].set_ylabel("Correlation with final test accuracy")
     plots.legend(figure)
     own = {name: rows[rows["kind"] == "pearson"].set_index("epoch") for name, rows in parts.items()}
@@ -254,9 +249,9 @@ def line_with_band(ax: Axes, rows: pd.DataFrame, colour: str, label: str) -> Non
     ax.fill_between(rows["epoch"], rows["low"], rows["high"], color=colour, alpha=0.15, linewidth=0)
 
 
-def epochs_axis(ax: Axes) -> None:
-    """Label an axis of epochs, with whole numbers."""
-    ax.set_xlabel("Epoch")
+def epochs_axis(ax: Axes, **others: Any) -> None:
+    """Label an axis of epochs, with whole numbers; `others` are properties of the panel."""
+    ax.set(xlabel="Epoch", **others)
     ax.xaxis.set_major_locator(MaxNLocator(integer=True))
 
 

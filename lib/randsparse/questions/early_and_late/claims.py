@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import numpy as np
 import pandas as pd
 
@@ -15,9 +13,6 @@ from randsparse.questions.early_and_late.plan import EARLY
 from randsparse.questions.early_and_late.prediction import prediction_error
 from randsparse.questions.early_and_late.prose import regime
 from randsparse.questions.early_and_late.words import interval
-
-if TYPE_CHECKING:
-    pass
 
 NOTEBOOK = "10"
 TOGETHER = "Early accuracy does not order the ends, and later accuracy orders them better."

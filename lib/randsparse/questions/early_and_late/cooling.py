@@ -41,7 +41,7 @@ def pairs(cooled: Crossed, ordinary: Crossed, curves: pd.DataFrame, store: Store
 
 def gain(found: pd.DataFrame) -> Estimate:
     """Return how much better validation accuracy foretells the end after the cool-down than before it."""
-    return correlation_gain([(before, after, final) for before, after, final in _arrays(found)])
+    return correlation_gain(_arrays(found))
 
 
 def correlations(found: pd.DataFrame) -> pd.DataFrame:

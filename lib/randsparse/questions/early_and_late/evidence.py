@@ -8,10 +8,10 @@ from functools import cached_property
 import pandas as pd
 
 from randsparse.comparison.crossed import Crossed
-from randsparse.comparison.inference.correlation import correlation, correlation_gain
+from randsparse.comparison.inference.correlation import correlation
 from randsparse.comparison.inference.estimate import Estimate
 from randsparse.comparison.primary import claims_of
-from randsparse.comparison.wording import model_name
+from randsparse.comparison.wording import in_percent, model_name
 from randsparse.questions.early_and_late import basins, cooling, frames, plan, variance
 from randsparse.questions.early_and_late.frames import POOLED
 from randsparse.questions.early_and_late.hypotheses import hypotheses, recover_planted
@@ -116,14 +116,12 @@ class Evidence:
     def rise(self) -> Estimate | None:
         """The correlation after 90 % of training less that after 10 %, or None as long as there are too few runs."""
         first, last = (frames.pairs_after(self.curves, frames.epoch_at(self.curves, share)) for share in (EARLY, LATE))
-        cells = [(own.early, other.early, own.final) for own, other in zip(first, last, strict=True)]
-        return frames.attempt(correlation_gain, cells)
+        return frames.rise(first, last)
 
     def cells(self) -> pd.DataFrame:
         """Return `at_end` for a reader: accuracy in percent, standard deviations in points."""
         names = {"test_accuracy": "test accuracy (%)", "spread": "spread (points)", "sampling": "image noise (points)"}
-        found = self.at_end()
-        return found.assign(**{name: 100 * found[name] for name in names}).rename(columns=names)
+        return in_percent(self.at_end(), names)
 
     def networks(self) -> str:
         """Return the networks and the epochs of the candidates in words."""

@@ -10,7 +10,7 @@ import pandas as pd
 from randsparse.comparison import candidates
 from randsparse.comparison.candidates import Early, array
 from randsparse.comparison.crossed import Crossed
-from randsparse.comparison.inference.correlation import KINDS, correlation
+from randsparse.comparison.inference.correlation import KINDS, correlation, correlation_gain
 from randsparse.comparison.inference.estimate import Estimate
 from randsparse.comparison.inference.jackknife import jackknife
 from randsparse.comparison.inference.search_value import best_gain, search_gain, usable
@@ -65,6 +65,12 @@ def correlations(curves: pd.DataFrame, y: str = "val_accuracy") -> pd.DataFrame:
                 found = attempt(correlation, [(pair.early, pair.final) for pair in own], kind)
                 rows.append({"kind": kind, "cell": cell, "epoch": int(epoch)} | limits(found))
     return pd.DataFrame(rows, columns=["kind", "cell", "epoch", *LIMITS])
+
+
+def rise(before: Sequence[Early], after: Sequence[Early]) -> Estimate | None:
+    """Return how much better the second early values foretell the same ends than the first; None with too few runs."""
+    cells = [(own.early, other.early, own.final) for own, other in zip(before, after, strict=True)]
+    return attempt(correlation_gain, cells)
 
 
 def gains(curves: pd.DataFrame, share: float, sizes: Sequence[int] = SIZES) -> pd.DataFrame:

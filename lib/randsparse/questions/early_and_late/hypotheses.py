@@ -13,10 +13,10 @@ import pandas as pd
 
 from randsparse.comparison import stats
 from randsparse.comparison.candidates import Early
-from randsparse.comparison.inference.correlation import ALMOST_ONE, correlation, correlation_gain
+from randsparse.comparison.inference.correlation import ALMOST_ONE, correlation
 from randsparse.comparison.inference.subsets import centred
 from randsparse.questions.early_and_late import cooling
-from randsparse.questions.early_and_late.frames import POOLED, attempt, epoch_at, limits, pairs_after
+from randsparse.questions.early_and_late.frames import POOLED, attempt, epoch_at, limits, pairs_after, rise
 from randsparse.questions.early_and_late.variance import network_at_end
 
 PLANTED = 0.9
@@ -53,22 +53,35 @@ def hypotheses(
     pooled = by_epoch[(by_epoch["cell"] == POOLED) & (by_epoch["kind"] == "pearson")].set_index("epoch")
     epoch = epoch_at(curves, share)
     ceiling = ceilings.set_index("epoch")["ceiling"].get(epoch, np.nan)
-    corrected = correct_attenuation(pooled.loc[epoch].to_dict(), ceiling)
+    cooled_after = ", ".join(f"{epoch:g}" for epoch in sorted(cooled["epoch"].unique())) or "unknown"
     rows = [
-        {
-            "hypothesis": "The choice of validation images hides the ranking",
-            "intervention": "correction for attenuation",
-            "measured": f"r over its ceiling after epoch {epoch}",
-            **corrected,
-            "verdict": by_limits(corrected, margin),
-        },
+        _row(
+            "The choice of validation images hides the ranking",
+            "correction for attenuation",
+            f"r over its ceiling after epoch {epoch}",
+            correct_attenuation(pooled.loc[epoch].to_dict(), ceiling),
+            margin,
+        ),
         _averaging(curves, share, "Transient noise of the optimiser hides the ranking"),
         _averaging(curves, 0.5, "Half-way, transient noise hides the ranking (added after a look at ten runs)"),
-        _cool_down(cooled),
+        _row(
+            "Transient noise of the optimiser hides the ranking",
+            "cool-down, the learning rate falls to zero early",
+            f"r after the cool-down − r before it, epoch {cooled_after}",
+            limits(attempt(cooling.gain, cooled)),
+        ),
         _persistence(curves),
         _control(curves, share, margin),
     ]
     return pd.DataFrame(rows).fillna({"unit": "correlation"})[COLUMNS]
+
+
+def _row(
+    hypothesis: str, intervention: str, measured: str, found: dict[str, float], margin: float = 0
+) -> dict[str, object]:
+    """Return the row of an explanation that is supported if the number lies above the margin."""
+    told = {"hypothesis": hypothesis, "intervention": intervention, "measured": measured}
+    return told | found | {"verdict": by_limits(found, margin)}
 
 
 def by_limits(found: dict[str, float], margin: float) -> str:
@@ -89,36 +102,12 @@ def correct_attenuation(found: dict[str, float], ceiling: float) -> dict[str, fl
     return {name: corrected.get(name, found[name]) for name in ("value", "low", "high", "n")}
 
 
-def averaging_gain(curves: pd.DataFrame, share: float) -> dict[str, float]:
+def _averaging(curves: pd.DataFrame, share: float, what: str) -> dict[str, object]:
     """Return how much better the moving average of the weights foretells the end than the network as trained."""
     epoch = epoch_at(curves, share)
-    plain, averaged = pairs_after(curves, epoch), pairs_after(curves, epoch, "ema_val_accuracy")
-    cells = [(own.early, other.early, own.final) for own, other in zip(plain, averaged, strict=True)]
-    return limits(attempt(correlation_gain, cells))
-
-
-def _averaging(curves: pd.DataFrame, share: float, what: str) -> dict[str, object]:
-    found = averaging_gain(curves, share)
-    epoch = epoch_at(curves, share)
-    return {
-        "hypothesis": what,
-        "intervention": "moving average of the weights",
-        "measured": f"r of the average − r of the network as trained, epoch {epoch}",
-        **found,
-        "verdict": by_limits(found, 0),
-    }
-
-
-def _cool_down(cooled: pd.DataFrame) -> dict[str, object]:
-    found = limits(attempt(cooling.gain, cooled))
-    epochs = ", ".join(f"{epoch:g}" for epoch in sorted(cooled["epoch"].unique())) or "unknown"
-    return {
-        "hypothesis": "Transient noise of the optimiser hides the ranking",
-        "intervention": "cool-down, the learning rate falls to zero early",
-        "measured": f"r after the cool-down − r before it, epoch {epochs}",
-        **found,
-        "verdict": by_limits(found, 0),
-    }
+    found = limits(rise(pairs_after(curves, epoch), pairs_after(curves, epoch, "ema_val_accuracy")))
+    measured = f"r of the average − r of the network as trained, epoch {epoch}"
+    return _row(what, "moving average of the weights", measured, found)
 
 
 def _persistence(curves: pd.DataFrame) -> dict[str, object]:
@@ -161,31 +150,27 @@ def mixed_correlation(curves: pd.DataFrame, share: float) -> dict[str, float]:
     the interval is Student's t on Fisher's z over them. nan for fewer than four cells or two populations.
     """
     cells = pairs_after(curves, epoch_at(curves, share))
-    nothing = limits(None)
-    if len(cells) < FEWEST:
-        return nothing
-    found = [attempt(correlation, [population]) for population in mixed_populations(cells)]
+    populations = mixed_populations(cells) if len(cells) >= FEWEST else []
+    found = [attempt(correlation, [population]) for population in populations]
     values = [each.value for each in found if each is not None and np.isfinite(each.value)]
     if len(values) < 2:
-        return nothing
-    interval = stats.mean_interval(np.arctanh(np.clip(values, -ALMOST_ONE, ALMOST_ONE)))
-    mean, low, high = np.tanh(interval)
+        return limits(None)
+    mean, low, high = np.tanh(stats.mean_interval(np.arctanh(np.clip(values, -ALMOST_ONE, ALMOST_ONE))))
     runs = sum(each.runs for each in found if each is not None)
     return {"value": float(mean), "low": float(low), "high": float(high), "n": len(values), "runs": runs}
 
 
 def _control(curves: pd.DataFrame, share: float, margin: float) -> dict[str, object]:
     """Return the row of the control: the machinery is at fault if it does not see what is there for all to see."""
-    found = mixed_correlation(curves, share)
-    seen = by_limits(found, margin)
-    verdict = {"supported": "contradicted", "contradicted": "supported"}.get(seen, seen)
-    return {
-        "hypothesis": "The measurement would not see a correlation",
-        "intervention": "candidates of different sparsity, whose ends differ",
-        "measured": f"r among them after {100 * share:g} % of training (each sparsity has orders of its own)",
-        **found,
-        "verdict": verdict,
-    }
+    row = _row(
+        "The measurement would not see a correlation",
+        "candidates of different sparsity, whose ends differ",
+        f"r among them after {100 * share:g} % of training (each sparsity has orders of its own)",
+        mixed_correlation(curves, share),
+        margin,
+    )
+    turned = {"supported": "contradicted", "contradicted": "supported"}
+    return row | {"verdict": turned.get(row["verdict"], row["verdict"])}
 
 
 def recover_planted(curves: pd.DataFrame, correlate: float = PLANTED, draws: int = DRAWS, seed: int = 0) -> pd.Series:

@@ -4,18 +4,11 @@ from __future__ import annotations
 
 import copy
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import Any, ClassVar
 
 from randsparse.errors import StudyError, require
 from randsparse.runs.config import RunConfig
 from randsparse.runs.evaluations import Evaluation, Subject
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from torch import Tensor, nn
-
-    from randsparse.data.dataset import Dataset
 
 STARTS = ("checkpoint", "unforked")
 
@@ -68,13 +61,13 @@ class Line(Evaluation):
 
         start = weight_space.weights_of(subject.network_of(*self.others(subject.run)))
         end, model = weight_space.weights_of(subject.model), copy.deepcopy(subject.model)
-        inputs, _ = _training_images(model, subject.dataset, self.images)
+        inputs, _ = weight_space.training_images(model, subject.dataset, self.images)
         alphas = [point / (self.points - 1) for point in range(self.points)]
         values: dict[str, Any] = {"alpha": alphas}
         for alpha in alphas:
             weight_space.place_between(model, start, end, alpha)
             weight_space.recalibrate(model, inputs)
-            for name, value in self._measured(model, subject):
+            for name, value in weight_space.measured(model, subject, self.images):
                 values.setdefault(name, []).append(value)
         for part in ("train", "val"):
             errors = [1 - accuracy for accuracy in values[f"{part}_accuracy"]]
@@ -83,17 +76,6 @@ class Line(Evaluation):
         values["distance"] = weight_space.distance(start, end)
         zero = {name: value * 0 for name, value in end.items()}
         return values | {"relative_distance": values["distance"] / weight_space.distance(zero, end)}
-
-    def _measured(self, model: nn.Module, subject: Subject) -> Iterator[tuple[str, float]]:
-        """Yield loss and accuracy of both parts, by the names of their values."""
-        from torch.nn import functional as F
-
-        dtype = next(model.parameters()).dtype
-        for part in ("train", "val"):
-            images, labels = (getattr(subject.dataset, f"{part}_{kind}")[: self.images] for kind in "xy")
-            outputs = subject.compute(model, images, subject.dataset, dtype)
-            yield f"{part}_loss", F.cross_entropy(outputs, labels).item()
-            yield f"{part}_accuracy", (outputs.argmax(1) == labels).double().mean().item()
 
 
 @dataclass(frozen=True)
@@ -118,26 +100,11 @@ class Sharpness(Evaluation):
 
     def measure(self, subject: Subject) -> dict[str, Any]:
         """Return the values; see the class."""
-        import torch
-        from scipy.sparse.linalg import ArpackNoConvergence
-        from torch.nn import functional as F
-
         from randsparse.questions.early_and_late import weight_space
-        from randsparse.seeds import generator
 
         model = copy.deepcopy(subject.model).requires_grad_(True)
-        inputs, labels = _training_images(model, subject.dataset, self.images)
-        parameters = list(model.parameters())
-
-        def losses() -> Iterator[Tensor]:
-            for some, own in zip(inputs.split(64), labels.split(64), strict=True):
-                yield F.cross_entropy(model(some), own, reduction="sum") / len(labels)
-
-        start = torch.randn(sum(p.numel() for p in parameters), generator=generator("sharpness", 0)).double()
-        try:
-            value, products = weight_space.largest_eigenvalue(losses, parameters, self.tolerance, start)
-        except ArpackNoConvergence:
-            return {"sharpness": float("nan"), "products": None}
+        inputs, labels = weight_space.training_images(model, subject.dataset, self.images)
+        value, products = weight_space.sharpness(model, inputs, labels, self.tolerance)
         return {"sharpness": value, "products": products}
 
 
@@ -146,11 +113,3 @@ def unforked(run: RunConfig) -> RunConfig:
     if run.fork_seed is None:
         raise StudyError(f"run {run.key} is no fork: it has no fork_seed")
     return run.replace(fork_seed=None, fork_epoch=0)
-
-
-def _training_images(model: nn.Module, dataset: Dataset, images: int) -> tuple[Tensor, Tensor]:
-    """Return the first training images, normalised, in the precision of the network's parameters, and their labels."""
-    from randsparse.data.dataset import normalize
-
-    dtype = next(model.parameters()).dtype
-    return normalize(dataset.train_x[:images], dataset).to(dtype), dataset.train_y[:images]

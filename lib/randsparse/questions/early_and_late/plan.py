@@ -6,6 +6,8 @@ of candidates, and all forks with the cells that they leave.
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from randsparse.comparison.campaign import Networks, parse
 from randsparse.comparison.crossed import Crossed, cells_of, epoch_of
 from randsparse.comparison.design import Parameters
@@ -41,24 +43,29 @@ def candidates(design: Crossed) -> Crossed:
     """Return the cells that a search could choose among."""
     left = {cell.first_seed for cell in forks(design).networks}
     kept = [cell for cell in design.networks if not cell.point.cooldown_epoch and cell.first_seed not in left]
-    return Crossed(tuple(kept), design.train_missing)
+    return replace(design, cells=tuple(kept))
 
 
 def cooled(design: Crossed) -> Crossed:
     """Return the cells whose runs cool down early."""
-    return Crossed(tuple(cell for cell in design.networks if cell.point.cooldown_epoch), design.train_missing)
+    return replace(design, cells=tuple(cell for cell in design.networks if cell.point.cooldown_epoch))
 
 
 def forks(design: Crossed) -> Crossed:
     """Return the cells whose runs are forks."""
-    return Crossed(tuple(cell for cell in design.networks if is_fork(cell)), design.train_missing)
+    return replace(design, cells=tuple(cell for cell in design.networks if is_fork(cell)))
 
 
 def unforked(design: Crossed) -> Crossed:
     """Return the cells that forks leave."""
     left = {cell.first_seed for cell in forks(design).networks}
     kept = [cell for cell in design.networks if cell.first_seed in left and not is_fork(cell)]
-    return Crossed(tuple(kept), design.train_missing)
+    return replace(design, cells=tuple(kept))
+
+
+def fork_epochs(design: Crossed) -> list[int]:
+    """Return the epochs, from 1 on, after which forks leave their runs."""
+    return sorted({cell.point.fork_epoch for cell in forks(design).networks if cell.point.fork_epoch})
 
 
 def measured(parameters: Parameters, store: Store) -> list[Group]:
@@ -67,33 +74,21 @@ def measured(parameters: Parameters, store: Store) -> list[Group]:
     Only finished runs are measured; nothing where the notebook shows what a campaign has trained.
     """
     design = cells(parameters)
-    return [(finished(runs, store), wanted) for runs, wanted in landscapes(design, store)]
-
-
-def landscapes(design: Crossed, store: Store) -> list[Group]:
-    """Return the groups of `measured` for all runs that are planned."""
-    lines: list[Group] = [(wanted_of(forks(design), store), [Line("unforked")])]
-    epochs = sorted({cell.point.fork_epoch for cell in forks(design).networks if cell.point.fork_epoch})
-    lines.append((wanted_of(unforked(design), store), [Line(epoch=epoch) for epoch in epochs]))
-    return [*lines, (early_checkpoints(design, store), [Sharpness()])]
+    checkpoints = [config for config in early_checkpoints(design, store) if store.has(config)]
+    return [
+        (forks(design).used(store), [Line("unforked")]),
+        (unforked(design).used(store), [Line(epoch=epoch) for epoch in fork_epochs(design)]),
+        (checkpoints, [Sharpness()]),
+    ]
 
 
 def early_checkpoints(design: Crossed, store: Store) -> list[RunConfig]:
     """Return the candidates of the first order, after the early phase, of the cells that are cooled down as well."""
     seeds = {cell.first_seed for cell in cooled(design).networks}
-    found = []
-    for cell in candidates(design).networks:
-        if cell.first_seed in seeds:
-            stop = epoch_of(EARLY, cell.point.epochs)
-            found += [config.replace(stop_epoch=stop) for (_, order), config in cell.placed(store).items() if not order]
-    return found
-
-
-def wanted_of(design: Crossed, store: Store) -> list[RunConfig]:
-    """Return the runs of all cells of networks."""
-    return [config for cell in design.networks for config in cell.wanted(store)]
-
-
-def finished(runs: list[RunConfig], store: Store) -> list[RunConfig]:
-    """Return the runs that the store has."""
-    return [config for config in runs if store.has(config)]
+    return [
+        config.replace(stop_epoch=epoch_of(EARLY, cell.point.epochs))
+        for cell in candidates(design).networks
+        if cell.first_seed in seeds
+        for (_, order), config in cell.placed(store).items()
+        if order == 0
+    ]

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
-from randsparse.comparison.wording import model_name, number
+from randsparse.comparison import sentences
+from randsparse.comparison.wording import model_name, number, plural
 from randsparse.questions.early_and_late.evidence import Evidence
 from randsparse.questions.early_and_late.frames import epoch_at
 from randsparse.questions.early_and_late.plan import EARLY, LATE
@@ -22,20 +23,17 @@ LEVEL = 0.5
 
 def abstract(found: Evidence) -> Markdown:
     """Return question and regime, estimate, and what follows, in three sentences."""
-    from IPython.display import Markdown
-
     curves = found.curves
     early, late, last = epoch_at(curves, EARLY), epoch_at(curves, LATE), int(curves["epoch"].max())
-    plain, gain = found.pooled(found.plain), searched(found)
-    rows = [
+    plain = found.pooled(found.plain)
+    return sentences.abstract(
         f"Does validation accuracy after {early} of {last} epochs say which of several random networks is the best at "
         f"the end ({regime(found)})?",
         f"It correlates with final test accuracy by r = {interval(plain.loc[early])} then, and by "
         f"{interval(plain.loc[late])} after epoch {late} "
         f"({networks(int(plain.loc[early, 'n']), curves['cell'].nunique())}, 95 % intervals).",
-        _gain_sentence(gain),
-    ]
-    return Markdown("**Abstract.** " + " ".join(rows))
+        _gain_sentence(searched(found)),
+    )
 
 
 def regime(found: Evidence) -> str:
@@ -47,7 +45,7 @@ def regime(found: Evidence) -> str:
     accuracy = f"{100 * low:.1f}" if len(ends) == 1 else f"{100 * low:.1f} to {100 * high:.1f}"
     return (
         f"{', '.join(models)} on {cells[0].point.dataset}, {int(found.curves['epoch'].max())} epochs, "
-        f"{int(ends['runs'].sum())} runs of {len(ends)} cell{'s' if len(ends) != 1 else ''}, {accuracy} % test accuracy"
+        f"{int(ends['runs'].sum())} runs of {plural(len(ends), 'cell')}, {accuracy} % test accuracy"
     )
 
 
@@ -85,8 +83,6 @@ def first_above(rows: pd.DataFrame, level: float = LEVEL) -> int | None:
 
 def what_follows(found: Evidence) -> Markdown:
     """Return when to look, at what, and how much a search can gain at most."""
-    from IPython.display import Markdown
-
     plain, averaged = found.pooled(found.plain), found.pooled(found.averaged)
     last = int(plain.index.max())
     ceiling = found.ceilings.set_index("epoch")["ceiling"].get(last, np.nan)
@@ -94,17 +90,14 @@ def what_follows(found: Evidence) -> Markdown:
         _when("Validation accuracy of the network as trained", plain, last, ceiling),
         _when("that of a moving average of its weights", averaged, last, ceiling),
     ]
-    gain = searched(found)
-    most = (
-        ""
-        if gain is None
-        else (
-            f" Whatever it looks at, a search among {gain['size']} candidates of this kind gains at most "
+    gain, most = searched(found), ""
+    if gain is not None:
+        most = (
+            f"Whatever it looks at, a search among {gain['size']} candidates of this kind gains at most "
             f"{points(gain['best'])} points over a random network; after {round(100 * EARLY)} % of training it gained "
             f"{points(gain['late'])}."
         )
-    )
-    return Markdown(f"**When to look, and at what.** {'; '.join(looks)}.{most}")
+    return sentences.what_follows(f"**When to look, and at what.** {'; '.join(looks)}.", most)
 
 
 def _when(what: str, rows: pd.DataFrame, last: int, ceiling: float) -> str:

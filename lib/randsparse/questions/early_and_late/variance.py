@@ -12,7 +12,7 @@ from randsparse.comparison.crossed import Crossed as Design
 from randsparse.comparison.inference.crossed import SOURCES, Crossed, analyse
 from randsparse.comparison.inference.reliability import Reliability, ceiling, reliability
 from randsparse.comparison.inference.variance_shares import network_test, pooled_shares
-from randsparse.errors import StudyError
+from randsparse.questions.early_and_late.frames import attempt
 from randsparse.runs.store import Store
 
 NOTHING = Reliability(np.nan, np.nan, np.nan, np.nan, np.nan, 0, 0)
@@ -27,9 +27,8 @@ def reliabilities(design: Design, store: Store, epochs: Sequence[int]) -> pd.Dat
     """
     rows = []
     for cell in sorted(design.networks, key=lambda cell: cell.point.sparsity):
-        final = _reliability(design, store, cell.name, None)
-        for epoch in [*epochs, None]:
-            found = final if epoch is None else _reliability(design, store, cell.name, epoch)
+        by_epoch = {epoch: _reliability(design, store, cell.name, epoch) for epoch in (*epochs, None)}
+        for epoch, found in by_epoch.items():
             rows.append(
                 {
                     "cell": cell.name,
@@ -39,7 +38,7 @@ def reliabilities(design: Design, store: Store, epochs: Sequence[int]) -> pd.Dat
                     "high": found.high,
                     "spread": np.sqrt(found.variance),
                     "sampling": np.sqrt(found.sampling),
-                    "ceiling": np.nan if found.runs == 0 else ceiling(_known(found), _known(final)),
+                    "ceiling": np.nan if found.runs == 0 else ceiling(_known(found), _known(by_epoch[None])),
                     "runs": found.runs,
                 }
             )
@@ -48,10 +47,7 @@ def reliabilities(design: Design, store: Store, epochs: Sequence[int]) -> pd.Dat
 
 
 def _reliability(design: Design, store: Store, cell: str, epoch: int | None) -> Reliability:
-    try:
-        return reliability(correct_images(design, store, cell, epoch))
-    except StudyError:
-        return NOTHING
+    return attempt(reliability, correct_images(design, store, cell, epoch)) or NOTHING
 
 
 def _known(found: Reliability) -> float:
@@ -80,15 +76,8 @@ def analyses(frame: pd.DataFrame, y: str) -> list[Crossed]:
     Args:
         frame: one row per network and order of each cell.
     """
-    found = []
-    for cell, own in frame.groupby("cell", sort=False):
-        try:
-            analysed = analyse(array(own, str(cell), y))
-        except StudyError:
-            continue
-        if analysed.components.sum() > 0:
-            found.append(analysed)
-    return found
+    found = [attempt(analyse, array(own, str(cell), y)) for cell, own in frame.groupby("cell", sort=False)]
+    return [each for each in found if each is not None and each.components.sum() > 0]
 
 
 def shares(curves: pd.DataFrame, y: str = "val_accuracy") -> pd.DataFrame:

@@ -3,12 +3,18 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 
 import numpy as np
 import torch
+from scipy.sparse.linalg import ArpackNoConvergence, LinearOperator, eigsh
 from torch import Tensor, nn
+from torch.nn import functional as F
 from torch.optim.swa_utils import update_bn
+
+from randsparse.data.dataset import Dataset, normalize
+from randsparse.runs.evaluations import Subject
+from randsparse.seeds import generator
 
 Weights = Mapping[str, Tensor]
 """All parameters of a network, by name."""
@@ -34,6 +40,22 @@ def recalibrate(model: nn.Module, inputs: Tensor) -> None:
     model.eval()
 
 
+def training_images(model: nn.Module, dataset: Dataset, images: int) -> tuple[Tensor, Tensor]:
+    """Return the first training images, normalised, in the precision of the network's parameters, and their labels."""
+    dtype = next(model.parameters()).dtype
+    return normalize(dataset.train_x[:images], dataset).to(dtype), dataset.train_y[:images]
+
+
+def measured(model: nn.Module, subject: Subject, images: int) -> Iterator[tuple[str, float]]:
+    """Yield loss and accuracy on the first images of both parts, by the names of their values."""
+    dtype = next(model.parameters()).dtype
+    for part in ("train", "val"):
+        inputs, labels = (getattr(subject.dataset, f"{part}_{kind}")[:images] for kind in "xy")
+        outputs = subject.compute(model, inputs, subject.dataset, dtype)
+        yield f"{part}_loss", F.cross_entropy(outputs, labels).item()
+        yield f"{part}_accuracy", (outputs.argmax(1) == labels).double().mean().item()
+
+
 def distance(start: Weights, end: Weights) -> float:
     """Return the Euclidean distance of two networks, over all parameters; masked weights are zero in both."""
     return math.sqrt(sum((end[name].double() - start[name].double()).square().sum().item() for name in end))
@@ -42,6 +64,24 @@ def distance(start: Weights, end: Weights) -> float:
 def barrier(values: Sequence[float]) -> float:
     """Return the highest of the values along a line minus the mean of those at its ends (Frankle et al. 2020)."""
     return max(values) - (values[0] + values[-1]) / 2
+
+
+def sharpness(model: nn.Module, inputs: Tensor, labels: Tensor, tolerance: float) -> tuple[float, int | None]:
+    """Return the largest eigenvalue of the Hessian of mean cross-entropy, and how many products it took.
+
+    nan and None where the tolerance is not reached.
+    """
+    parameters = list(model.parameters())
+
+    def losses() -> Iterator[Tensor]:
+        for some, own in zip(inputs.split(64), labels.split(64), strict=True):
+            yield F.cross_entropy(model(some), own, reduction="sum") / len(labels)
+
+    start = torch.randn(sum(p.numel() for p in parameters), generator=generator("sharpness", 0)).double()
+    try:
+        return largest_eigenvalue(losses, parameters, tolerance, start)
+    except ArpackNoConvergence:
+        return math.nan, None
 
 
 def largest_eigenvalue(
@@ -59,8 +99,6 @@ def largest_eigenvalue(
     Raises:
         scipy.sparse.linalg.ArpackNoConvergence: the tolerance is not reached.
     """
-    from scipy.sparse.linalg import LinearOperator, eigsh
-
     kept = torch.cat([parameter.detach().flatten() != 0 for parameter in parameters])
     sizes = [parameter.numel() for parameter in parameters]
     products = 0

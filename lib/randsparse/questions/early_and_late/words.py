@@ -7,7 +7,7 @@ from collections.abc import Mapping
 import numpy as np
 
 from randsparse.comparison import plots
-from randsparse.comparison.wording import number
+from randsparse.comparison.wording import number, plural
 
 
 def interval(row: Mapping[str, float], digits: int = 2, scale: float = 1) -> str:
@@ -30,4 +30,4 @@ def percent(fraction: float) -> str:
 
 def networks(n: int, cells: int) -> str:
     """Return "n = 40 networks of 5 cells"."""
-    return f"n = {n} network{'s' if n != 1 else ''} of {cells} cell{'s' if cells != 1 else ''}"
+    return f"n = {plural(n, 'network')} of {plural(cells, 'cell')}"

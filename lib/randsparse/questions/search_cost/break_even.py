@@ -18,7 +18,7 @@ import pandas as pd
 
 from randsparse.comparison.inference.correlation import correlation
 from randsparse.comparison.inference.estimate import Estimate
-from randsparse.comparison.inference.jackknife import Jackknifed, jackknife
+from randsparse.comparison.inference.jackknife import jackknife
 from randsparse.comparison.inference.order_statistics import expected_normal_maximum
 from randsparse.comparison.inference.search_value import usable
 from randsparse.comparison.inference.subsets import centred
@@ -48,7 +48,7 @@ def balance(group: Measured, size: int, look: int) -> Estimate | None:
     Args:
         size: K. look: epochs after which the search looks.
     """
-    return gains.attempt(lambda: _balance(group, size, look))
+    return gains.attempt(_balance, group, size, look)
 
 
 def map_of(groups: Sequence[Measured], sizes: Sequence[int] = SIZES) -> pd.DataFrame:
@@ -68,7 +68,7 @@ def map_of(groups: Sequence[Measured], sizes: Sequence[int] = SIZES) -> pd.DataF
     return pd.DataFrame(rows, columns=columns)
 
 
-def correlation_needed(group: Measured, anew: bool = True, size: int = SIZE) -> Estimate | None:
+def correlation_needed(group: Measured, anew: bool = True) -> Estimate | None:
     """Return the r at which the search of the primary claim gains as much as its epochs do as longer training.
 
     It is the gain of longer training over sigma_F E[max_K]; both have the candidates in common, so that their errors
@@ -76,14 +76,13 @@ def correlation_needed(group: Measured, anew: bool = True, size: int = SIZE) -> 
 
     Args:
         anew: whether the winner is trained anew, as in the primary claim, or goes on from its checkpoint.
-        size: K.
     """
-    return gains.attempt(lambda: _needed(group, anew, size))
+    return gains.attempt(_needed, group, anew)
 
 
 def measured_correlation(group: Measured) -> Estimate | None:
     """Return r of the search of the primary claim: of validation accuracy after 10 % of training with the end."""
-    return gains.attempt(lambda: correlation([(group.scores[group.phase()], group.final)]))
+    return gains.attempt(correlation, [(group.scores[group.phase()], group.final)])
 
 
 def table(groups: Sequence[Measured]) -> pd.DataFrame:
@@ -95,17 +94,16 @@ def table(groups: Sequence[Measured]) -> pd.DataFrame:
     rows = []
     for group in groups:
         for anew, winner in ((True, "trained anew"), (False, "goes on")):
-            r, needed = measured_correlation(group), correlation_needed(group, anew)
-            of_r, of_needed = ((each.value, each.low, each.high) if each else (np.nan,) * 3 for each in (r, needed))
+            *of_r, n, _ = gains.numbers(measured_correlation(group))
+            needed = gains.numbers(correlation_needed(group, anew))[:3]
             charged = Rounds((group.phase(),), (SIZE,)).cost(group.epochs, anew)
-            rows.append((group.cell, winner, charged, *of_r, *of_needed, r.n if r else 0, len(group.longer)))
+            rows.append((group.cell, winner, charged, *of_r, *needed, n, len(group.longer)))
     columns = ["cell", "winner", "charged", "measured", "low", "high", "needed", "needed_low", "needed_high"]
     return pd.DataFrame(rows, columns=[*columns, "n", "n_longer"])
 
 
 def _balance(group: Measured, size: int, look: int) -> Estimate:
-    longer = gains.mean_of_runs(group.longer)
-    share = _share(group, size, look, anew=True)
+    longer, share = gains.mean_of_runs(group.longer), _share(group, size, look, anew=True)
 
     def part(early: np.ndarray, final: np.ndarray) -> list[np.ndarray]:
         slope = (centred(early) * centred(final) / _spread(early)).sum(axis=(0, 1), where=np.isfinite(final))
@@ -113,35 +111,26 @@ def _balance(group: Measured, size: int, look: int) -> Estimate:
         return [gain + share * np.nanmean(final, axis=0).mean(axis=0)]
 
     own = jackknife(usable([(group.scores[look], group.final)], SIZE + 1), part).with_half_df()
-    return _together(own, longer, np.array([-share])).estimate()
+    return gains.together(own, longer, np.array([-share])).estimate()
 
 
-def _needed(group: Measured, anew: bool, size: int) -> Estimate:
-    longer = gains.mean_of_runs(group.longer)
-    share = _share(group, size, group.phase(), anew)
+def _needed(group: Measured, anew: bool) -> Estimate:
+    longer, share = gains.mean_of_runs(group.longer), _share(group, SIZE, group.phase(), anew)
 
     def part(final: np.ndarray) -> list[np.ndarray]:
-        return [-share * np.nanmean(final, axis=0).mean(axis=0), expected_normal_maximum(size) * _spread(final)]
+        return [-share * np.nanmean(final, axis=0).mean(axis=0), expected_normal_maximum(SIZE) * _spread(final)]
 
     own = jackknife(usable([(group.final,)], SIZE + 1), part)
-    found = _together(own, longer, np.array([share, 0.0]))
+    found = gains.together(own, longer, np.array([share, 0.0]))
     gain, maximum = found.value
     if not maximum > 0:
         raise StudyError(f"all runs of {group.cell!r} end alike")
-    value = found.estimate((1 / maximum, -gain / maximum**2))
-    return replace(value, value=float(gain / maximum))
+    return replace(found.estimate((1 / maximum, -gain / maximum**2)), value=float(gain / maximum))
 
 
 def _share(group: Measured, size: int, look: int, anew: bool) -> float:
     charged = Rounds((look,), (size,)).cost(group.epochs, anew)
     return share_of_longer(charged, group.epochs, group.longer_epochs)
-
-
-def _together(own: Jackknifed, longer: Jackknifed, weights: np.ndarray) -> Jackknifed:
-    """Return numbers of the candidates plus the mean of longer training times `weights`; the two are independent."""
-    covariances = np.concatenate([own.covariances, longer.covariances * np.outer(weights, weights)])
-    dfs, networks = (np.concatenate([getattr(own, name), getattr(longer, name)]) for name in ("dfs", "networks"))
-    return Jackknifed(own.value + weights * longer.value, covariances, dfs, networks, own.runs + longer.runs)
 
 
 def _freedom(values: np.ndarray) -> np.ndarray:

@@ -51,9 +51,8 @@ def gain_by_epochs(table: pd.DataFrame, groups: Sequence[Measured]) -> Drawn:
         _longer(ax, rows[rows["strategy"] == ways.LONGER])
         for way in (ways.ONE_LOOK, ways.HALVING, ways.FINALS, ways.SMALL):
             _way(ax, rows[rows["strategy"] == way], way)
-        ax.set_xlim(0.85, MOST)
+        ax.set(xlim=(0.85, MOST), xlabel=f"Epochs charged (trainings of {group.epochs} epochs)")
         ax.xaxis.set_major_locator(FixedLocator([1, 1.5, 2, 2.5, 3]))
-        ax.set_xlabel(f"Epochs charged (trainings of {group.epochs} epochs)")
         ax.yaxis.set_major_formatter(plots.percent_text)
     axes[0].set_ylabel("Gain over one training (points)")
     plots.legend(figure)
@@ -93,12 +92,12 @@ def _way(ax: Axes, rows: pd.DataFrame, way: str) -> None:
 
 def _caption_of_gains(table: pd.DataFrame, groups: Sequence[Measured]) -> str:
     known = table[table["mean"].notna() & ~table["strategy"].isin([ways.RANDOM, ways.SMALL])]
-    best = []
-    for group in groups:
-        for row in known[known["cell"] == group.cell].nlargest(1, "mean").itertuples():
-            cost = row.epochs_going_on / group.epochs
-            gain = f"{points(row.mean)} points for {cost:.3g} trainings"
-            best.append(f"At {group.cell} {row.strategy} gains most: {gain}.")
+    best = [
+        f"At {group.cell} {row.strategy} gains most: {points(row.mean)} points for "
+        f"{row.epochs_going_on / group.epochs:.3g} trainings."
+        for group in groups
+        for row in known[known["cell"] == group.cell].nlargest(1, "mean").itertuples()
+    ]
     return (
         "Final test accuracy less the mean of one training, against all epochs charged. Markers: the mean winner over "
         "all subsets of candidates, chosen on validation, if it goes on from its checkpoint; the dotted line ends "
@@ -170,10 +169,9 @@ def break_even(rows: pd.DataFrame, groups: Sequence[Measured]) -> Drawn:
             ax.plot([], [], color=colours[size], label=f"{size} candidates")
             if size == SIZE:
                 ax.fill_between(line["phase"], line["low"], line["high"], color=colours[size], alpha=0.15, linewidth=0)
-        ax.set_xlim(0, 1)
+        ax.set(xlim=(0, 1), xlabel=f"Early phase (% of {group.epochs} epochs)")
         ax.xaxis.set_major_formatter(plots.percent_text)
         ax.yaxis.set_major_formatter(plots.percent_text)
-        ax.set_xlabel(f"Early phase (% of {group.epochs} epochs)")
     axes[0].set_ylabel("Search − longer training (points)")
     plots.legend(figure)
     return Drawn(figure, _caption_of_break_even(rows, groups), rows)
@@ -215,7 +213,7 @@ def _empty() -> Figure:
 
 
 def _counts(group: Measured) -> str:
-    parts = [f"{len(group.accuracies)} of {group.planned[0]} candidates"]
-    parts += [f"{len(group.longer)} of {group.planned[1]} trained longer"] if group.planned[1] else []
-    parts += [f"{len(group.small_dense)} of {group.planned[2]} small dense"] if group.planned[2] else []
-    return f"({', '.join(parts)})"
+    runs = (group.accuracies, group.longer, group.small_dense)
+    parts = zip(runs, group.planned, ("candidates", "trained longer", "small dense"), strict=True)
+    texts = [f"{len(there)} of {n} {name}" for there, n, name in parts if n or name == "candidates"]
+    return f"({', '.join(texts)})"

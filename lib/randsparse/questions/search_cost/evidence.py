@@ -8,7 +8,7 @@ from functools import cached_property
 import numpy as np
 import pandas as pd
 
-from randsparse.comparison import candidates
+from randsparse.comparison.cells import Cells
 from randsparse.comparison.crossed import Crossed
 from randsparse.comparison.design import Parameters
 from randsparse.comparison.inference.estimate import Estimate
@@ -78,12 +78,13 @@ class Evidence:
         """
         rows = []
         for group in self.groups:
-            rows.append(_row(group.cell, SEARCH, gains.gain_of_search(group)))
-            rows.append(_row(group.cell, LONGER, gains.gain_of_longer(group)))
             above = gains.probability_of_search([group])
-            rows.append(_row(group.cell, DIFFERENCE, gains.search_minus_longer([group])) | {"above": above})
-        above = gains.probability_of_search(self.groups)
-        rows.append(_row(POOLED, DIFFERENCE, self.difference) | {"above": above})
+            rows += [
+                (group.cell, SEARCH, *gains.numbers(gains.gain_of_search(group)), np.nan),
+                (group.cell, LONGER, *gains.numbers(gains.gain_of_longer(group)), np.nan),
+                (group.cell, DIFFERENCE, *gains.numbers(gains.search_minus_longer([group])), above),
+            ]
+        rows.append((POOLED, DIFFERENCE, *gains.numbers(self.difference), gains.probability_of_search(self.groups)))
         return pd.DataFrame(rows, columns=["cell", "measure", "mean", "low", "high", "n", "runs", "above"])
 
     @cached_property
@@ -103,19 +104,5 @@ class Evidence:
 
     @cached_property
     def cells(self) -> pd.DataFrame:
-        """One row per cell of the notebook: epochs, runs that are there and planned, learning rate, accuracy."""
-        results = candidates.results(self.design, self.store)
-        rows = []
-        for cell in self.design.networks:
-            own = results[results["cell"] == cell.name]
-            row = {"cell": cell.name, "epochs": cell.point.epochs, "runs": len(own)}
-            row |= {"planned": len(cell.planned(self.store)), "diverged": int(own["test_accuracy"].isna().sum())}
-            row |= {"lr": own["lr"].iloc[0] if len(own) else np.nan, "weights_kept": own["weights_kept"].mean()}
-            rows.append(row | {"test_accuracy": own["test_accuracy"].mean()})
-        return pd.DataFrame(rows)
-
-
-def _row(cell: str, measure: str, found: Estimate | None) -> dict[str, object]:
-    values = (found.value, found.low, found.high, found.n, found.runs) if found else (np.nan,) * 3 + (0, 0)
-    row = dict(zip(("mean", "low", "high", "n", "runs"), values, strict=True))
-    return {"cell": cell, "measure": measure} | row | {"above": np.nan}
+        """One row per cell of the notebook, as `Cells.cells`."""
+        return Cells(self.design, self.store).cells

@@ -22,45 +22,47 @@ def accuracy_of_one(group: Measured) -> float:
     return float(found.value[0]) if found else float(np.mean(group.accuracies)) if len(group.accuracies) else np.nan
 
 
-def gain_of_search(group: Measured, size: int = SIZE, epoch: int | None = None) -> Estimate | None:
+def gain_of_search(group: Measured) -> Estimate | None:
     """Return how far winners of a search lie above the mean of all candidates; None with too few runs.
 
-    Args:
-        size: K, the candidates of one search, all in one order of batches; every subset counts once.
-        epoch: after which validation accuracy picks the winner; by default that of the primary claim.
+    It is the search of the primary claim: SIZE candidates in one order of batches, of which every subset counts once.
     """
-    look = group.scores[epoch or group.phase()]
-    return attempt(search_gain, [(look, group.final)], size)
+    return attempt(search_gain, [(group.scores[group.phase()], group.final)], SIZE)
 
 
 def gain_of_longer(group: Measured) -> Estimate | None:
     """Return the mean of the runs that are trained longer minus that of all candidates; None with too few runs."""
-    return attempt(lambda: _difference(mean_of_runs(group.longer), mean_of_candidates(group)))
+    return attempt(_above_candidates, group.longer, group)
 
 
 def gain_of_small_dense(group: Measured) -> Estimate | None:
     """Return the mean of small dense networks minus that of all candidates; None with too few runs."""
-    return attempt(lambda: _difference(mean_of_runs(group.small_dense), mean_of_candidates(group)))
+    return attempt(_above_candidates, group.small_dense, group)
 
 
-def search_minus_longer(groups: Sequence[Measured], size: int = SIZE) -> Estimate | None:
+def search_minus_longer(groups: Sequence[Measured]) -> Estimate | None:
     """Return the mean over groups of: winners of a search minus runs trained for the epochs that it costs.
 
     It is the gain of search minus the gain of longer training, since both are counted from the same candidates, which
     cancel. None unless every group has enough runs: what is pooled is all or none.
     """
     cells = [(group.scores[group.phase()], group.final) for group in groups]
-    return attempt(search_against_controls, cells, [group.longer for group in groups], size)
+    return attempt(search_against_controls, cells, [group.longer for group in groups], SIZE)
 
 
-def probability_of_search(groups: Sequence[Measured], size: int = SIZE) -> float:
+def probability_of_search(groups: Sequence[Measured]) -> float:
     """Return P(A > B): how often a winner is above a run that is trained longer, an equal one counting half.
 
     A candidate counts as often as it wins, all pairs count, and the result is the mean over groups; nan where one of
     them has too few runs.
     """
-    found = [attempt(_wins, group, size) for group in groups]
+    found = [attempt(_wins, group) for group in groups]
     return float(np.mean([np.nan if each is None else each for each in found]))
+
+
+def numbers(found: Estimate | None) -> tuple[float, float, float, int, int]:
+    """Return value, low, high (95 %), n and runs of an estimate; nan and 0 for None."""
+    return (found.value, found.low, found.high, found.n, found.runs) if found else (np.nan, np.nan, np.nan, 0, 0)
 
 
 def attempt(statistic: Callable[..., Any], *arguments: object) -> Any:
@@ -71,24 +73,29 @@ def attempt(statistic: Callable[..., Any], *arguments: object) -> Any:
         return None
 
 
-def _difference(a: Jackknifed, b: Jackknifed) -> Estimate:
-    """Return the difference of two independent numbers, with Satterthwaite's degrees of freedom (Welch)."""
-    parts = ("covariances", "dfs", "networks")
-    covariances, dfs, networks = (np.concatenate([getattr(a, part), getattr(b, part)]) for part in parts)
-    return Jackknifed(a.value - b.value, covariances, dfs, networks, a.runs + b.runs).estimate()
+def _above_candidates(values: np.ndarray, group: Measured) -> Estimate:
+    """Return the mean of runs minus that of all candidates, with Satterthwaite's degrees of freedom (Welch)."""
+    return together(mean_of_runs(values), mean_of_candidates(group), np.array([-1.0])).estimate()
 
 
-def _wins(group: Measured, size: int) -> float:
-    early, final = _cell(group, size)
+def together(a: Jackknifed, b: Jackknifed, weights: np.ndarray) -> Jackknifed:
+    """Return the numbers of a plus those of b times `weights`; the two are independent."""
+    covariances = np.concatenate([a.covariances, b.covariances * np.outer(weights, weights)])
+    dfs, networks = (np.concatenate([getattr(a, name), getattr(b, name)]) for name in ("dfs", "networks"))
+    return Jackknifed(a.value + weights * b.value, covariances, dfs, networks, a.runs + b.runs)
+
+
+def _wins(group: Measured) -> float:
+    early, final = _cell(group)
     if not len(group.longer):
         raise StudyError(f"no run is trained longer than those of {group.cell!r}")
     above = (np.sign(final[..., None] - group.longer).mean(axis=-1) + 1) / 2
-    return float(np.nansum(win_probabilities(early, size) * above, axis=0).mean())
+    return float(np.nansum(win_probabilities(early, SIZE) * above, axis=0).mean())
 
 
 def mean_of_candidates(group: Measured) -> Jackknifed:
     """Return the mean of the orders of batches that a search of four can be made in: those of `search_minus_longer`."""
-    return jackknife([_cell(group, SIZE)[1:]], lambda final: [np.nanmean(final, axis=0).mean(axis=0)])
+    return jackknife([_cell(group)[1:]], lambda final: [np.nanmean(final, axis=0).mean(axis=0)])
 
 
 def mean_of_runs(values: np.ndarray) -> Jackknifed:
@@ -96,6 +103,6 @@ def mean_of_runs(values: np.ndarray) -> Jackknifed:
     return jackknife([(values[:, None],)], lambda final: [final.mean(axis=(0, 1))])
 
 
-def _cell(group: Measured, size: int) -> Cell:
-    """Return early and final values of the orders of batches with more than `size` runs."""
-    return usable([(group.scores[group.phase()], group.final)], size + 1)[0]
+def _cell(group: Measured) -> Cell:
+    """Return early and final values of the orders of batches with more than SIZE runs."""
+    return usable([(group.scores[group.phase()], group.final)], SIZE + 1)[0]

@@ -52,9 +52,9 @@ class Measured:
         """Test accuracies of all candidates that are there, one per run."""
         return self.final[np.isfinite(self.final)]
 
-    def phase(self, share: float = PHASE) -> int:
-        """Return after how many epochs a look takes place."""
-        return epoch_of(share, self.epochs)
+    def phase(self) -> int:
+        """Return after how many epochs the search of the primary claim looks."""
+        return epoch_of(PHASE, self.epochs)
 
 
 def measure(design: Crossed, parameters: Parameters, store: Store) -> list[Measured]:

@@ -6,9 +6,11 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from randsparse.comparison import sentences
+from randsparse.comparison.conclusions import in_points
 from randsparse.comparison.primary import claims_of, judge
 from randsparse.comparison.wording import listed, number, with_interval
-from randsparse.questions.search_cost import gains, verdicts
+from randsparse.questions.search_cost import gains
 from randsparse.questions.search_cost.evidence import Evidence
 from randsparse.questions.search_cost.halving import Rounds
 from randsparse.questions.search_cost.measured import SIZE
@@ -27,25 +29,21 @@ SPEND = {
 
 def abstract(found: Evidence) -> Markdown:
     """Return question and regime, estimates, and what follows, in three sentences."""
-    from IPython.display import Markdown
-
     question = (
         f"Is a search among {SIZE} random networks that looks after 10 % of training worth the epochs that it takes "
         f"({found.regime})?"
     )
-    return Markdown(f"**Abstract.** {question} {_estimates(found)} {SPEND[_verdict(found)]}")
+    return sentences.abstract(question, _estimates(found), SPEND[_verdict(found)])
 
 
 def what_follows(found: Evidence) -> Markdown:
     """Return what a practitioner can take from the notebook."""
-    from IPython.display import Markdown
-
-    return Markdown(" ".join([SPEND[_verdict(found)], *_per_cell(found), *_seconds(found)]))
+    return sentences.what_follows(SPEND[_verdict(found)], *_per_cell(found), *_seconds(found))
 
 
 def _verdict(found: Evidence) -> str:
     (claim,) = claims_of("11")
-    return judge(claim, verdicts.in_points(found.difference), found.regime, "points")["verdict"]
+    return judge(claim, in_points(found.difference), found.regime, "points")["verdict"]
 
 
 def _estimates(found: Evidence) -> str:

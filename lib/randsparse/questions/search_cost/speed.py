@@ -17,10 +17,11 @@ from randsparse.runs import feasibility, flops
 from randsparse.runs.config import RunConfig
 
 MASK, NODES, KERNEL, BATCHED = "zeros in dense weights", "smaller network", "sparse kernels", "batched program"
-WAYS = (MASK, NODES, KERNEL, BATCHED)
 MASKED = 0.8
 """The sparsity of the masks that `make bench` measures."""
 COLUMNS = ["way", "measured", "sparsity", "less_work", "times_as_fast", "low", "high"]
+READ = [*COLUMNS[:4], "low", "times_as_fast", "high"]
+"""The order in which the files have them: quartiles around the median."""
 NOT_YET = "not measured yet"
 
 
@@ -39,33 +40,30 @@ def speeds(folder: Path) -> pd.DataFrame:
     for way, (section, read) in SECTIONS.items():
         found = [row for report in reports if section in report for row in read(report[section])]
         rows += [(way, *row) for row in found] or [(way, NOT_YET, *[np.nan] * 5)]
-    return pd.DataFrame(rows, columns=COLUMNS)
+    return pd.DataFrame(rows, columns=READ)[COLUMNS]
 
 
 def _masks(section: list[dict[str, Any]]) -> Iterator[tuple]:
     for row in section:
-        slow, middle, fast = row["ratio"]  # masked over dense
         less = _less_work(RunConfig(model=row["model"], sparsity=MASKED), row["size"])
-        yield f"step of {_network(row)}", MASKED, less, 1 / middle, 1 / fast, 1 / slow
+        quartiles = (1 / ratio for ratio in reversed(row["ratio"]))  # which are masked over dense
+        yield f"step of {_network(row)}", MASKED, less, *quartiles
 
 
 def _nodes(section: list[dict[str, Any]]) -> Iterator[tuple]:
     for row in section:
-        low, middle, high = row["speedup"]
-        yield f"step of {_network(row)}", row["sparsity"], row["flops"], middle, low, high
+        yield f"step of {_network(row)}", row["sparsity"], row["flops"], *row["speedup"]
 
 
 def _kernels(section: list[dict[str, Any]]) -> Iterator[tuple]:
     for row in section:
-        low, middle, high = row["training"]
         layer = f"{row['kernel']} products of {row['outputs']}x{row['inputs']} weights, forward and backward"
-        yield layer, row["sparsity"], row["flops"], middle, low, high
+        yield layer, row["sparsity"], row["flops"], *row["training"]
 
 
 def _batched(section: dict[str, Any]) -> Iterator[tuple]:
-    low, middle, high = section["speedup"]["batched"]
     what = f"{section['candidates']} candidates on 8x8 images, {section['workers']} cores, against one after another"
-    yield what, MASKED, 1.0, middle, low, high
+    yield what, MASKED, 1.0, *section["speedup"]["batched"]
 
 
 SECTIONS: dict[str, tuple[str, Callable[[Any], Iterator[tuple]]]] = {

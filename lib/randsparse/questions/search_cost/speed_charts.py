@@ -40,9 +40,8 @@ def times_as_fast(rows: pd.DataFrame) -> Drawn | None:
             look = {"color": colour, "marker": marker, "linestyle": "none", "label": way}
             ax.errorbar(own["less_work"], own["times_as_fast"], yerr=bars, **look)
         for row in own.drop_duplicates(["sparsity"]).itertuples():
-            place = (row.less_work, row.times_as_fast)
-            text = f"{plots.percent_text(row.sparsity)} %"
-            ax.annotate(text, place, (5, -9), textcoords="offset points", fontsize=7, color=colour)
+            look = {"textcoords": "offset points", "fontsize": 7, "color": colour}
+            ax.annotate(f"{plots.percent_text(row.sparsity)} %", (row.less_work, row.times_as_fast), (5, -9), **look)
     _scales(ax, shown)
     plots.legend(figure)
     return Drawn(figure, _caption(rows), rows)
@@ -51,13 +50,12 @@ def times_as_fast(rows: pd.DataFrame) -> Drawn | None:
 def _scales(ax: Axes, shown: pd.DataFrame) -> None:
     ax.set_xscale("log", base=2)
     ax.set_yscale("log", base=2)
-    ax.set_ylim(min(0.7, 0.85 * shown["low"].min()), None)
     for axis in (ax.xaxis, ax.yaxis):
         axis.set_major_locator(FixedLocator(TICKS))
         axis.set_minor_locator(NullLocator())
         axis.set_major_formatter(lambda value, _: f"{value:g}")
-    ax.set_xlabel("Times less work (FLOPs)")
-    ax.set_ylabel("Times as fast")
+    bottom = min(0.7, 0.85 * shown["low"].min())
+    ax.set(xlabel="Times less work (FLOPs)", ylabel="Times as fast", ylim=(bottom, None))
 
 
 def _caption(rows: pd.DataFrame) -> str:

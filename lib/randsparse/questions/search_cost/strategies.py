@@ -9,7 +9,7 @@ import pandas as pd
 
 from randsparse.comparison.inference.estimate import Estimate
 from randsparse.comparison.inference.jackknife import jackknife
-from randsparse.comparison.inference.search_value import usable, variance_factors
+from randsparse.comparison.inference.search_value import correct_for_subsets, usable
 from randsparse.errors import StudyError
 from randsparse.questions.search_cost import gains
 from randsparse.questions.search_cost.halving import Rounds, halving_gain
@@ -17,7 +17,6 @@ from randsparse.questions.search_cost.measured import LATER, PHASE, SIZE, Measur
 
 RANDOM, LONGER, SMALL = "random, one training", "random, trained longer", "small dense"
 ONE_LOOK, HALVING, FINALS = "search, one look", "successive halving", "best of two ends"
-STRATEGIES = (RANDOM, LONGER, ONE_LOOK, HALVING, FINALS, SMALL)
 COLUMNS = ["cell", "strategy", "candidates", "looks", "epochs", "epochs_going_on", "trainings", "accuracy", "mean"]
 COLUMNS += ["low", "high", "n", "runs"]
 
@@ -47,7 +46,7 @@ def compare(groups: Sequence[Measured]) -> pd.DataFrame:
     return pd.DataFrame([row for group in groups for row in _rows(group)], columns=COLUMNS)
 
 
-def _rows(group: Measured) -> Iterator[dict[str, object]]:
+def _rows(group: Measured) -> Iterator[tuple]:
     total, runs = group.epochs, group.accuracies
     networks = int(np.isfinite(group.final).any(axis=1).sum())
     start = Estimate(0.0, np.nan, np.nan, networks, len(runs)) if len(runs) else None
@@ -56,7 +55,7 @@ def _rows(group: Measured) -> Iterator[dict[str, object]]:
         yield _row(group, LONGER, 1, "", (group.longer_epochs, group.longer_epochs), gains.gain_of_longer(group))
     for name, rounds in searches(total):
         charged = rounds.cost(total, anew=True), rounds.cost(total, anew=False)
-        found = gains.attempt(lambda rounds=rounds: gain_of_rounds(group, rounds))
+        found = gains.attempt(gain_of_rounds, group, rounds)
         yield _row(group, name, rounds.sizes[0], ", ".join(map(str, rounds.epochs)), charged, found)
     if group.planned[2]:
         yield _row(group, SMALL, 1, "", (total, total), gains.gain_of_small_dense(group))
@@ -76,24 +75,15 @@ def gain_of_rounds(group: Measured, rounds: Rounds) -> Estimate:
 
     try:
         found = jackknife(usable([cell], rounds.sizes[0] + 1), part)
-        factors = variance_factors(found.networks, rounds.sizes[0])[:, None, None]
-        return found._replace(covariances=factors * found.covariances).with_half_df().estimate()
+        return correct_for_subsets(found, rounds.sizes[0]).estimate()
     except StudyError:
         whole = usable([cell], rounds.sizes[0])[0]
         runs = int(np.isfinite(whole[0]).sum())
         return Estimate(float(part(*(array[..., None] for array in whole))[0][0]), np.nan, np.nan, len(whole[0]), runs)
 
 
-def _row(
-    group: Measured, name: str, size: int, looks: str, charged: tuple[int, int], found: Estimate | None
-) -> dict[str, object]:
-    known = found or Estimate(np.nan, np.nan, np.nan, 0, 0)
-    accuracy = gains.accuracy_of_one(group) + known.value
-    values = (known.value, known.low, known.high, known.n, known.runs)
-    return dict(
-        zip(
-            COLUMNS,
-            (group.cell, name, size, looks, *charged, charged[0] / group.epochs, accuracy, *values),
-            strict=True,
-        )
-    )
+def _row(group: Measured, name: str, size: int, looks: str, charged: tuple[int, int], found: Estimate | None) -> tuple:
+    """Return a row of `compare`, in the order of COLUMNS."""
+    gain, *others = gains.numbers(found)
+    accuracy = gains.accuracy_of_one(group) + gain
+    return (group.cell, name, size, looks, *charged, charged[0] / group.epochs, accuracy, gain, *others)

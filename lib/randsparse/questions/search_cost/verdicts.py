@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import replace
-from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
 from scipy.optimize import brentq
 
+from randsparse.comparison.conclusions import FINDING, UNPLANNED, check, finding, in_points, like, primary
 from randsparse.comparison.inference.estimate import Estimate
 from randsparse.comparison.inference.power import one_sided_power
-from randsparse.comparison.primary import PrimaryClaim, claims_of, judge
+from randsparse.comparison.primary import PrimaryClaim, claims_of
 from randsparse.comparison.wording import number
 from randsparse.questions.search_cost import gains
 from randsparse.questions.search_cost.evidence import Evidence
@@ -21,11 +20,6 @@ from randsparse.questions.search_cost.measured import SIZE
 from randsparse.questions.search_cost.speed import KERNEL, MASK, NODES, NOT_YET
 from randsparse.questions.search_cost.strategies import gain_of_rounds
 
-if TYPE_CHECKING:
-    pass
-
-PRIMARY, FINDING, CHECK = "primary claim", "finding", "check"
-UNPLANNED = "not planned"
 TOLERANCE = 1e-12
 """The largest error of arithmetic that a check allows."""
 COLUMNS = ["kind", "claim", "verdict", "estimate", "low", "high", "unit", "n", "evidence", "regime", "power"]
@@ -38,11 +32,6 @@ def verdicts(found: Evidence) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=COLUMNS)
 
 
-def in_points(estimate: Estimate | None) -> Estimate | None:
-    """Return an estimate of a difference of fractions in percentage points."""
-    return estimate and replace(estimate, value=100 * estimate.value, error=100 * estimate.error)
-
-
 def detectable(estimate: Estimate, power: float = 0.8, level: float = 0.95) -> float:
     """Return the true value above 0 that a one-sided test against 0 would show with this power, at this error."""
     error, df = estimate.error, estimate.df
@@ -51,7 +40,7 @@ def detectable(estimate: Estimate, power: float = 0.8, level: float = 0.95) -> f
 
 def _primary(claim: PrimaryClaim, found: Evidence) -> dict[str, object]:
     estimate = in_points(found.difference)
-    row = dict(judge(claim, estimate, found.regime, "points"))
+    row = primary(claim, estimate, found.regime)
     runs, planned = (sum(counts) for counts in zip(*(_runs(group) for group in found.groups), strict=True))
     interim = f" Interim: {runs} of {planned} runs are there." if runs < planned else ""
     above = gains.probability_of_search(found.groups)
@@ -63,7 +52,7 @@ def _primary(claim: PrimaryClaim, found: Evidence) -> dict[str, object]:
         row["power"] = (
             f".8 at a true difference of −{detectable(estimate):.2f} points (standard error {estimate.error:.2f})"
         )
-    return row | {"kind": PRIMARY}
+    return row
 
 
 def _runs(group: gains.Measured) -> tuple[int, int]:
@@ -73,18 +62,13 @@ def _runs(group: gains.Measured) -> tuple[int, int]:
 def _of_cells(claim: PrimaryClaim, found: Evidence) -> Iterator[dict[str, object]]:
     """Yield the claim for each cell by itself, whether search gains at all, and small dense networks."""
     for group in found.groups:
-        alone = replace(claim, claim=f"{claim.claim[:-1]} ({group.cell} alone).")
-        yield _finding(alone, found, gains.search_minus_longer([group]))
-        sentence = f"The winner of a search is more accurate at the end than a random network ({group.cell})."
-        yield _finding(replace(claim, claim=sentence, direction="above"), found, gains.gain_of_search(group))
+        alone = f"{claim.claim[:-1]} ({group.cell} alone)."
+        yield like(claim, alone, in_points(gains.search_minus_longer([group])), found.regime)
+        better = f"The winner of a search is more accurate at the end than a random network ({group.cell})."
+        yield finding(better, in_points(gains.gain_of_search(group)), found.regime)
         if group.planned[2]:
-            sentence = f"A small dense network is less accurate than a random sparse one of its shape ({group.cell})."
-            yield _finding(replace(claim, claim=sentence), found, gains.gain_of_small_dense(group))
-
-
-def _finding(claim: PrimaryClaim, found: Evidence, estimate: Estimate | None) -> dict[str, object]:
-    row = judge(claim, in_points(estimate), found.regime, "points")
-    return row | {"kind": FINDING, "power": UNPLANNED}
+            worse = f"A small dense network is less accurate than a random sparse one of its shape ({group.cell})."
+            yield like(claim, worse, in_points(gains.gain_of_small_dense(group)), found.regime)
 
 
 def _of_speeds(found: Evidence) -> Iterator[dict[str, object]]:
@@ -113,23 +97,18 @@ def _of_speeds(found: Evidence) -> Iterator[dict[str, object]]:
 
 def _checks(found: Evidence) -> Iterator[dict[str, object]]:
     """Yield what must hold of the arithmetic, whatever the runs are."""
-    errors = []
+    closed, sums = [], []
     for group in found.groups:
-        closed = gains.gain_of_search(group)
-        if closed is not None:
-            errors.append(closed.value - gain_of_rounds(group, Rounds((group.phase(),), (SIZE,))).value)
-    yield _check("The closed form of a search is the mean over all subsets of candidates, drawn one by one.", errors)
-    errors = []
-    for group in found.groups:
-        three = [gains.gain_of_search(group), gains.gain_of_longer(group), gains.search_minus_longer([group])]
-        if None not in three:
-            search, longer, difference = (each.value for each in three)
-            errors.append(search - longer - difference)
-    yield _check("Search − longer training is the gain of the one less the gain of the other.", errors)
+        search, longer = gains.gain_of_search(group), gains.gain_of_longer(group)
+        difference = gains.search_minus_longer([group])
+        if search:
+            closed.append(search.value - gain_of_rounds(group, Rounds((group.phase(),), (SIZE,))).value)
+        if search and longer and difference:
+            sums.append(search.value - longer.value - difference.value)
+    yield _check("The closed form of a search is the mean over all subsets of candidates, drawn one by one.", closed)
+    yield _check("Search − longer training is the gain of the one less the gain of the other.", sums)
 
 
 def _check(claim: str, errors: list[float]) -> dict[str, object]:
-    good = all(abs(error) < TOLERANCE for error in errors)
-    verdict = ("supported" if good else "contradicted") if errors else "not tested"
     evidence = f"In {len(errors)} cells, to {TOLERANCE:g}." if errors else "No cell has enough runs."
-    return {"kind": CHECK, "claim": claim, "verdict": verdict, "n": len(errors), "evidence": evidence}
+    return check(claim, [abs(error) < TOLERANCE for error in errors], evidence)

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
+from matplotlib.axis import Axis
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator, NullLocator
 
@@ -32,7 +33,6 @@ def containment(frame: pd.DataFrame) -> Figure:
         frame: as from `verdicts.with_intervals`, of the event EVERY, with the exact prediction as a line and the union
             bound dotted. Bars are exact 95 % binomial intervals.
     """
-    plots.need(frame, "target", "event", "sparsity", "copies", "share", "share_low", "share_high", "predicted", "low")
     targets, sparsities = list(dict.fromkeys(frame["target"])), sorted(frame["sparsity"].unique())
     colours = model_colours(sparsities)
     figure, axes = plots.panels(targets, columns=min(3, len(targets)), width=3.4, sharey=True)
@@ -45,16 +45,11 @@ def containment(frame: pd.DataFrame) -> Figure:
             ax.plot(bound["copies"], bound["low"], color=colours[sparsity], linestyle=":")
             label = f"{plots.percent_text(sparsity)} % sparse"
             _shares(ax, every, look | {"label": label, "markersize": 4.5})
-        ax.set_xscale("log")
-        _plain_ticks(ax, frame["copies"])
-        ax.set_xlabel("Copies of each neuron, k (log scale)")
-        ax.set_ylim(-0.03, 1.03)
+        ax.set(xscale="log", xlabel="Copies of each neuron, k (log scale)", ylim=(-0.03, 1.03))
+        _plain_ticks(ax.xaxis, frame["copies"])
         plots.percent(ax, "Sources that contain the target" if ax is axes[0] else "")
-    for look, label in (
-        ({"linestyle": "-", "marker": ""}, "exact prediction"),
-        ({"linestyle": ":", "marker": ""}, "union bound"),
-    ):
-        axes[-1].plot([], [], color=GREY, label=label, **look)
+    for line, label in (("-", "exact prediction"), (":", "union bound")):
+        axes[-1].plot([], [], color=GREY, label=label, linestyle=line, marker="")
     plots.legend(figure)
     return figure
 
@@ -64,13 +59,13 @@ def _shares(ax: Axes, rows: pd.DataFrame, look: dict[str, Any]) -> None:
     ax.errorbar(rows["copies"], rows["share"], yerr=lengths, linestyle="none", elinewidth=0.8, capsize=0, **look)
 
 
-def _plain_ticks(ax: Axes, values: Iterable[float], axis: str = "x") -> None:
+def _plain_ticks(axis: Axis, values: Iterable[float]) -> None:
     """Label a logarithmic axis with 1, 2, 5, 10, ... as far as the values go."""
     values = [value for value in values if np.isfinite(value)]
     ticks = [base * 10**power for power in range(-1, 4) for base in (1, 2, 5)]
     shown = [tick for tick in ticks if min(values) / 1.3 <= tick <= max(values) * 1.3]
-    (ax.set_xticks if axis == "x" else ax.set_yticks)(shown, [f"{tick:g}" for tick in shown])
-    (ax.xaxis if axis == "x" else ax.yaxis).set_minor_locator(NullLocator())
+    axis.set_ticks(shown, [f"{tick:g}" for tick in shown])
+    axis.set_minor_locator(NullLocator())
 
 
 @styled
@@ -81,7 +76,6 @@ def widths_needed(needed: pd.DataFrame, bounds: pd.DataFrame) -> Figure:
         needed: as from `verdicts.widths_needed`.
         bounds: as from `containment.bounds`; what is sufficient dotted, what is necessary dashed.
     """
-    plots.need(needed, "target", "event", "factor", "width", "low", "high")
     plots.need(needed.dropna(subset=["width"]))
     targets = list(dict.fromkeys(needed["target"]))
     figure, axes = plots.panels(targets, columns=min(4, len(targets)), width=2.7, height=3.1, sharey=True)
@@ -102,10 +96,9 @@ def widths_needed(needed: pd.DataFrame, bounds: pd.DataFrame) -> Figure:
                 **EVENTS[event],
             )
         ax.plot(lines["factor"], lines["necessary"], color=GREY, linestyle="--", label="necessary")
-        ax.set(xscale="log", yscale="log")
-        _plain_ticks(ax, bounds["factor"])
-        _plain_ticks(ax, [*bounds["sufficient"], *bounds["necessary"]], "y")
-        ax.set_xlabel("Width factor 1/log(1/s) (log scale)")
+        ax.set(xscale="log", yscale="log", xlabel="Width factor 1/log(1/s) (log scale)")
+        _plain_ticks(ax.xaxis, bounds["factor"])
+        _plain_ticks(ax.yaxis, [*bounds["sufficient"], *bounds["necessary"]])
         ax.set_title(target, fontsize=9)
     axes[0].set_ylabel("Copies, or width of a layer (log scale)")
     plots.legend(figure)
@@ -119,7 +112,6 @@ def network_errors(frame: pd.DataFrame) -> Figure:
     Args:
         frame: as from `subset_sums.survey` of networks, and of one weight.
     """
-    plots.need(frame, "target", "density", "available", "mean", "low", "high", "n")
     targets = list(dict.fromkeys(frame["target"]))
     titles = {name: name if name == "one weight" else f"network {name}" for name in targets}
     figure, axes = plots.panels(list(titles.values()), columns=min(3, len(targets)), width=3.3, sharey=True)
@@ -130,9 +122,10 @@ def network_errors(frame: pd.DataFrame) -> Figure:
             look = {"color": model_colours(densities)[density], "marker": SHAPES[index % len(SHAPES)]}
             _geometric(ax, own, "available", f"{plots.percent_text(density)} % dense", look)
         _halving(ax, frame)
-        _error_axis(ax)
-        ax.set_title(f"{titles[target]} ({plots.count_text(frame.loc[frame['target'] == target, 'n'])})")
-        ax.set_xlabel("Copies left on average, p n")
+        title = f"{titles[target]} ({plots.count_text(frame.loc[frame['target'] == target, 'n'])})"
+        ax.set(yscale="log", xlabel="Copies left on average, p n", title=title)
+        ax.yaxis.set_minor_locator(NullLocator())
+        ax.xaxis.set_major_locator(MaxNLocator(integer=True))
     axes[0].set_ylabel("Error (geometric mean; log scale)")
     plots.legend(figure)
     return figure
@@ -150,20 +143,13 @@ def _halving(ax: Axes, frame: pd.DataFrame) -> None:
     ax.plot(ends, 0.5 * np.exp2(-ends), color=GREY, linestyle="--", linewidth=0.9, label="halves with each copy left")
 
 
-def _error_axis(ax: Axes) -> None:
-    ax.set_yscale("log")
-    ax.yaxis.set_minor_locator(NullLocator())
-    ax.xaxis.set_major_locator(MaxNLocator(integer=True))
-
-
 @styled
 def practice(gaps: pd.DataFrame) -> Figure:
     """Draw accuracy of random masks of wider networks minus dense, a row per cell with its width and the one asked for.
 
     Args:
-        gaps: as from `practice.against_dense`.
+        gaps: as `Evidence.gaps`.
     """
-    plots.need(gaps, "cell", "width", "asked", "mean", "low", "high")
     names = [f"{row.cell}\n×{row.width:g} wide, asked: ×{row.asked:.1f}" for row in gaps.itertuples()]
     figure, (ax,) = plots.panels(["Random, wider − dense"], width=7.6, height=1.1 + 0.5 * len(names))
     ax.set_xlim(*marks.edges_of(gaps, 0.0, -1.5 * POINT))

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
+from randsparse.comparison import sentences
 from randsparse.comparison.conclusions import as_check, estimate_text, finding, in_points, table
-from randsparse.comparison.sentences import abstract as make_abstract
+from randsparse.comparison.verdicts import Row
 from randsparse.comparison.wording import number
 from randsparse.questions.theory.containment import CONNECTED, DROPPED, EVERY
 from randsparse.questions.theory.evidence import Evidence
@@ -42,26 +42,27 @@ def _finding(found: Evidence, name: str) -> dict[str, Any]:
     return finding(sentence, in_points(found.gap(name)), found.regime, "points", "at least", -1)
 
 
-def _checks(found: Evidence) -> Iterator[Any]:
-    """Yield the checks of theorems and predictions, as rows of `comparison.verdicts`."""
+def _checks(found: Evidence) -> list[Row]:
+    """Return the checks of theorems and predictions, as rows of `comparison.verdicts`."""
     given, slopes = found.parameters, found.slopes
     resolution, margin = given["resolution"], given["slope_margin"]
     every, dropped = (found.contained[found.contained["event"] == event] for event in (EVERY, DROPPED))
     connected = found.ends[found.ends["event"] == CONNECTED]
     one = found.rates["target"] == "one weight"
     width, rate = "exponent of the width over 1/log(1/s)", "bits of error that each copy left takes away"
-    yield predicted("A random source contains the target as often as predicted", every, "contained", resolution)
-    yield construction(found.contained)
-    yield bounded("If copies that fail are dropped, it does so between the bounds", dropped, resolution)
-    yield predicted("An input or output is cut off as often as predicted", connected, "contained", resolution)
-    all_copies = slopes["event"] == EVERY
-    grows = "The width that is needed grows as 1/log(1/s)"
-    yield near_one(f"{grows} if copies that fail are dropped", slopes[~all_copies], "exponent", margin, width)
-    yield near_one(f"{grows} if every copy has to succeed", slopes[all_copies], "exponent", margin, width)
-    halves = "Each copy left halves the error of"
-    yield near_one(f"{halves} one weight of a strong ticket", found.rates[one], "rate", margin, rate)
-    yield near_one(f"{halves} a whole strong ticket", found.rates[~one], "rate", margin, rate)
-    yield not_faster("No strong ticket beats the bound on the error", found.weights)
+    every_copy = slopes["event"] == EVERY
+    grows, halves = "The width that is needed grows as 1/log(1/s)", "Each copy left halves the error of"
+    return [
+        predicted("A random source contains the target as often as predicted", every, resolution),
+        construction(found.contained),
+        bounded("If copies that fail are dropped, it does so between the bounds", dropped, resolution),
+        predicted("An input or output is cut off as often as predicted", connected, resolution),
+        near_one(f"{grows} if copies that fail are dropped", slopes[~every_copy], "exponent", margin, width),
+        near_one(f"{grows} if every copy has to succeed", slopes[every_copy], "exponent", margin, width),
+        near_one(f"{halves} one weight of a strong ticket", found.rates[one], "rate", margin, rate),
+        near_one(f"{halves} a whole strong ticket", found.rates[~one], "rate", margin, rate),
+        not_faster("No strong ticket beats the bound on the error", found.weights),
+    ]
 
 
 def abstract(found: Evidence, verdict: str) -> Markdown:
@@ -73,25 +74,20 @@ def abstract(found: Evidence, verdict: str) -> Markdown:
     name = found.parameters["wider"][0]
     question = f"Does training need a source as wide as one that contains the dense network ({found.regime})?"
     gap = estimate_text(in_points(found.gap(name)), "points")
+    sparsity = next(cell.point.sparsity for cell in found.design.networks if cell.name == name)
     estimate = (
-        f"*{name}* differs from *{found.parameters['dense']}* by {gap}, "
-        f"where a source that contains a given network has to be {_asked(found, name)} times as wide as that."
+        f"*{name}* differs from *{found.parameters['dense']}* by {gap}, where a source that contains a given network "
+        f"has to be {number(width_factor(sparsity), 1)} times as wide as that."
     )
-    return make_abstract(question, estimate, FOLLOWS[verdict])
+    return sentences.abstract(question, estimate, FOLLOWS[verdict])
 
 
 def what_follows(found: Evidence, rows: pd.DataFrame) -> Markdown:
     """Return what a practitioner can take from the notebook."""
-    from IPython.display import Markdown
-
     checks = rows[rows["kind"] == "check"]["verdict"].value_counts()
     held = ", ".join(f"{number} {verdict}" for verdict, number in checks.items())
-    return Markdown(
-        f"{FOLLOWS[rows['verdict'].iloc[0]]} The theory bounds what a source contains, and its checks hold or fail as "
-        f"such ({held}); it does not say how wide a network has to be for training."
+    return sentences.what_follows(
+        FOLLOWS[rows["verdict"].iloc[0]],
+        f"The theory bounds what a source contains, and its checks hold or fail as such ({held}); it does not say how "
+        "wide a network has to be for training.",
     )
-
-
-def _asked(found: Evidence, name: str) -> str:
-    sparsity = next(cell.point.sparsity for cell in found.design.networks if cell.name == name)
-    return number(width_factor(sparsity), 1)

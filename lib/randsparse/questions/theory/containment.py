@@ -185,9 +185,10 @@ def containment(
                 "masks": masks,
             }
             found = _count(target, copies, sparsity, masks, checked, stream)
-            rows.append({**point, "event": EVERY, "predicted": exact, "low": union, "high": most, **found[EVERY]})
-            bounds = {"event": DROPPED, "predicted": math.nan, "low": exact, "high": most}
-            rows.append({**point, **bounds, **found[DROPPED]})
+            rows += [
+                {**point, "event": EVERY, "predicted": exact, "low": union, "high": most, **found[EVERY]},
+                {**point, "event": DROPPED, "predicted": math.nan, "low": exact, "high": most, **found[DROPPED]},
+            ]
     return pd.DataFrame(rows)
 
 
@@ -243,12 +244,12 @@ def connections(
                 "masks": masks,
                 "high": exact,
             }
-            connected = layers[0].any(2).all(1) & layers[-1].any(1).all(1)
-            rows.append(
-                {**point, "event": CONNECTED, "predicted": exact, "low": exact, "contained": int(connected.sum())}
-            )
+            connected = int((layers[0].any(2).all(1) & layers[-1].any(1).all(1)).sum())
             reached = int(reach.bool().flatten(1).all(1).sum())
-            rows.append({**point, "event": REACHED, "predicted": math.nan, "low": 0.0, "contained": reached})
+            rows += [
+                {**point, "event": CONNECTED, "predicted": exact, "low": exact, "contained": connected},
+                {**point, "event": REACHED, "predicted": math.nan, "low": 0.0, "contained": reached},
+            ]
     return pd.DataFrame(rows)
 
 

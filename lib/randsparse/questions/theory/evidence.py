@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Any
 
 import pandas as pd
 
@@ -12,9 +13,12 @@ from randsparse.comparison.contrasts import contrast_of, regime
 from randsparse.comparison.crossed import Crossed
 from randsparse.comparison.design import Parameters
 from randsparse.comparison.inference.estimate import Estimate
+from randsparse.comparison.inference.simultaneous import simultaneous_intervals
 from randsparse.questions.theory import containment, predictions, subset_sums, verdicts
-from randsparse.questions.theory.practice import against_dense
+from randsparse.questions.theory.plan import width_factor, width_of
 from randsparse.runs.store import Store
+
+GAP = ["cell", "sparsity", "width", "asked", "weights_ratio", "mean", "low", "high", "n"]
 
 
 @dataclass(frozen=True)
@@ -39,26 +43,24 @@ class Evidence:
     @cached_property
     def contained(self) -> pd.DataFrame:
         """How many random sources contain a target, by target, sparsity and width."""
-        given = self.parameters
         names = ("sparsities", "fractions", "masks", "checked", "failure", "seed")
-        return containment.containment(self.targets, *(given[name] for name in names))
+        return containment.containment(self.targets, *self._given(*names))
 
     @cached_property
     def ends(self) -> pd.DataFrame:
         """In how many sources no end is cut off."""
         names = ("sparsities", "end_fractions", "masks", "failure", "seed")
-        return containment.connections(self.targets[-1], *(self.parameters[name] for name in names))
+        return containment.connections(self.targets[-1], *self._given(*names))
 
     @cached_property
     def needed(self) -> pd.DataFrame:
         """The width at which sources contain their target with the probability that is asked for."""
-        return verdicts.widths_needed(verdicts.tidy([self.contained, self.ends]), self.parameters["failure"])
+        return verdicts.widths_needed(pd.concat([self.contained, self.ends]), self.parameters["failure"])
 
     @cached_property
     def bounds(self) -> pd.DataFrame:
         """The widths that are sufficient and necessary."""
-        given = self.parameters
-        return containment.bounds(self.targets, self.targets[-1], given["sparsities"], given["failure"])
+        return containment.bounds(self.targets, self.targets[-1], *self._given("sparsities", "failure"))
 
     @cached_property
     def slopes(self) -> pd.DataFrame:
@@ -69,15 +71,14 @@ class Evidence:
     def weights(self) -> pd.DataFrame:
         """The error of one weight as a sum of frozen ones."""
         names = ("ticket_densities", "ticket_copies", "ticket_draws", "scale", "seed")
-        return subset_sums.survey(*(self.parameters[name] for name in names))
+        return subset_sums.survey(*self._given(*names))
 
     @cached_property
     def networks(self) -> pd.DataFrame:
         """The errors of whole networks of frozen weights."""
-        given = self.parameters
-        own = (given[name] for name in ("ticket_densities", "network_copies", "network_draws", "scale", "seed"))
-        shared = list(own)
-        return pd.concat([subset_sums.survey(*shared, each) for each in given["ticket_networks"]], ignore_index=True)
+        shared = self._given("ticket_densities", "network_copies", "network_draws", "scale", "seed")
+        widths = self.parameters["ticket_networks"]
+        return pd.concat([subset_sums.survey(*shared, each) for each in widths], ignore_index=True)
 
     @cached_property
     def rates(self) -> pd.DataFrame:
@@ -92,8 +93,20 @@ class Evidence:
 
     @cached_property
     def gaps(self) -> pd.DataFrame:
-        """Random masks of wider networks minus the dense one."""
-        return against_dense(self.design, self.results, self.parameters["dense"], self.parameters["wider"])
+        """Random masks of wider networks minus the dense one in test accuracy, one row per cell with enough runs.
+
+        Columns GAP: width in that of the dense network, asked (1/log(1/s), the same of a source that contains it),
+        weights_ratio (weights kept over those of the dense network), and simultaneous 95 % intervals.
+        """
+        cells = {cell.name: cell.point for cell in self.design.networks}
+        found = {name: self.gap(name) for name in self.parameters["wider"]}
+        known = {name: each for name, each in found.items() if each is not None}
+        rows = []
+        for (name, each), ends in zip(known.items(), simultaneous_intervals(list(known.values())), strict=True):
+            point, width = cells[name], width_of(cells[name].model) / width_of(cells[self.parameters["dense"]].model)
+            ratio = (1 - point.sparsity) * width**2
+            rows.append((name, point.sparsity, width, width_factor(point.sparsity), ratio, each.value, *ends, each.n))
+        return pd.DataFrame(rows, columns=GAP)
 
     def gap(self, cell: str) -> Estimate | None:
         """Return one of these differences, None as long as there are too few runs."""
@@ -103,3 +116,6 @@ class Evidence:
     def regime(self) -> str:
         """Networks, images and training in words."""
         return regime(self.design, self.store, [self.parameters["dense"], *self.parameters["wider"]])
+
+    def _given(self, *names: str) -> list[Any]:
+        return [self.parameters[name] for name in names]

@@ -7,7 +7,6 @@ the level 1 - α/points, so that among many points none is outside by chance.
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
 
 import numpy as np
 import pandas as pd
@@ -31,38 +30,36 @@ def intervals(counts: pd.Series, trials: pd.Series, alpha: float = ALPHA) -> tup
     return np.where(k == 0, 0.0, low), np.where(k == n, 1.0, high)
 
 
-def with_intervals(frame: pd.DataFrame, count: str = "contained") -> pd.DataFrame:
+def with_intervals(frame: pd.DataFrame) -> pd.DataFrame:
     """Return the frame with `share` of its masks and pointwise 95 % limits share_low and share_high, for figures."""
-    low, high = intervals(frame[count], frame["masks"])
-    return frame.assign(share=frame[count] / frame["masks"], share_low=low, share_high=high)
+    low, high = intervals(frame["contained"], frame["masks"])
+    return frame.assign(share=frame["contained"] / frame["masks"], share_low=low, share_high=high)
 
 
-def predicted(claim: str, frame: pd.DataFrame, count: str, resolution: float) -> Row:
+def predicted(claim: str, frame: pd.DataFrame, resolution: float) -> Row:
     """Judge whether counts are those of an exact prediction.
 
     Contradicted if a prediction is outside the simultaneous interval of its point; supported if none is and no interval
     is wider than `resolution`; inconclusive with fewer masks.
 
     Args:
-        frame: columns masks, predicted, and `count`.
+        frame: columns masks, predicted and contained.
     """
-    return _inside(claim, frame, count, frame["predicted"], frame["predicted"], resolution, "prediction")
+    return _inside(claim, frame, frame["predicted"], frame["predicted"], resolution, "prediction")
 
 
 def bounded(claim: str, frame: pd.DataFrame, resolution: float) -> Row:
     """Judge whether probabilities are between bounds (columns low and high), as `predicted` does."""
-    return _inside(claim, frame, "contained", frame["low"], frame["high"], resolution, "bounds")
+    return _inside(claim, frame, frame["low"], frame["high"], resolution, "bounds")
 
 
-def _inside(
-    claim: str, frame: pd.DataFrame, count: str, least: pd.Series, most: pd.Series, resolution: float, what: str
-) -> Row:
+def _inside(claim: str, frame: pd.DataFrame, least: pd.Series, most: pd.Series, resolution: float, what: str) -> Row:
     if frame.empty:
         return conclude(claim, [], [], "no source")
-    low, high = intervals(frame[count], frame["masks"], ALPHA / len(frame))
+    low, high = intervals(frame["contained"], frame["masks"], ALPHA / len(frame))
     slack = 1e-12  # of a probability that is 1 but for rounding
     outside = (low > most + slack) | (high < least - slack)
-    share = frame[count] / frame["masks"]
+    share = frame["contained"] / frame["masks"]
     gap = np.maximum(share - most, least - share).clip(lower=0).max()
     evidence = (
         f"{outside.sum()} of {len(frame)} points outside the {what} (simultaneous 95 % binomial intervals, at most "
@@ -80,7 +77,7 @@ def construction(frame: pd.DataFrame) -> Row:
     return conclude(claim, errors < ROUNDING, errors >= ROUNDING, evidence)
 
 
-def widths_needed(frame: pd.DataFrame, failure: float, count: str = "contained") -> pd.DataFrame:
+def widths_needed(frame: pd.DataFrame, failure: float) -> pd.DataFrame:
     """Return the width at which the measured probability reaches 1 - δ, one row per target, event and sparsity.
 
     By maximum likelihood of P(fail) = 1 - exp(-exp(a + b k)), which is how a union bound's terms behave; columns
@@ -88,20 +85,20 @@ def widths_needed(frame: pd.DataFrame, failure: float, count: str = "contained")
     of log width). nan where fewer than two widths have a share inside of 0 and 1.
 
     Args:
-        frame: rows with columns target, event, sparsity, factor, copies, masks and `count`.
+        frame: rows with columns target, event, sparsity, factor, copies, masks and contained.
         failure: δ.
     """
     rows = []
     for (target, event, sparsity), own in frame.groupby([*CURVE, "sparsity"], sort=False):
-        width, error = _crossing(own, count, math.log(-math.log1p(-failure)))
+        width, error = _crossing(own, math.log(-math.log1p(-failure)))
         spread = math.exp(1.96 * error)
         rows.append((target, event, sparsity, own["factor"].iloc[0], width, width / spread, width * spread, error))
     return pd.DataFrame(rows, columns=[*CURVE, "sparsity", "factor", "width", "low", "high", "error"])
 
 
-def _crossing(rows: pd.DataFrame, count: str, level: float) -> tuple[float, float]:
+def _crossing(rows: pd.DataFrame, level: float) -> tuple[float, float]:
     """Return the width at which a + b k = level, and the standard error of its logarithm."""
-    successes = rows[count].to_numpy(dtype=float)
+    successes = rows["contained"].to_numpy(dtype=float)
     failures = rows["masks"].to_numpy(dtype=float) - successes
     if ((successes > 0) & (failures > 0)).sum() < 2:
         return math.nan, math.nan
@@ -166,9 +163,3 @@ def not_faster(claim: str, errors: pd.DataFrame) -> Row:
     most = (own["below"] / own["n"]).max()
     evidence = f"at most {100 * most:.0f} % of the draws below a bound that half may pass, at {len(own)} points; n = "
     return conclude(claim, high <= 0.5, low > 0.5, evidence + f"{own['n'].min()} draws each")
-
-
-def tidy(frames: Sequence[pd.DataFrame]) -> pd.DataFrame:
-    """Return frames of counts with the same columns below each other, for `widths_needed`."""
-    columns = [*CURVE, "sparsity", "factor", "copies", "masks", "contained"]
-    return pd.concat([frame[columns] for frame in frames], ignore_index=True)
