@@ -17,7 +17,7 @@ from pathlib import Path
 
 from randsparse.errors import StudyError
 from randsparse.study import book_pages
-from randsparse.study.notebook import writing
+from randsparse.study.settings import writing
 
 BUILD = ".book"
 """The folder, beside the finished book, of its sources and of what Sphinx remembers."""

@@ -25,7 +25,7 @@ from traitlets import default
 
 from randsparse.errors import StudyError
 from randsparse.study import parameters
-from randsparse.study.notebook import outputs, writing
+from randsparse.study.settings import outputs, writing
 from randsparse.sweeps import locks, parents
 
 RETRIES = 2

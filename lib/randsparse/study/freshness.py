@@ -15,7 +15,7 @@ from typing import Any
 
 from randsparse.questions import ROOMS
 from randsparse.study import parameters
-from randsparse.study.notebook import outputs, writing
+from randsparse.study.settings import outputs, writing
 
 OVERVIEW = "00_overview"
 STATE, BOOK = "state.json", ".book/made.json"
@@ -46,13 +46,8 @@ def made_with(name: str, root: Path) -> list[Path]:
     return [*files, *(path for room in rooms for path in room.rglob("*.py"))]
 
 
-def is_current(name: str, profile: str, root: Path, results: Path) -> bool:
-    """Return whether a notebook's outputs are there, as it made them, from what it would be made from now."""
-    return not why_stale(name, profile, root, results)
-
-
 def why_stale(name: str, profile: str, root: Path, results: Path) -> list[str]:
-    """Return why a notebook is to be made anew, one reason per parameter or file that differs; [] if it is current."""
+    """Return why a notebook is to be made anew, one reason per parameter or file that differs; [] if it is not."""
     before = _load(results / profile / STATE).get(name)
     if not isinstance(before, dict) or not isinstance(before.get("records"), dict):
         return ["it was never made here" if before is None else "it was made by an earlier version"]
