@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import itertools
 import statistics
-import time
 from collections.abc import Callable, Hashable
 from typing import Any, NamedTuple
 
@@ -14,7 +13,7 @@ import torch
 
 from randsparse.bench import reference
 from randsparse.bench.steps import quartiles, random_images
-from randsparse.bench.timing import Processes, matmul_rate, wait_for
+from randsparse.bench.timing import Processes, matmul_rate, steps_per_second, wait_for
 from randsparse.data.dataset import Dataset
 from randsparse.runs import flops
 from randsparse.runs.config import RunConfig
@@ -101,7 +100,7 @@ def compared(
     shares = {name: [image_flops * each[name] / each[way.precision] for each in measured] for name, way in ways.items()}
     return {
         "rates": {name: statistics.median(each[name] for each in measured) for name in ways},
-        "speedup": {name: spread(each[name] / each["reference"] for each in measured) for name in ways},
+        "speedup": {name: quartiles(each[name] / each["reference"] for each in measured) for name in ways},
         "of_limit": {name: statistics.median(share) for name, share in shares.items()},
         "limit_gflops": {
             str(dtype).removeprefix("torch."): statistics.median(each[dtype] for each in measured) / 1e9
@@ -128,24 +127,15 @@ def images_per_second(config: RunConfig, data: Dataset, device: str = "cpu", *, 
     for images, labels in itertools.islice(batches, 5):
         run.update(images, labels)
     wait_for(device)
-    started, steps = time.perf_counter(), 0
-    while time.perf_counter() - started < seconds:
+
+    def step() -> None:
         run.set_learning_rate(0.1)
         run.update(*next(batches))
-        steps += 1
-        if steps % 50 == 0:
-            wait_for(device)
-    wait_for(device)
-    return steps * config.batch_size * lanes / (time.perf_counter() - started)
+
+    return config.batch_size * lanes * steps_per_second(step, seconds, device)
 
 
 def peak_memory(config: RunConfig, data: Dataset, *, seconds: float) -> int:
     """Return the most bytes that a run's tensors take on a GPU at any time."""
     images_per_second(config, data, "cuda", seconds=seconds)
     return torch.cuda.max_memory_allocated()
-
-
-def spread(values: Any) -> list[float]:
-    """Return quartiles of a few values, or three times the only one."""
-    values = list(values)
-    return quartiles(values) if len(values) > 1 else values * 3

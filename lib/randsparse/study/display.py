@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import re
 from html import escape
-from typing import TYPE_CHECKING
 
-if TYPE_CHECKING:
-    import pandas as pd
+import pandas as pd
 
 KEYS = ("sparsity", "source_sparsity", "density", "epsilon", "lr", "epoch", "K")
 """Columns of numbers that say what a row is about, as columns of text do."""

@@ -7,16 +7,14 @@ from __future__ import annotations
 
 import re
 from html import escape
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pandas as pd
+from IPython.display import HTML, Markdown
 
 from randsparse.comparison.conclusions import CHECK, FINDING, PRIMARY
 from randsparse.comparison.primary import all_claims
 from randsparse.comparison.wording import number
-
-if TYPE_CHECKING:
-    from IPython.display import HTML, Markdown
 
 COLUMNS = ["notebook", "claim", "verdict", "estimate", "low", "high", "unit", "n", "regime", "evidence"]
 MOST = 15
@@ -102,13 +100,9 @@ def _named(verdicts: pd.DataFrame, notebook: str) -> str:
 
 
 def _list(sentences: list[str], nothing: str) -> Markdown:
-    from IPython.display import Markdown
-
     return Markdown("\n".join(f"- {sentence}" for sentence in sentences) or nothing)
 
 
 def _folded(frame: pd.DataFrame, title: str) -> HTML:
-    from IPython.display import HTML
-
     table = frame.to_html(index=False, border=0, na_rep="", float_format="{:.4g}".format)
     return HTML(f"<details><summary>{escape(title)}</summary>{table}</details>")

@@ -26,6 +26,12 @@ def data_folder(root: Path) -> Path:
     return place.data_folder(root=root).resolve()
 
 
+def python_path(root: Path) -> str:
+    """Return PYTHONPATH for a process of the study: its own library first, then what the environment names."""
+    folders = [str(root / "lib"), *os.environ.get("PYTHONPATH", "").split(os.pathsep)]
+    return os.pathsep.join(dict.fromkeys(filter(None, folders)))
+
+
 def worker_count() -> int | None:
     """Return how many runs train side by side: RANDSPARSE_WORKERS, or None for one for each core."""
     count = os.environ.get("RANDSPARSE_WORKERS") or None
