@@ -50,12 +50,12 @@ def on_cpu(model: str, size: int, batch_size: int, *, seconds: float, rounds: in
         "reference": Way(reference.images_per_second, (config, data), threads=None),
         "one run, all cores": Way(images_per_second, (config, data), threads=None),
         "a run a core": Way(images_per_second, (config, data), cores),
-        "a run a core, bfloat16": Way(images_per_second, (fast, data), cores, precision=_dtype(fast)),
+        "a run a core, bfloat16": Way(images_per_second, (fast, data), cores, precision=torch.bfloat16),
     }
     if size < 32:  # where calls, not arithmetic, take the time
-        for each, name in ((config, "batched"), (fast, "batched, bfloat16")):
-            way = Way(images_per_second, (each.replace(engine="batched"), data), cores, precision=_dtype(each))
-            ways[f"{LANES} runs a core, {name}"] = way
+        for each, name, dtype in ((config, "", torch.float32), (fast, ", bfloat16", torch.bfloat16)):
+            way = Way(images_per_second, (each.replace(engine="batched"), data), cores, precision=dtype)
+            ways[f"{LANES} runs a core, batched{name}"] = way
     limits = {dtype: Way(matmul_rate, (dtype,), cores) for dtype in (torch.float32, torch.bfloat16)}
     rows = compared(ways, limits, flops_of_an_image(config, data), seconds, rounds)
     return {"model": model, "size": size, "batch_size": batch_size, "processes": cores, **rows}
@@ -107,10 +107,6 @@ def compared(
             for dtype in limits
         },
     }
-
-
-def _dtype(config: RunConfig) -> torch.dtype:
-    return getattr(torch, config.precision)
 
 
 def flops_of_an_image(config: RunConfig, data: Dataset) -> float:

@@ -199,8 +199,8 @@ def _one_line(name: str, error: Exception, failed: Path) -> StudyError:
 
 def normalise(notebook: nbformat.NotebookNode, root: Path, results: Path) -> None:
     """Remove from an executed notebook what the next execution would change: times, ids, paths, bars."""
-    notebook.metadata.pop("papermill", None)
-    notebook.metadata.pop("widgets", None)
+    for key in ("papermill", "widgets"):
+        notebook.metadata.pop(key, None)
     notebook.metadata.get("language_info", {}).pop("version", None)
     count = 0
     for index, cell in enumerate(notebook.cells):

@@ -56,11 +56,7 @@ def _runs(store: Store) -> pd.DataFrame:
 
 def _curves(records: list[Record]) -> pd.DataFrame:
     names = ["epoch", "lr", "train_loss", "val_loss", "val_accuracy", "ema_val_accuracy"]
-    rows = [
-        {"key": record["key"]} | {name: point.get(name) for name in names}
-        for record in records
-        for point in record["curve"]
-    ]
+    rows = [point | {"key": record["key"]} for record in records for point in record["curve"]]
     frame = pd.DataFrame(rows, columns=["key", *names])
     return frame.astype(dict.fromkeys(names[1:], float) | {"epoch": int})
 

@@ -226,8 +226,7 @@ class Notebook:
 def read_verdicts(folder: Path) -> pandas.DataFrame:
     """Return the verdicts of all notebooks of a profile's folder, in order, with a first column notebook."""
     paths = sorted((folder / "tables").glob("*_verdicts.csv"))
-    frames = [pandas.read_csv(path).assign(notebook=path.stem.removesuffix("_verdicts")) for path in paths]
+    frames = {path.stem.removesuffix("_verdicts"): pandas.read_csv(path) for path in paths}
     if not frames:
         return pandas.DataFrame(columns=["notebook", *VERDICT_COLUMNS])
-    whole = pandas.concat(frames, ignore_index=True)
-    return whole[["notebook", *whole.columns.drop("notebook")]]
+    return pandas.concat(frames, names=["notebook"]).reset_index("notebook").reset_index(drop=True)

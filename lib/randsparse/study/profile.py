@@ -228,10 +228,8 @@ class Study:
         runs = dict.fromkeys(unit.run for unit in units)
         bare = [run for run in runs if not weights.has(run, self.store.root)]
         count = sum(len(unit.evaluations) for unit in units)
-        text = f"{count} evaluations to be made of {len(runs)} runs"
-        if not bare:
-            return text
-        return f"{text}; {len(bare)} are trained for their weights ({self.time_of(bare) or 'time unknown'})"
+        more = f"; {len(bare)} are trained for their weights ({self.time_of(bare) or 'time unknown'})" if bare else ""
+        return f"{count} evaluations to be made of {len(runs)} runs{more}"
 
     @functools.cached_property
     def estimator(self) -> Estimator:
