@@ -34,7 +34,7 @@ def test_open_gives_the_parameters_and_the_profiles_folder(first):
     notebook = opened(first)
     assert notebook.parameters == GIVEN and notebook.profile == "digits"
     assert notebook.folder == first / "results" / "digits"
-    assert notebook.plan() == []
+    assert questions.plan(notebook.name, notebook.parameters, notebook.store) == []
 
 
 def test_changed_parameters_never_write_into_a_profile(first):
@@ -64,7 +64,10 @@ def test_workers_device_and_cluster_come_from_the_environment(first, monkeypatch
         {"workers": None, "device": None, "cluster": None, **data},
         {"workers": 3, "device": "cuda", "cluster": "tcp://there:1", **data},
     ]
-    assert opened(first)._here == {"workers": 3, "device": "cuda", **data}
+    monkeypatch.setattr(questions, "groups", lambda name, values, store: [([], [])])
+    monkeypatch.setattr("randsparse.sweeps.measuring.evaluate", lambda runs, wanted, store, **here: asked.append(here))
+    opened(first).measure()
+    assert asked[2] == {"workers": 3, "device": "cuda", **data}
     monkeypatch.setenv("RANDSPARSE_DEVICE", "gpu")
     with pytest.raises(StudyError, match="unknown device 'gpu': choose one of cpu, cuda"):
         opened(first).sweep()
@@ -87,14 +90,14 @@ def test_open_makes_the_plan_so_that_impossible_values_stop_it(first, monkeypatc
         return [RunConfig(sparsity=sparsity) for sparsity in values["sparsities"]]
 
     monkeypatch.setattr(questions, "plan", plan)
-    assert len(opened(first).plan()) == 2
+    opened(first)
     with pytest.raises(StudyError, match="sparsities=.* is not possible"):
         opened(first, sparsities=[1.0])
 
 
 def test_figures_tables_and_verdicts_are_files_of_the_notebook(first, monkeypatch):
     shown = []
-    monkeypatch.setattr("IPython.display.display", shown.append)
+    monkeypatch.setattr("randsparse.study.notebook.display", shown.append)
     notebook = opened(first)
     frame = pd.DataFrame({"claim": ["it is so"], "verdict": ["equivalent"], "p": [0.012345678]})
     figure = Figure(figsize=(4, 3))

@@ -217,7 +217,7 @@ def made(root, monkeypatch):
         (results / path).parent.mkdir(parents=True, exist_ok=True)
         (results / path).write_text(path)
     freshness.remember("01_first", "digits", root, results, [results / "runs/digits/abc.json"])
-    return lambda: freshness.is_current("01_first", "digits", root, results)
+    return lambda: not freshness.why_stale("01_first", "digits", root, results)
 
 
 @pytest.mark.parametrize(
@@ -361,15 +361,15 @@ def test_the_plans_of_all_notebooks_are_one_and_are_announced(small, said, tiny,
     assert small.needed(list(plans), small.store) == plans["02_second"]
     trained = []
     monkeypatch.setattr("randsparse.sweeps.sweep.sweep", lambda plan, store, **_: trained.extend(plan(store)))
-    assert small.train(list(plans))
+    assert small.prepare(list(plans))
     assert trained == plans["02_second"] and said[0].startswith("2 runs to train; the bar tells")
     small.store.put(record(tiny, seconds=600.0))
-    assert afresh(small).train(list(plans))
+    assert afresh(small).prepare(list(plans))
     assert said[1] == f"1 runs to train, about {10 * budget.BESIDE:.0f} minutes"
-    assert afresh(small, cluster="tcp://there:1", workers=8).train(list(plans))
+    assert afresh(small, cluster="tcp://there:1", workers=8).prepare(list(plans))
     assert said[2] == f"1 runs to train, about {10 * budget.BESIDE:.0f} minutes on one worker"
     small.store.put(record(tiny.replace(data_seed=1)))
-    assert afresh(small).train(list(plans)) and len(said) == 3
+    assert afresh(small).prepare(list(plans)) and len(said) == 3
 
 
 @pytest.mark.parametrize(
@@ -559,9 +559,12 @@ def test_a_corrupt_record_is_set_aside_and_named(small, tiny, monkeypatch):
 
 def test_what_a_notebook_trains_keeps_its_weights_so_that_no_evaluation_trains_it_again(small, tiny, monkeypatch):
     monkeypatch.setattr(questions, "plan", lambda name, values, store: [] if store.has(tiny) else [tiny])
-    assert small.train(["01_first"]) and small.store.get(tiny)["status"] == "done"
+    assert small.prepare(["01_first"]) and small.store.get(tiny)["status"] == "done"
     assert weights.has(tiny, small.store.root)
-    assert replace(small, cluster="tcp://127.0.0.1:8786").keeping == {}
+    asked = []
+    monkeypatch.setattr("randsparse.sweeps.sweep.sweep", lambda plan, store, **options: asked.append(options))
+    replace(small, cluster="tcp://127.0.0.1:8786").sweep([tiny.replace(data_seed=1)])
+    assert "train" not in asked[0] and asked[0]["cluster"] == "tcp://127.0.0.1:8786"
 
 
 def test_kernels_compute_with_one_thread_unless_the_user_says_otherwise(small, monkeypatch):

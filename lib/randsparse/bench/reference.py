@@ -6,14 +6,14 @@ torch's default memory format; the mask is multiplied into the weights after eac
 
 from __future__ import annotations
 
-import time
-from itertools import chain, islice
+from itertools import chain
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 from torch.utils.data import DataLoader, Dataset
 
+from randsparse.bench.timing import steps_per_second
 from randsparse.data import dataset as data
 from randsparse.runs.config import RunConfig
 from randsparse.training import network as networks
@@ -66,14 +66,14 @@ def images_per_second(config: RunConfig, dataset: data.Dataset, device: str = "c
         pin_memory=device != "cpu",
     )
     batches = chain.from_iterable(loader for _ in iter(int, 1))
-    for images, labels in islice(batches, 3):
-        step(model, optimizer, kept, images.to(device), labels.to(device))
-    started, steps = time.perf_counter(), 0
-    while time.perf_counter() - started < seconds:
+
+    def take_step() -> None:
         images, labels = next(batches)
         step(model, optimizer, kept, images.to(device, non_blocking=True), labels.to(device, non_blocking=True))
-        steps += 1
-    return steps * config.batch_size / (time.perf_counter() - started)
+
+    for _ in range(3):
+        take_step()
+    return config.batch_size * steps_per_second(take_step, seconds)
 
 
 def step(

@@ -18,6 +18,15 @@ from randsparse.training.environment import environment
 SETTINGS = (("wrn-10-1", 8, 128), ("wrn-10-1", 32, 128), ("wrn-16-1", 32, 128), ("wrn-22-2", 32, 128))
 """(model, image size, batch size) of each row."""
 COMPACTED = ("wrn-16-2", 32, 128)
+ARGUMENTS: dict[str, dict[str, Any]] = {
+    "--seconds": {"type": float, "default": 2.0, "help": "of each measurement of a rate (%(default)s)"},
+    "--rounds": {"type": int, "default": 3, "help": "how often all are measured in turn (%(default)s)"},
+    "--steps": {"type": int, "default": 10, "help": "timed steps of each kind (%(default)s)"},
+    "--results": {"type": Path, "help": "folder of results"},
+    "--device": {"choices": ("cpu", "cuda"), "default": "cpu", "help": "what to measure (%(default)s)"},
+    "--quick": {"action": "store_true", "help": "try it in a few minutes, and write nothing"},
+}
+"""What the parser is told of each option."""
 
 
 def main(arguments: Sequence[str], results: Path) -> None:
@@ -26,12 +35,9 @@ def main(arguments: Sequence[str], results: Path) -> None:
     With --quick it measures each thing for a moment and writes nothing.
     """
     parser = argparse.ArgumentParser(prog="randsparse bench", description=main.__doc__)
-    parser.add_argument("--seconds", type=float, default=2.0, help="of each measurement of a rate (%(default)s)")
-    parser.add_argument("--rounds", type=int, default=3, help="how often all are measured in turn (%(default)s)")
-    parser.add_argument("--steps", type=int, default=10, help="timed steps of each kind (%(default)s)")
-    parser.add_argument("--results", type=Path, default=results, help="folder of results")
-    parser.add_argument("--device", choices=("cpu", "cuda"), default="cpu", help="what to measure (%(default)s)")
-    parser.add_argument("--quick", action="store_true", help="try it in a few minutes, and write nothing")
+    for name, described in ARGUMENTS.items():
+        parser.add_argument(name, **described)
+    parser.set_defaults(results=results)
     options = parser.parse_args(arguments)
     if options.quick:
         options.seconds, options.rounds, options.steps = 0.2, 2, 2

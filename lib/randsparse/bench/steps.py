@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import statistics
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 import torch
@@ -77,9 +77,10 @@ def seconds(call: Callable[[], Any]) -> float:
     return time.perf_counter() - started
 
 
-def quartiles(values: Any) -> list[float]:
-    """Return the lower quartile, the median and the upper quartile."""
-    return statistics.quantiles(values, n=4)
+def quartiles(values: Iterable[float]) -> list[float]:
+    """Return the lower quartile, the median and the upper quartile; three times the only value if it is one."""
+    values = list(values)
+    return statistics.quantiles(values, n=4) if len(values) > 1 else values * 3
 
 
 def random_images(size: int, samples: int, channels: int = 3, classes: int = 10) -> Dataset:

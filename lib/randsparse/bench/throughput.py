@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import itertools
 import statistics
-import time
 from collections.abc import Callable, Hashable
 from typing import Any, NamedTuple
 
@@ -14,7 +13,7 @@ import torch
 
 from randsparse.bench import reference
 from randsparse.bench.steps import quartiles, random_images
-from randsparse.bench.timing import Processes, matmul_rate, wait_for
+from randsparse.bench.timing import Processes, matmul_rate, steps_per_second, wait_for
 from randsparse.data.dataset import Dataset
 from randsparse.runs import flops
 from randsparse.runs.config import RunConfig
@@ -51,12 +50,12 @@ def on_cpu(model: str, size: int, batch_size: int, *, seconds: float, rounds: in
         "reference": Way(reference.images_per_second, (config, data), threads=None),
         "one run, all cores": Way(images_per_second, (config, data), threads=None),
         "a run a core": Way(images_per_second, (config, data), cores),
-        "a run a core, bfloat16": Way(images_per_second, (fast, data), cores, precision=_dtype(fast)),
+        "a run a core, bfloat16": Way(images_per_second, (fast, data), cores, precision=torch.bfloat16),
     }
     if size < 32:  # where calls, not arithmetic, take the time
-        for each, name in ((config, "batched"), (fast, "batched, bfloat16")):
-            way = Way(images_per_second, (each.replace(engine="batched"), data), cores, precision=_dtype(each))
-            ways[f"{LANES} runs a core, {name}"] = way
+        for each, name, dtype in ((config, "", torch.float32), (fast, ", bfloat16", torch.bfloat16)):
+            way = Way(images_per_second, (each.replace(engine="batched"), data), cores, precision=dtype)
+            ways[f"{LANES} runs a core, batched{name}"] = way
     limits = {dtype: Way(matmul_rate, (dtype,), cores) for dtype in (torch.float32, torch.bfloat16)}
     rows = compared(ways, limits, flops_of_an_image(config, data), seconds, rounds)
     return {"model": model, "size": size, "batch_size": batch_size, "processes": cores, **rows}
@@ -101,17 +100,13 @@ def compared(
     shares = {name: [image_flops * each[name] / each[way.precision] for each in measured] for name, way in ways.items()}
     return {
         "rates": {name: statistics.median(each[name] for each in measured) for name in ways},
-        "speedup": {name: spread(each[name] / each["reference"] for each in measured) for name in ways},
+        "speedup": {name: quartiles(each[name] / each["reference"] for each in measured) for name in ways},
         "of_limit": {name: statistics.median(share) for name, share in shares.items()},
         "limit_gflops": {
             str(dtype).removeprefix("torch."): statistics.median(each[dtype] for each in measured) / 1e9
             for dtype in limits
         },
     }
-
-
-def _dtype(config: RunConfig) -> torch.dtype:
-    return getattr(torch, config.precision)
 
 
 def flops_of_an_image(config: RunConfig, data: Dataset) -> float:
@@ -128,24 +123,15 @@ def images_per_second(config: RunConfig, data: Dataset, device: str = "cpu", *, 
     for images, labels in itertools.islice(batches, 5):
         run.update(images, labels)
     wait_for(device)
-    started, steps = time.perf_counter(), 0
-    while time.perf_counter() - started < seconds:
+
+    def step() -> None:
         run.set_learning_rate(0.1)
         run.update(*next(batches))
-        steps += 1
-        if steps % 50 == 0:
-            wait_for(device)
-    wait_for(device)
-    return steps * config.batch_size * lanes / (time.perf_counter() - started)
+
+    return config.batch_size * lanes * steps_per_second(step, seconds, device)
 
 
 def peak_memory(config: RunConfig, data: Dataset, *, seconds: float) -> int:
     """Return the most bytes that a run's tensors take on a GPU at any time."""
     images_per_second(config, data, "cuda", seconds=seconds)
     return torch.cuda.max_memory_allocated()
-
-
-def spread(values: Any) -> list[float]:
-    """Return quartiles of a few values, or three times the only one."""
-    values = list(values)
-    return quartiles(values) if len(values) > 1 else values * 3

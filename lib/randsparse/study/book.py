@@ -17,7 +17,7 @@ from pathlib import Path
 
 from randsparse.errors import StudyError
 from randsparse.study import book_pages
-from randsparse.study.notebook import writing
+from randsparse.study.settings import python_path, writing
 
 BUILD = ".book"
 """The folder, beside the finished book, of its sources and of what Sphinx remembers."""
@@ -60,19 +60,17 @@ def sources(profile: str, root: Path, folder: Path) -> dict[str, str | bytes | P
         found[path.relative_to(root).as_posix()] = _EXECUTED.sub(r"](\1notebooks/", path.read_text(encoding="utf-8"))
         found |= dict(_files_of(path, root))
     notebooks = {path.stem: path for path in sorted((root / "notebooks").glob("[0-9]*.ipynb"))}
-    executed = {name: folder / "notebooks" / f"{name}.ipynb" for name in notebooks}
+    executed = {name: folder / "notebooks" / path.name for name, path in notebooks.items()}
     executed = {name: path for name, path in executed.items() if path.is_file()}
-    read = {name: json.loads((executed | {name: path})[name].read_text("utf-8")) for name, path in notebooks.items()}
-    read |= {name: json.loads(path.read_text(encoding="utf-8")) for name, path in executed.items()}
+    read = {name: json.loads(path.read_text(encoding="utf-8")) for name, path in (notebooks | executed).items()}
     for name, notebook in read.items():
         found[f"notebooks/{name}.ipynb"] = json.dumps(book_pages.as_page(notebook, name in executed))
     pictures = {name: book_pages.first_picture(read[name]) for name in executed}
     found |= {f"figures/{name}.png": picture for name, picture in pictures.items() if picture}
-    chapters = [path.relative_to(root).as_posix() for path in guides]
     library = book_pages.reference(root / "lib") if len(executed) + LATE >= len(notebooks) else {}
-    found |= library
-    found["index.md"] = book_pages.first_page(profile, read, pictures, folder, chapters, sorted(library))
-    return found
+    chapters = [path.relative_to(root).as_posix() for path in guides]
+    first = book_pages.first_page(profile, read, pictures, folder, chapters, sorted(library))
+    return found | library | {"index.md": first}
 
 
 def _files_of(guide: Path, root: Path) -> Iterator[tuple[str, Path]]:
@@ -106,8 +104,7 @@ def _run_sphinx(build: Path, root: Path) -> None:
     options = ["-q", "--no-color", "--fail-on-warning", "-D", f"html_extra_path={build / 'sources' / 'extra'}"]
     places = ["-c", str(TEMPLATES), "-d", str(build / "doctrees"), str(build / "sources"), str(build / "html")]
     command = [sys.executable, "-m", "sphinx", *options, *places]
-    paths = os.pathsep.join(filter(None, [str(root / "lib"), os.environ.get("PYTHONPATH")]))
-    environment = {**os.environ, "PYTHONPATH": paths, "OMP_NUM_THREADS": "1"}
+    environment = {**os.environ, "PYTHONPATH": python_path(root), "OMP_NUM_THREADS": "1"}
     done = subprocess.run(command, cwd=root, env=environment, capture_output=True, text=True, check=False)
     if done.returncode:
         said = [line.strip() for line in done.stderr.splitlines() if line.strip()]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 import copy
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 from randsparse.study.display import alternative_text
@@ -64,17 +64,20 @@ def front(notebook: dict) -> tuple[str, str]:
     text = "\n\n".join("".join(cell["source"]) for cell in notebook["cells"] if cell["cell_type"] == "markdown")
     heading = re.search(r"^# +(.+)$", text, flags=re.MULTILINE)
     title, first = (heading[1].strip(), text[heading.end() :].strip().split("\n\n")[0]) if heading else ("", "")
-    outputs = (output for cell in notebook["cells"] for output in cell.get("outputs", []))
-    shown = ("".join(output.get("data", {}).get("text/markdown", "")) for output in outputs)
-    abstract = next((text for text in shown if text.startswith("**Abstract.**")), first)
+    abstract = next((text for text in _shown(notebook, "text/markdown") if text.startswith("**Abstract.**")), first)
     return title, re.sub(r"^\*\*(?:Abstract|Claim)[.:]?\*\*[.:]?\s*", "", abstract)
 
 
 def first_picture(notebook: dict) -> bytes | None:
     """Return the first figure that an executed notebook shows, as PNG, or None if it shows none."""
-    outputs = (output for cell in notebook["cells"] for output in cell.get("outputs", []))
-    pictures = ("".join(output.get("data", {}).get("image/png", "")) for output in outputs)
-    return next((base64.b64decode(picture) for picture in pictures if picture), None)
+    return next((base64.b64decode(picture) for picture in _shown(notebook, "image/png") if picture), None)
+
+
+def _shown(notebook: dict, kind: str) -> Iterator[str]:
+    """Yield what the outputs of a notebook hold of a kind of data; "" for an output that holds none."""
+    for cell in notebook["cells"]:
+        for output in cell.get("outputs", []):
+            yield "".join(output.get("data", {}).get(kind, ""))
 
 
 def first_page(
@@ -100,13 +103,8 @@ def first_page(
         title, abstract = front(notebook)
         parts.append(f"## [{title or name}](notebooks/{name}.ipynb)")
         if pictures.get(name):
-            lines = [
-                f"```{{image}} figures/{name}.png",
-                f":alt: {alternative_text(title)}",
-                ":class: first-figure",
-                "```",
-            ]
-            parts.append("\n".join(lines))
+            alt = alternative_text(title)
+            parts.append(f"```{{image}} figures/{name}.png\n:alt: {alt}\n:class: first-figure\n```")
         parts.append(_BETWEEN.sub(r"](notebooks/\1", abstract))
         own = verdicts[verdicts["notebook"] == name]
         if "kind" in own:
@@ -115,9 +113,8 @@ def first_page(
         if len(own) > SHOWN:
             lines.append(f"- [{len(own) - SHOWN} more](notebooks/{name}.ipynb)")
         parts.append("\n".join(lines))
-    parts.append(_contents("Notebooks", [f"notebooks/{name}" for name in notebooks]))
-    parts.append(_contents("Guides", guides))
-    parts.append(_contents("Library", library))
+    contents = {"Notebooks": [f"notebooks/{name}" for name in notebooks], "Guides": guides, "Library": library}
+    parts += [_contents(caption, pages) for caption, pages in contents.items()]
     return "\n\n".join(parts) + "\n"
 
 

@@ -2,22 +2,22 @@
 
 from __future__ import annotations
 
+import functools
+from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from randsparse import questions
 from randsparse.comparison import campaign as campaigns
 from randsparse.comparison.campaign import Campaign, Rates
 from randsparse.errors import StudyError, unknown
 from randsparse.runs import evaluations
+from randsparse.runs.config import RunConfig
+from randsparse.runs.store import Store
+from randsparse.study import status
 from randsparse.study.parameters import campaign_content, campaign_path, is_campaign, profile_parameters, profiles
+from randsparse.study.profile import Study
 
-if TYPE_CHECKING:
-    from randsparse.runs.config import RunConfig
-    from randsparse.runs.evaluations import Evaluation, Unit
-    from randsparse.study.profile import Study
-
-    Group = tuple[list[RunConfig], list[Evaluation]]
+Group = tuple[list[RunConfig], list[evaluations.Evaluation]]
 
 
 def load(profile: str, root: Path) -> Campaign | None:
@@ -63,70 +63,45 @@ def train(study: Study, campaign: Campaign) -> bool:
     A step ends where learning rates are to be chosen. The final weights of all runs are kept below the results folder,
     so that what is evaluated need not be trained again. A budget is for runs alone.
     """
-    from randsparse.sweeps.sweep import sweep
-
-    budget, finished = study.spending(), study.bundling()
     if study.retry:
-        study.try_again(
-            [config for cell in campaign.cells for config in cell.wanted(study.store) if study.store.has(config)]
-        )
+        study.try_again(config for cell in campaign.cells for config in cell.wanted(study.store))
     while missing := campaign.needed(study.store):
-        study.say(study.announcement(missing))
-        options = {"budget": budget, "finished": finished, "data_dir": study.data_dir, **study.keeping, **study.where}
-        sweep(missing, study.store, **options)
-        if budget and campaign.needed(study.store):
-            study.say(f"the time is up: {budget.finished} runs finished")
+        if not study.train(functools.partial(_lacking, missing)):
             return False
         evaluate(study, campaign)
     return evaluate(study, campaign)
 
 
+def _lacking(configs: Sequence[RunConfig], store: Store) -> list[RunConfig]:
+    return [config for config in configs if not store.has(config)]
+
+
 def evaluate(study: Study, campaign: Campaign) -> bool:
     """Make the evaluations that finished runs lack; return whether all are there. There are none within a budget."""
-    if not (left := _to_measure(study, campaign)):
-        return True
-    study.say(study.evaluations_left(left))
-    if study.budget:
-        return False
-    for runs, wanted in groups_to_evaluate(study, campaign):
-        study.measure(runs, wanted)
-    return True
+    groups = groups_to_evaluate(study, campaign)
+    return study.measure(groups, _to_measure(groups, study.store))
 
 
 def show(study: Study, campaign: Campaign) -> None:
     """Say of each part and cell how many runs there are, are missing and failed, and how long the rest takes here."""
-    rows, shown, store = [], {}, study.store
+    store, width = study.store, max(len(cell.name) for cell in campaign.cells) + 1
+    together, lacking = {}, []
+    study.say(f"{'part':<6}{'cell':<{width}}{status.HEAD}")
     for cell in campaign.cells:
         planned = cell.planned(store)
         records = store.load(planned)
-        shown |= records
-        failed = [key for key, record in records.items() if record["status"] in ("failed", "diverged")]
         missing = [config for config in planned if config.key not in records]
-        rows.append((cell.part, cell.name, len(records), missing, len(failed), _note(study, cell)))
-    width = max(len(name) for _, name, *_ in rows) + 2
-    study.say(f"{'part':<6}{'cell':<{width}}{'have':>6}{'missing':>9}{'failed':>8}{'time left':>19}")
-    for part, name, have, missing, failed, note in rows:
-        study.say(f"{part:<6}{name:<{width}}{have:>6}{_rest(study, missing, failed)}{note}")
-    everything = [config for row in rows for config in row[3]]
-    have, failed = (sum(row[index] for row in rows) for index in (2, 4))
-    study.say(f"{'all':<{6 + width}}{have:>6}{_rest(study, everything, failed)}")
-    study.say_failures(shown.values())
+        rate = cell.chosen(store) if isinstance(cell, Rates) else None
+        note = "" if rate is None else f"   chosen: {rate:g}"
+        study.say(f"{cell.part:<6}{cell.name:<{width}}{status.counts(study, records, missing)}{note}")
+        together |= records
+        lacking += missing
+    study.say(f"{'all':<{6 + width}}{status.counts(study, together, lacking)}")
+    study.say_failures(together.values())
     if groups := groups_to_evaluate(study, campaign):
         there = sum(len(evaluations.load(*group, store)) for group in groups)
-        left = _to_measure(study, campaign)
-        study.say(f"evaluations: {there} there" + (f", {study.evaluations_left(left)}" if left else ""))
+        study.say(f"evaluations: {status.evaluated(study, there, _to_measure(groups, store))}")
 
 
-def _rest(study: Study, missing: list, failed: int) -> str:
-    time = (study.time_of(missing) or "unknown") if missing else "-"
-    return f"{len(missing):>9}{failed:>8}{time:>19}"
-
-
-def _note(study: Study, cell: object) -> str:
-    """Return the learning rate that a cell has chosen, in words."""
-    rate = cell.chosen(study.store) if isinstance(cell, Rates) else None
-    return "" if rate is None else f"   chosen: {rate:g}"
-
-
-def _to_measure(study: Study, campaign: Campaign) -> list[Unit]:
-    return [unit for group in groups_to_evaluate(study, campaign) for unit in evaluations.missing(*group, study.store)]
+def _to_measure(groups: Sequence[Group], store: Store) -> list[evaluations.Unit]:
+    return [unit for group in groups for unit in evaluations.missing(*group, store)]

@@ -6,31 +6,22 @@ It needs no package but Python's own, so that it works without the environment.
 from __future__ import annotations
 
 import contextlib
-import os
 import shutil
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 
 from randsparse.errors import StudyError, unknown
 from randsparse.study import parameters
+from randsparse.study.settings import results_folder
 
 CACHES = (".pytest_cache", ".ruff_cache")
 CUSTOM = "custom"
 """The folder of notebooks whose parameters were changed."""
-PATTERNS = (
-    "notebooks/[0-9][0-9]_*.ipynb",
-    "figures/[0-9][0-9]_*",
-    "tables/[0-9][0-9]_*.csv",
-    "state.json",
+MADE = (
+    *("notebooks/[0-9][0-9]_*.ipynb", "figures/[0-9][0-9]_*", "tables/[0-9][0-9]_*.csv", "state.json"),
+    *(".staging", ".book", "html"),
 )
-
-
-def find_made(folder: Path) -> Iterator[Path]:
-    """Yield the files below the results of a profile that the study made, and its folders of the moment."""
-    for pattern in PATTERNS:
-        yield from sorted(folder.glob(pattern))
-    yield from (path for name in (".staging", ".book", "html") for path in folder.glob(name))
+"""What the study makes below the results of a profile: files, and folders of the moment."""
 
 
 def clean(profile: str, root: Path, results: Path) -> int:
@@ -42,12 +33,12 @@ def clean(profile: str, root: Path, results: Path) -> int:
         raise unknown("profile", profile, parameters.profiles(root))
     count = 0
     for folder in (results / profile, results / CUSTOM):
-        for path in find_made(folder):
+        for path in [path for pattern in MADE for path in folder.glob(pattern)]:
             count += 1
             shutil.rmtree(path) if path.is_dir() and not path.is_symlink() else path.unlink()
-        for below in (*(folder / name for name in ("notebooks", "figures", "tables")), folder):
+        for name in ("notebooks", "figures", "tables", ""):
             with contextlib.suppress(OSError):  # it is not there, or not empty
-                below.rmdir()
+                (folder / name).rmdir()
     for name in CACHES:
         shutil.rmtree(root / name, ignore_errors=True)
     return count
@@ -56,9 +47,8 @@ def clean(profile: str, root: Path, results: Path) -> int:
 def main(arguments: list[str]) -> int:
     """Clean the profile that is named; an error that the user can mend is one line on stderr, and exit status 2."""
     root = parameters.find_root()
-    results = (root / (os.environ.get("RANDSPARSE_RESULTS") or "results")).resolve()
     try:
-        count = clean(arguments[0] if arguments else parameters.DEFAULT_PROFILE, root, results)
+        count = clean(arguments[0] if arguments else parameters.DEFAULT_PROFILE, root, results_folder(root))
     except (StudyError, OSError) as error:
         print(f"randsparse: {error}", file=sys.stderr)  # noqa: T201
         return 2

@@ -8,55 +8,66 @@ import sys
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import Any
 
-from randsparse.errors import StudyError, unknown
-from randsparse.study import parameters
+from randsparse.comparison.campaign import Campaign
+from randsparse.errors import StudyError
+from randsparse.study import campaign, parameters, status
 from randsparse.study.profile import Study
-from randsparse.study.settings import DEVICES, data_folder, results_folder, worker_count
-
-if TYPE_CHECKING:
-    from randsparse.comparison.campaign import Campaign
+from randsparse.study.settings import data_folder, device, results_folder, worker_count
+from randsparse.sweeps import merging
+from randsparse.sweeps.budget import parse_duration
 
 
 def make_all(study: Study) -> None:
     """Train what is missing, execute what is stale, write the pages, and say where to look."""
+    _make(study, train=True)
+
+
+def make_notebooks(study: Study) -> None:
+    """Execute the stale notebooks from the runs that the store has; raise StudyError if some are missing."""
+    _make(study, train=False)
+
+
+def _make(study: Study, train: bool) -> None:
     study.say_edited()
     if study.stale():
         from randsparse.study import making
 
         with study.alone():
-            making.make(study, study.stale())
+            stale = study.stale()
+            if not train:
+                _check_complete(study, stale)
+            making.make(study, stale, train)
     look(study)
+
+
+def _check_complete(study: Study, names: list[str]) -> None:
+    """Raise StudyError unless all is there that notebooks show."""
+    runs = len(study.needed(names, study.store))
+    evaluations = sum(len(unit.evaluations) for name in names for unit in study.evaluations_missing(name))
+    for missing, what, how in ((runs, "runs", "train"), (evaluations, "evaluations", "make")):
+        if missing:
+            raise StudyError(f"{missing} {what} are missing: {how} them with make runs PROFILE={study.profile}")
 
 
 def make_runs(study: Study) -> None:
     """Train the runs of all notebooks, or of a campaign, that the store does not have, or that fit into the budget."""
-    if asked := _campaign(study):
-        from randsparse.study import campaign
-
-        if campaign.train(study, asked):
-            study.say("all runs of this campaign are in the store")
-    elif study.prepare(list(study.parameters)):
-        study.say("all runs of this profile are in the store")
+    asked = _campaign(study)
+    if campaign.train(study, asked) if asked else study.prepare(list(study.parameters)):
+        study.say(f"all runs of this {'campaign' if asked else 'profile'} are in the store")
 
 
 def show_status(study: Study) -> None:
     """Say how far runs and evaluations are, how long the rest takes here, what failed, and what is current."""
     if asked := _campaign(study):
-        from randsparse.study import campaign
-
         campaign.show(study, asked)
     else:
-        from randsparse.study import status
-
         status.show(study)
 
 
 def _campaign(study: Study) -> Campaign | None:
     """Return the campaign that the study's profile is, or the parts of it that were asked for; None if it is none."""
-    from randsparse.study import campaign
-
     found = campaign.load(study.profile, study.root)
     if study.part is None:
         return found
@@ -69,8 +80,6 @@ def merge(study: Study) -> int:
     """Take records from elsewhere into the store: none is overwritten, and the exit status tells of conflicts."""
     if not study.source:
         raise StudyError("merge: say where the records are, with make merge FROM=path, or --from path")
-    from randsparse.sweeps import merging
-
     merged = merging.merge(study.source, study.store)
     study.say(str(merged))
     return 1 if merged.conflicts or merged.damaged else 0
@@ -81,26 +90,6 @@ def export(study: Study) -> None:
     from randsparse.study import export as exporting
 
     study.say(f"All records as Parquet: {exporting.export(study.store)}")
-
-
-def make_notebooks(study: Study) -> None:
-    """Execute the stale notebooks from the runs that the store has; raise StudyError if some are missing."""
-    study.say_edited()
-    if study.stale():
-        with study.alone():
-            _execute(study)
-    look(study)
-
-
-def _execute(study: Study) -> None:
-    stale = study.stale()
-    if missing := len(study.needed(stale, study.store)) if stale else 0:
-        raise StudyError(f"{missing} runs are missing: train them with make runs PROFILE={study.profile}")
-    if missing := sum(len(unit.evaluations) for name in stale for unit in study.evaluations_missing(name)):
-        raise StudyError(f"{missing} evaluations are missing: make them with make runs PROFILE={study.profile}")
-    from randsparse.study import making
-
-    making.make(study, stale, train=False)
 
 
 def look(study: Study) -> None:
@@ -126,6 +115,25 @@ OPTIONS = {
     "merge": ("source",),
 }
 """The options of a command that not all have."""
+ARGUMENTS: dict[str, dict[str, Any]] = {
+    "--profile": {"default": parameters.DEFAULT_PROFILE, "help": "%(default)s unless given"},
+    "--results": {"type": Path, "help": "folder of results (RANDSPARSE_RESULTS, or results/)"},
+    "--data-dir": {"type": Path, "help": "folder of datasets (DATA_DIR, or data/)"},
+    "--workers": {"help": "runs side by side (RANDSPARSE_WORKERS, or one for each core)"},
+    "--cluster": {"metavar": "ADDRESS", "help": "Dask scheduler whose workers train, as tcp://host:8786"},
+    "--device": {"help": "cpu (the default) or cuda"},
+    "--budget": {"metavar": "TIME", "help": "start no run that would not end within it, such as 25m"},
+    "--out": {"metavar": "FILE", "type": Path, "help": "also write each finished record to this one file"},
+    "--part": {"metavar": "NAMES", "help": "of a campaign: only these parts, separated by commas"},
+    "--why": {"action": "store_true", "help": "of status: why a notebook is to be made anew"},
+    "--retry": {"action": "store_true", "help": "try runs again that failed"},
+    "--from": {
+        "metavar": "PATH",
+        "dest": "source",
+        "help": "what to merge: a file, another folder of results, or a pattern",
+    },
+}
+"""What the parser is told of each option."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -169,21 +177,12 @@ OTHERS: dict[str, Callable[[Sequence[str]], int | None]] = {"bench": _bench, "re
 
 
 def _options(arguments: list[str]) -> argparse.Namespace:
+    commands = {**COMMANDS, **OTHERS}
+    about = [f"{name}: {(command.__doc__ or '').split('.')[0]}" for name, command in commands.items()]
     parser = argparse.ArgumentParser("randsparse", description=__doc__)
-    parser.add_argument("command", choices=[*COMMANDS, *OTHERS], help="; ".join(_help_lines()))
-    parser.add_argument("--profile", default=parameters.DEFAULT_PROFILE, help="%(default)s unless given")
-    parser.add_argument("--results", type=Path, help="folder of results (RANDSPARSE_RESULTS, or results/)")
-    parser.add_argument("--data-dir", type=Path, help="folder of datasets (DATA_DIR, or data/)")
-    parser.add_argument("--workers", help="runs side by side (RANDSPARSE_WORKERS, or one for each core)")
-    parser.add_argument("--cluster", metavar="ADDRESS", help="Dask scheduler whose workers train, as tcp://host:8786")
-    parser.add_argument("--device", help="cpu (the default) or cuda")
-    parser.add_argument("--budget", metavar="TIME", help="start no run that would not end within it, such as 25m")
-    parser.add_argument("--out", metavar="FILE", type=Path, help="also write each finished record to this one file")
-    parser.add_argument("--part", metavar="NAMES", help="of a campaign: only these parts, separated by commas")
-    parser.add_argument("--why", action="store_true", help="of status: why a notebook is to be made anew")
-    parser.add_argument("--retry", action="store_true", help="try runs again that failed")
-    what = "what to merge: a file, another folder of results, or a pattern"
-    parser.add_argument("--from", metavar="PATH", dest="source", help=what)
+    parser.add_argument("command", choices=commands, help="; ".join(about))
+    for name, described in ARGUMENTS.items():
+        parser.add_argument(name, **described)
     return parser.parse_args(arguments)
 
 
@@ -195,11 +194,6 @@ def _say(line: str) -> None:
     sys.stdout.flush()
 
 
-def _help_lines() -> list[str]:
-    commands = {**COMMANDS, **OTHERS}
-    return [f"{name}: {(command.__doc__ or '').split('.')[0]}" for name, command in commands.items()]
-
-
 def _study(options: argparse.Namespace, started: float) -> Study:
     root = parameters.find_root()
     if options.profile not in parameters.profiles(root):
@@ -209,22 +203,19 @@ def _study(options: argparse.Namespace, started: float) -> Study:
             f"the profile {options.profile} is a campaign and has no notebooks: use {', '.join(OF_CAMPAIGNS)}"
         )
     for name in ("workers", "device", "cluster"):  # for notebooks, too
-        os.environ.update({f"RANDSPARSE_{name.upper()}": value} if (value := getattr(options, name)) else {})
+        if value := getattr(options, name):
+            os.environ[f"RANDSPARSE_{name.upper()}"] = value
     for name in ("results", "data_dir", "out"):
-        if str(getattr(options, name) or ".") in ("", ".") and getattr(options, name) is not None:
+        if getattr(options, name) == Path():
             raise StudyError(f"--{name.replace('_', '-')} is empty, or the current folder: name a folder or file")
-    results = (options.results or results_folder(root)).resolve()
-    data_dir = (options.data_dir or data_folder(root)).resolve()
-    names = ("cluster", "device", "budget", "out", "part", "why", "retry", "source")
-    chosen = {name: getattr(options, name) for name in names}
+    chosen = {name: getattr(options, name) for names in OPTIONS.values() for name in names}
     for name, value in chosen.items():
         if value and name not in OPTIONS.get(options.command, ()):
             commands = " or ".join(command for command, names in OPTIONS.items() if name in names)
             raise StudyError(f"--{name.replace('source', 'from')} is of no use to {options.command}: use {commands}")
-    if options.device and options.device not in DEVICES:
-        raise unknown("device", options.device, DEVICES)
+    device()  # raises for an unknown one
     if options.budget:
-        from randsparse.sweeps.budget import parse_duration
-
         parse_duration(options.budget)
+    results = (options.results or results_folder(root)).resolve()
+    data_dir = (options.data_dir or data_folder(root)).resolve()
     return Study(options.profile, root, results, data_dir, worker_count(), _say, **chosen, started=started)

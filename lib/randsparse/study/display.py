@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from html import escape
-from typing import TYPE_CHECKING
 
-if TYPE_CHECKING:
-    import pandas as pd
+import pandas as pd
 
 KEYS = ("sparsity", "source_sparsity", "density", "epsilon", "lr", "epoch", "K")
 """Columns of numbers that say what a row is about, as columns of text do."""
@@ -48,10 +47,8 @@ def table_html(frame: pd.DataFrame, csv: str = "") -> str:
 
 def _in_points(frame: pd.DataFrame) -> pd.DataFrame:
     """Return a frame with accuracies, and differences of accuracies, in percent and points instead of fractions."""
-    changed = {}
-    for column in frame.columns:
-        if str(column).endswith("accuracy") and frame[column].abs().max() <= 1:
-            changed[column] = f"{column} (%)"
+    accuracies = [name for name in frame if str(name).endswith("accuracy") and frame[name].abs().max() <= 1]
+    changed = {name: f"{name} (%)" for name in accuracies}
     if {"mean", "low", "high", "p_difference"} <= set(frame.columns) and "unit" not in frame.columns:
         changed |= {"mean": "difference (points)", "low": "low", "high": "high"}
     return frame.assign(**{column: 100 * frame[column] for column in changed}).rename(columns=changed)
@@ -64,16 +61,13 @@ def _with_intervals(frame: pd.DataFrame) -> pd.DataFrame:
     if place == 0 or columns[place + 1 : place + 2] != ["high"] or not _of_numbers(frame[columns[place - 1]]):
         return frame
     name = columns[place - 1]
-    rows = zip(frame[name], frame["low"], frame["high"], strict=True)
-    whole = [_interval(value, low, high, name) for value, low, high in rows]
+    whole = [_interval(row, name) for row in frame[[name, "low", "high"]].to_numpy()]
     return frame.assign(**{name: whole}).drop(columns=["low", "high"])
 
 
-def _interval(value: float, low: float, high: float, name: object) -> str:
-    digits = 3
-    if low != low or high != high:
-        return _text(value, name, digits)
-    return f"{_text(value, name, digits)} [{_text(low, name, digits)}, {_text(high, name, digits)}]"
+def _interval(numbers: Iterable[float], name: object) -> str:
+    value, low, high = (_text(number, name, digits=3) for number in numbers)
+    return f"{value} [{low}, {high}]" if low and high else value
 
 
 def _without_constants(frame: pd.DataFrame) -> tuple[pd.DataFrame, dict[str, object]]:

@@ -25,11 +25,13 @@ from traitlets import default
 
 from randsparse.errors import StudyError
 from randsparse.study import parameters
-from randsparse.study.notebook import outputs, writing
+from randsparse.study.settings import outputs, python_path, writing
 from randsparse.sweeps import locks, parents
 
 RETRIES = 2
 """How often a notebook is started again whose process or kernel died."""
+BAR = "application/vnd.jupyter.widget-view+json"
+"""The kind of data of a progress bar."""
 
 logger = logging.getLogger(__name__)
 _ESCAPES = re.compile(r"\x1b\[[0-9;]*m")
@@ -174,12 +176,11 @@ def _publish(name: str, staging: Path, folder: Path) -> None:
 
 def kernel_environment(root: Path, results: Path, data_dir: Path) -> dict[str, str]:
     """Return what tells a notebook's kernel where the library, results and datasets are."""
-    paths = [str(root / "lib"), *filter(None, [os.environ.get("PYTHONPATH")])]
     return {
         "RANDSPARSE_RESULTS": str(results),
         "DATA_DIR": str(data_dir),
         locks.HELD_FOR_US: str((results / locks.LOCK).absolute()),
-        "PYTHONPATH": os.pathsep.join(dict.fromkeys(os.pathsep.join(paths).split(os.pathsep))),
+        "PYTHONPATH": python_path(root),
         "PYTHONHASHSEED": "0",
         "MPLBACKEND": "agg",
         # Two kernels run beside the training, with more threads they would wait for one another's cores.
@@ -198,8 +199,8 @@ def _one_line(name: str, error: Exception, failed: Path) -> StudyError:
 
 def normalise(notebook: nbformat.NotebookNode, root: Path, results: Path) -> None:
     """Remove from an executed notebook what the next execution would change: times, ids, paths, bars."""
-    notebook.metadata.pop("papermill", None)
-    notebook.metadata.pop("widgets", None)
+    for key in ("papermill", "widgets"):
+        notebook.metadata.pop(key, None)
     notebook.metadata.get("language_info", {}).pop("version", None)
     count = 0
     for index, cell in enumerate(notebook.cells):
@@ -210,14 +211,8 @@ def normalise(notebook: nbformat.NotebookNode, root: Path, results: Path) -> Non
         if cell.cell_type == "code":
             count += bool(cell.source.strip())
             cell.execution_count = count if cell.source.strip() else None
-            kept = [output for output in cell.outputs if not _passing(output)]
+            kept = [each for each in cell.outputs if each.get("name") != "stderr" and BAR not in each.get("data", {})]
             cell.outputs = [_normal(output, count, root, results) for output in kept]
-
-
-def _passing(output: nbformat.NotebookNode) -> bool:
-    """Return whether an output is of the moment: a progress bar, or what went to stderr."""
-    widget = "application/vnd.jupyter.widget-view+json" in output.get("data", {})
-    return widget or output.get("name") == "stderr"
 
 
 def _normal(output: nbformat.NotebookNode, count: int, root: Path, results: Path) -> nbformat.NotebookNode:

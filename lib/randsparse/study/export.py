@@ -6,15 +6,14 @@ import base64
 import json
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
+
+import pandas as pd
 
 from randsparse.files import check_folder, write
 from randsparse.runs.evaluations import EVALUATIONS
 from randsparse.runs.records import MARKS, Record
 from randsparse.runs.store import Store
-
-if TYPE_CHECKING:
-    import pandas as pd
 
 FOLDER = "export"
 """Where the files go, below the folder of results."""
@@ -56,21 +55,13 @@ def _runs(store: Store) -> pd.DataFrame:
 
 
 def _curves(records: list[Record]) -> pd.DataFrame:
-    import pandas as pd
-
     names = ["epoch", "lr", "train_loss", "val_loss", "val_accuracy", "ema_val_accuracy"]
-    rows = [
-        {"key": record["key"]} | {name: point.get(name) for name in names}
-        for record in records
-        for point in record["curve"]
-    ]
+    rows = [point | {"key": record["key"]} for record in records for point in record["curve"]]
     frame = pd.DataFrame(rows, columns=["key", *names])
     return frame.astype(dict.fromkeys(names[1:], float) | {"epoch": int})
 
 
 def _correct(records: list[Record]) -> pd.DataFrame:
-    import pandas as pd
-
     rows = [row for record in records for row in _bits(record)]
     return pd.DataFrame(rows, columns=["key", "epoch", "part", "images", "bits"]).astype({"epoch": int, "images": int})
 
@@ -85,8 +76,6 @@ def _bits(record: Record) -> Iterator[tuple[str, int, str, int, bytes]]:
 
 
 def _evaluations(store: Store) -> pd.DataFrame:
-    import pandas as pd
-
     files, damaged, rows = store.of(EVALUATIONS), [], []
     for path in sorted(Path(entry.path) for _, entry in files.found()):
         entry = files.read(path, damaged, remember=False)

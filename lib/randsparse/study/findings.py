@@ -6,14 +6,14 @@ from pathlib import Path
 
 import pandas as pd
 
+from randsparse.comparison.conclusions import PRIMARY
 from randsparse.comparison.wording import number
 from randsparse.errors import StudyError
 from randsparse.files import write
 from randsparse.study.parameters import find_root
 
-PRIMARY = "primary claim"
 BEGIN, END = "<!-- found: made by `make findings`, not by hand -->", "<!-- end of found -->"
-HEAD = ["primary claim", "verdict", "estimate [one-sided 95 % limits]", "n", "regime"]
+HEAD = [PRIMARY, "verdict", "estimate [one-sided 95 % limits]", "n", "regime"]
 
 
 def make_table(folder: Path, link: str) -> str:

@@ -8,14 +8,14 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
+from randsparse.files import write
 from randsparse.questions import ROOMS
 from randsparse.study import parameters
-from randsparse.study.notebook import outputs, writing
+from randsparse.study.settings import outputs, writing
 
 OVERVIEW = "00_overview"
 STATE, BOOK = "state.json", ".book/made.json"
@@ -32,32 +32,30 @@ State = dict[str, Any]
 
 def names(root: Path) -> list[str]:
     """Return the notebooks in order of execution; the overview is last, as it reads the others."""
-    found = sorted(path.stem for path in (root / "notebooks").glob("[0-9]*.ipynb"))
-    return [name for name in found if name != OVERVIEW] + [name for name in found if name == OVERVIEW]
+    found = (path.stem for path in (root / "notebooks").glob("[0-9]*.ipynb"))
+    return sorted(found, key=lambda name: (name == OVERVIEW, name))
 
 
 def made_with(name: str, root: Path) -> list[Path]:
     """Return the files of the library that a notebook is made with."""
-    library = root / "lib" / "randsparse"
     own = {OVERVIEW: "study/overview.py"} | {each: f"questions/{room}" for each, room in ROOMS.items()}
-    parts = [*SHARED, *([own[name]] if name in own else [])]
-    files = [library / part for part in parts if part.endswith(".py")]
-    rooms = [library / part for part in parts if not part.endswith(".py")]
-    return [*files, *(path for room in rooms for path in room.rglob("*.py"))]
-
-
-def is_current(name: str, profile: str, root: Path, results: Path) -> bool:
-    """Return whether a notebook's outputs are there, as it made them, from what it would be made from now."""
-    return not why_stale(name, profile, root, results)
+    parts = [root / "lib" / "randsparse" / part for part in (*SHARED, own.get(name)) if part]
+    return [path for part in parts for path in ([part] if part.suffix else part.rglob("*.py"))]
 
 
 def why_stale(name: str, profile: str, root: Path, results: Path) -> list[str]:
-    """Return why a notebook is to be made anew, one reason per parameter or file that differs; [] if it is current."""
+    """Return why a notebook is to be made anew, one reason per parameter or file that differs; [] if it is not."""
     before = _load(results / profile / STATE).get(name)
     if not isinstance(before, dict) or not isinstance(before.get("records"), dict):
         return ["it was never made here" if before is None else "it was made by an earlier version"]
-    now = _state(name, profile, root, results, before["records"])
-    return list(_differences(before, now))
+    now, reasons = _state(name, profile, root, results, before["records"]), []
+    for part, what in KINDS.items():
+        old, new = _mapping(before.get(part)), now[part]
+        for each in sorted(old.keys() | new.keys()):
+            values = old.get(each, _MISSING), new.get(each, _MISSING)
+            if values[0] != values[1]:
+                reasons.append(f"{what} {each} {_change(part, *values)}")
+    return reasons
 
 
 def remember(name: str, profile: str, root: Path, results: Path, records: Iterable[Path]) -> None:
@@ -105,14 +103,6 @@ def _state(name: str, profile: str, root: Path, results: Path, records: Iterable
     }
 
 
-def _differences(before: State, now: State) -> Iterator[str]:
-    for part, what in KINDS.items():
-        old, new = _mapping(before.get(part)), _mapping(now[part])
-        for each in sorted(old.keys() | new.keys()):
-            if old.get(each, _MISSING) != new.get(each, _MISSING):
-                yield f"{what} {each} {_change(part, old.get(each, _MISSING), new.get(each, _MISSING))}"
-
-
 _MISSING = "missing"
 
 
@@ -124,7 +114,7 @@ def _change(part: str, old: Any, new: Any) -> str:
     return "has changed"
 
 
-def _mapping(value: Any) -> Mapping[str, Any]:
+def _mapping(value: Any) -> dict[str, Any]:
     return value if isinstance(value, dict) else {}
 
 
@@ -160,14 +150,11 @@ def _digest(paths: Iterable[Path], base: Path) -> str:
 def _load(path: Path) -> dict[str, Any]:
     """Return what a file says that things were made from; one that cannot be read says nothing: all is made again."""
     try:
-        states = json.loads(path.read_text(encoding="utf-8"))
+        return _mapping(json.loads(path.read_text(encoding="utf-8")))
     except (OSError, ValueError, RecursionError):
         return {}
-    return states if isinstance(states, dict) else {}
 
 
 def _save(path: Path, states: dict[str, Any]) -> None:
     with writing(path.parent):
-        temporary = path.with_suffix(".tmp")
-        temporary.write_text(json.dumps(states, indent=1, sort_keys=True) + "\n", encoding="utf-8")
-        os.replace(temporary, path)
+        write(path, (json.dumps(states, indent=1, sort_keys=True) + "\n").encode())

@@ -7,16 +7,13 @@ import contextlib
 import itertools
 import time
 from concurrent.futures import Future
-from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING
+from dataclasses import replace
 
 from randsparse.errors import StudyError
 from randsparse.study import execution, freshness
 from randsparse.study.book import write_book
-from randsparse.sweeps import budget
-
-if TYPE_CHECKING:
-    from randsparse.study.profile import Study
+from randsparse.study.profile import Study
+from randsparse.sweeps.budget import in_words
 
 FIRST = "03_sparsity_vs_accuracy"
 """The notebook with the main figure: of those that train, it comes first."""
@@ -41,39 +38,37 @@ def make(study: Study, names: list[str], train: bool = True) -> None:
         raise making.errors[0]
 
 
-@dataclass
 class Making:
     """What is under way; see `make`.
 
     Attributes:
-        rest: the notebooks whose runs are not yet trained.
-        steps: how many notebooks there are to make, and `step` how many of them were begun.
+        rest: the notebooks that are not yet begun.
+        steps: how many notebooks there are to make; `step` of them were begun, and `executed` of them are done.
+        errors: of notebooks that failed.
+        book: what writes the book now, with `in_book` executed notebooks; `shown` is whether its place was said.
+        next_word: when the time left is said again.
     """
 
-    study: Study
-    rest: list[str]
-    errors: list[StudyError] = field(default_factory=list)
-    step: int = 0
-
-    def __post_init__(self) -> None:
-        place = (self.study.profile, self.study.root, self.study.results, self.study.data_dir)
-        self.study = replace(self.study, between=self.follow)
-        self.executions = execution.Executions(*place)
-        self.steps, self.executed = len(self.rest), 0
+    def __init__(self, study: Study, names: list[str]) -> None:
+        self.study = replace(study, between=self.follow)
+        self.executions = execution.Executions(study.profile, study.root, study.results, study.data_dir)
+        self.rest, self.steps = list(names), len(names)
+        self.step = self.executed = self.in_book = 0
+        self.errors: list[StudyError] = []
         self.book: Future | None = None
-        self.in_book, self.shown = 0, False
+        self.shown = False
         self.next_word = float("inf")
 
     def make(self, train: bool) -> None:
         """Make all notebooks; errors are kept."""
-        overview = [name for name in self.rest if name == freshness.OVERVIEW]
+        overview = freshness.OVERVIEW in self.rest
         self.rest = [name for name in self.rest if name != freshness.OVERVIEW]
         self.announce()
         while self.rest:
             name = min(self.rest, key=self.place)
             ready = self.is_ready(name)
             self.rest.remove(name)
-            self.begin(name)
+            self.say_step(name)
             if train and not ready:
                 self.follow(PATIENCE if self.step > 1 and not self.executed else 0, 1)
                 self.study.prepare([name])
@@ -82,7 +77,7 @@ class Making:
         self.follow(None)
         if not self.errors and (overview or freshness.OVERVIEW in self.study.stale()):
             self.steps = max(self.steps, self.step + 1)
-            self.begin(freshness.OVERVIEW)
+            self.say_step(freshness.OVERVIEW)
             self.executions.start(freshness.OVERVIEW)
             self.follow(None)
         if self.book is not None:
@@ -107,7 +102,7 @@ class Making:
         )
         self.next_word = time.monotonic() + EARLY if runs else float("inf")
 
-    def begin(self, name: str) -> None:
+    def say_step(self, name: str) -> None:
         """Say which step this is; the bar says how many runs are trained."""
         self.step += 1
         self.study.say(f"step {self.step} of {self.steps}: {name}")
@@ -140,8 +135,7 @@ class Making:
             self.book = None
         if self.book is None and self.in_book < self.executed:
             self.in_book = self.executed
-            place = (self.study.profile, self.study.root, self.study.folder)
-            self.book = self.executions.submit(write_book, *place)
+            self.book = self.executions.submit(write_book, self.study.profile, self.study.root, self.study.folder)
 
     def time_left(self) -> str:
         """Return how long the rest takes, in words, by the runs that are in the store now; "" if that is unknown."""
@@ -152,4 +146,4 @@ class Making:
             return ""
         evaluated = [unit.run for name in names for unit in study.evaluations_missing(name)]
         seconds += (EVALUATION * len(evaluated) + EXECUTION * (self.steps - self.executed)) / 2
-        return f"about {budget.in_words(seconds)} left"
+        return f"about {in_words(seconds)} left"

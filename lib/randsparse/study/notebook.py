@@ -18,29 +18,32 @@ from __future__ import annotations
 
 import functools
 import os
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from html import escape
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import pandas
+from IPython.display import HTML, Image, Markdown, display
+
+from randsparse import questions
+from randsparse.comparison.design import Comparison
 from randsparse.errors import StudyError
+from randsparse.files import write
+from randsparse.runs import evaluations
+from randsparse.runs.config import RunConfig
+from randsparse.runs.store import Store
 from randsparse.study import display as shown_as
 from randsparse.study import parameters as declared
 from randsparse.study import settings
+from randsparse.study.settings import writing
 
 if TYPE_CHECKING:
-    import pandas
-    from IPython.display import HTML, Image, Markdown
     from matplotlib.figure import Figure
 
-    from randsparse.comparison.design import Comparison
     from randsparse.comparison.plots import Drawn
     from randsparse.comparison.saving import Provenance
-    from randsparse.runs.config import RunConfig
-    from randsparse.runs.evaluations import Evaluation
-    from randsparse.runs.store import Store
 
 VERDICT_COLUMNS = ("claim", "verdict")
 SAID = ["estimate", "low", "high", "unit", "regime"]
@@ -92,15 +95,13 @@ class Notebook:
         if values != declared.profile_parameters(name, profile, root):
             profile = "custom"
         notebook = cls(name, profile, values, root, settings.results_folder(root), settings.data_folder(root))
-        notebook.evaluations()
-        notebook.plan()
+        questions.wanted(name, values)
+        questions.plan(name, values, notebook.store)
         return notebook
 
     @functools.cached_property
     def store(self) -> Store:
         """The store of all runs, which all notebooks and profiles share."""
-        from randsparse.runs.store import Store
-
         return Store(self.results)
 
     @property
@@ -115,21 +116,7 @@ class Notebook:
     @functools.cached_property
     def comparison(self) -> Comparison:
         """The comparison that the notebook shows: its arms and infeasible points, or its cells."""
-        from randsparse import questions
-
         return questions.compared(self.name, self.parameters)
-
-    def evaluations(self) -> list[Evaluation]:
-        """What the notebook measures of its runs; [] for most notebooks."""
-        from randsparse import questions
-
-        return questions.wanted(self.name, self.parameters)
-
-    def plan(self) -> list[RunConfig]:
-        """Return the runs that the notebook needs next; [] when the store has them all."""
-        from randsparse import questions
-
-        return questions.plan(self.name, self.parameters, self.store)
 
     def sweep(self) -> pandas.DataFrame:
         """Train the runs that the store does not have; return the frame of all that the notebook shows.
@@ -137,7 +124,6 @@ class Notebook:
         It has one row a run; `frames.results(notebook.comparison, notebook.store)` and its
         neighbours give the rows their arms.
         """
-        from randsparse import questions
         from randsparse.sweeps.sweep import sweep
 
         plan = functools.partial(questions.plan, self.name, self.parameters)
@@ -152,24 +138,15 @@ class Notebook:
 
         The records of those that are there count among `records`.
         """
-        from randsparse import questions
-        from randsparse.runs import evaluations
         from randsparse.sweeps import measuring
 
+        # Evaluations are made on this machine, also where a cluster trains.
+        here = {"workers": settings.worker_count(), "device": settings.device() or "cpu", "data_dir": self.data_dir}
         for runs, wanted in questions.groups(self.name, self.parameters, self.store):
             if self.parameters.get("train_missing", True):
-                measuring.evaluate(runs, wanted, self.store, **self._here)
+                measuring.evaluate(runs, wanted, self.store, **here)
             found = evaluations.load(runs, wanted, self.store).values()
             self.records += [{**each, "key": f"{each['run']}-{each['key']}"} for each in found]
-
-    @property
-    def _here(self) -> dict[str, object]:
-        """How evaluations are made, which is on this machine, also where a cluster trains."""
-        return {
-            "workers": settings.worker_count(),
-            "device": settings.device() or "cpu",
-            "data_dir": self.data_dir,
-        }
 
     def provenance(self, records: list[dict] | None = None) -> Provenance:
         """Return what a figure says of its origin; `records` are those it shows, by default all."""
@@ -191,7 +168,6 @@ class Notebook:
         The caption says what the error bars are, n, and numbers that the cell computed.
         """
         import matplotlib.pyplot as plt
-        from IPython.display import Image, display
 
         from randsparse.comparison import plots, saving
 
@@ -206,20 +182,15 @@ class Notebook:
     def show(self, drawn: Drawn | None, name: str) -> None:
         """Save and show a chart that comes with its caption and data, as `figure` does; None: it is missing."""
         if drawn is None:
-            from IPython.display import Markdown, display
-
             display(Markdown("*What this figure shows is not there yet.*"))
             return
         self.figure(drawn.figure, name, drawn.data, caption=drawn.caption)
 
     def table(self, frame: pandas.DataFrame, name: str) -> HTML:
         """Save a table as <notebook>_<name>.csv and return it for the cell to show, as `display.table_html` does."""
-        from IPython.display import HTML
-
         path = self.folder / "tables" / f"{self.name}_{name}.csv"
         with writing(path.parent):
-            frame.to_csv(path.with_suffix(".tmp"), index=False, lineterminator="\n")
-            os.replace(path.with_suffix(".tmp"), path)
+            write(path, frame.to_csv(index=False, lineterminator="\n").encode())
         return HTML(shown_as.table_html(frame, f"../tables/{path.name}"))
 
     def verdicts(self, frame: pandas.DataFrame) -> HTML:
@@ -228,8 +199,6 @@ class Notebook:
         Rows whose column kind is "check" are checks of the study itself: they are shown folded, below the others. Where
         there is that column, the columns SAID are not shown.
         """
-        from IPython.display import HTML
-
         missing = [column for column in VERDICT_COLUMNS if column not in frame.columns]
         if missing:
             raise StudyError(f"the verdicts of {self.name} have no column {', '.join(missing)}")
@@ -244,8 +213,6 @@ class Notebook:
 
     def saved_figure(self, notebook: str, name: str) -> Image | Markdown:
         """Return a figure that another notebook of this profile has saved, or a line that says it is not made yet."""
-        from IPython.display import Image, Markdown
-
         path = self.results / self.profile / "figures" / f"{notebook}_{name}.png"
         if not path.is_file():
             return Markdown(f"*The figure {name} of notebook {notebook} is not made yet.*")
@@ -258,31 +225,8 @@ class Notebook:
 
 def read_verdicts(folder: Path) -> pandas.DataFrame:
     """Return the verdicts of all notebooks of a profile's folder, in order, with a first column notebook."""
-    import pandas
-
     paths = sorted((folder / "tables").glob("*_verdicts.csv"))
-    frames = [pandas.read_csv(path).assign(notebook=path.stem.removesuffix("_verdicts")) for path in paths]
+    frames = {path.stem.removesuffix("_verdicts"): pandas.read_csv(path) for path in paths}
     if not frames:
         return pandas.DataFrame(columns=["notebook", *VERDICT_COLUMNS])
-    whole = pandas.concat(frames, ignore_index=True)
-    return whole[["notebook", *whole.columns.drop("notebook")]]
-
-
-def outputs(name: str, folder: Path) -> list[Path]:
-    """Return what a notebook has left in a profile's folder: its executed copy, figures and tables."""
-    copy = folder / "notebooks" / f"{name}.ipynb"
-    made = [path for kind in ("figures", "tables") for path in (folder / kind).glob(f"{name}_*")]
-    return [copy, *sorted(made)] if copy.is_file() else sorted(made)
-
-
-@contextmanager
-def writing(folder: Path) -> Iterator[None]:
-    """Make a folder to write to; a failure to write there is one line that names it."""
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        yield
-    except OSError as error:
-        raise StudyError(
-            f"cannot write to {folder}: {error.strerror or error}; make it writable, or name another folder "
-            "for results (make RESULTS=..., or the environment's RANDSPARSE_RESULTS)"
-        ) from None
+    return pandas.concat(frames, names=["notebook"]).reset_index("notebook").reset_index(drop=True)

@@ -7,16 +7,14 @@ from __future__ import annotations
 
 import re
 from html import escape
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pandas as pd
+from IPython.display import HTML, Markdown
 
 from randsparse.comparison.conclusions import CHECK, FINDING, PRIMARY
 from randsparse.comparison.primary import all_claims
 from randsparse.comparison.wording import number
-
-if TYPE_CHECKING:
-    from IPython.display import HTML, Markdown
 
 COLUMNS = ["notebook", "claim", "verdict", "estimate", "low", "high", "unit", "n", "regime", "evidence"]
 MOST = 15
@@ -48,33 +46,29 @@ def findings(verdicts: pd.DataFrame) -> pd.DataFrame:
 def settled(verdicts: pd.DataFrame) -> Markdown:
     """Return the findings that are supported or contradicted, a sentence each."""
     found = findings(verdicts)
-    return _list([_sentence(row) for row in _rows(found, SETTLED)], "Nothing is decided yet.")
+    rows = found[found["verdict"].isin(SETTLED)].to_dict("records")
+    return _list([_sentence(row) for row in rows], "Nothing is decided yet.")
 
 
 def undecided(verdicts: pd.DataFrame) -> Markdown:
     """Return the findings that are not decided, with what their intervals exclude and what would decide them."""
     found = findings(verdicts)
-    still_open = [each for each in found["verdict"].unique() if each not in SETTLED]
-    return _list([_sentence(row, _would_decide(row)) for row in _rows(found, still_open)], "Nothing is open.")
+    rows = found[~found["verdict"].isin(SETTLED)].to_dict("records")
+    return _list([_sentence(row, _would_decide(row)) for row in rows], "Nothing is open.")
 
 
 def checks(verdicts: pd.DataFrame) -> HTML:
     """Return all checks as a table that opens: identities, theorems, predictions of own formulas, complete runs."""
     own = verdicts[verdicts.get("kind", pd.Series(index=verdicts.index, dtype=object)) == CHECK]
     held = (own["verdict"] == "supported").sum()
-    return _folded(
-        own[["notebook", "claim", "verdict", "evidence"]] if len(own) else own, f"{held} of {len(own)} checks hold"
-    )
+    shown = own[["notebook", "claim", "verdict", "evidence"]] if len(own) else own
+    return _folded(shown, f"{held} of {len(own)} checks hold")
 
 
 def everything(verdicts: pd.DataFrame) -> HTML:
     """Return the verdicts of all notebooks as a table that opens."""
-    names = [name for name in ("notebook", "kind", "claim", "verdict", "n", "evidence") if name in verdicts]
-    return _folded(verdicts[names], f"All {len(verdicts)} verdicts")
-
-
-def _rows(found: pd.DataFrame, kept: Any) -> list[dict[str, Any]]:
-    return found[found["verdict"].isin(list(kept))].to_dict("records")
+    shown = verdicts.filter(["notebook", "kind", "claim", "verdict", "n", "evidence"])
+    return _folded(shown, f"All {len(verdicts)} verdicts")
 
 
 def _sentence(row: dict[str, Any], more: str = "") -> str:
@@ -102,13 +96,9 @@ def _named(verdicts: pd.DataFrame, notebook: str) -> str:
 
 
 def _list(sentences: list[str], nothing: str) -> Markdown:
-    from IPython.display import Markdown
-
     return Markdown("\n".join(f"- {sentence}" for sentence in sentences) or nothing)
 
 
 def _folded(frame: pd.DataFrame, title: str) -> HTML:
-    from IPython.display import HTML
-
     table = frame.to_html(index=False, border=0, na_rep="", float_format="{:.4g}".format)
     return HTML(f"<details><summary>{escape(title)}</summary>{table}</details>")

@@ -33,27 +33,25 @@ class Parameter:
     comment: str
 
 
-def find_root(start: Path | None = None) -> Path:
-    """Return the folder of the study: the nearest one above `start` (the current folder) that has notebooks.
+def find_root() -> Path:
+    """Return the folder of the study: the current one, or else the nearest one above it, that has notebooks.
 
     Without one, it is the checkout that this library lies in.
     """
-    start = (start or Path.cwd()).resolve()
-    for folder in (start, *start.parents):
+    for folder in (Path.cwd(), *Path.cwd().parents):
         if (folder / "notebooks").is_dir() and (folder / "pyproject.toml").is_file():
             return folder
     return Path(__file__).resolve().parents[3]
 
 
-def read(name: str, root: Path | None = None) -> dict[str, Parameter]:
+def read(name: str, root: Path) -> dict[str, Parameter]:
     """Return the parameters that notebook `name` declares, in their order, without executing it.
 
     Raises StudyError if there is no such notebook, or its parameters cell is not typed literals only.
     """
-    folder = (root or find_root()) / "notebooks"
-    path = folder / f"{name}.ipynb"
+    path = root / "notebooks" / f"{name}.ipynb"
     if not path.is_file():
-        raise unknown("notebook", name, sorted(found.stem for found in folder.glob("*.ipynb")))
+        raise unknown("notebook", name, sorted(found.stem for found in path.parent.glob("*.ipynb")))
     try:
         cells = json.loads(path.read_text(encoding="utf-8"))["cells"]
         tagged = [cell for cell in cells if "parameters" in cell["metadata"].get("tags", [])]
@@ -118,10 +116,9 @@ def check(parameters: Mapping[str, Parameter], values: Mapping[str, object]) -> 
 
     Raises StudyError for a name that is not declared and for a value of another type than the declared one.
     """
-    for name in values:
+    for name, value in values.items():
         if name not in parameters:
             raise unknown("parameter", name, [f"{p.name} ({p.type})" for p in parameters.values()])
-    for name, value in values.items():
         hint = parameters[name].type
         if not fits(value, hint):
             how = f'; use papermill -y "{name}: ...", as -p passes a string' if isinstance(value, str) else ""
@@ -137,9 +134,10 @@ def _check_range(parameter: Parameter, value: object) -> None:
     whole ones are at least 1 where all defaults are, and at most FACTOR times the largest default. A sparsity is in
     [0, 1), a density in (0, 1], a margin above 0.
     """
-    name, usual = parameter.name, list(_numbers(parameter.value))
+    name, usual = parameter.name, _numbers(parameter.value)
     require(bool(value) or not parameter.value or not isinstance(value, list | tuple), name, value, "not empty")
-    require(all(_parts(value)), name, value, "without empty lists")
+    lists = [each for each in _within(value) if isinstance(each, list | tuple | dict)]
+    require(all(lists), name, value, "without empty lists")
     for number in _numbers(value):
         require(math.isfinite(number), name, value, "finite")
         whole = isinstance(number, int)
@@ -157,33 +155,28 @@ def _check_range(parameter: Parameter, value: object) -> None:
             require(number > 0, name, value, "above 0")
 
 
-def _numbers(value: object) -> Iterator[float]:
-    if isinstance(value, int | float) and not isinstance(value, bool):
-        yield value
-    for each in _items(value):
-        yield from _numbers(each)
+def _numbers(value: object) -> list[float]:
+    both = (value, *_within(value))
+    return [each for each in both if isinstance(each, int | float) and not isinstance(each, bool)]
 
 
-def _parts(value: object) -> Iterator[object]:
-    return (each for each in _items(value) if isinstance(each, list | tuple | dict))
+def _within(value: object) -> Iterator[object]:
+    """Yield all that is in a list or a dictionary, at any depth."""
+    items = value.values() if isinstance(value, dict) else value if isinstance(value, list | tuple) else ()
+    for each in items:
+        yield each
+        yield from _within(each)
 
 
-def _items(value: object) -> list[object]:
-    if isinstance(value, dict):
-        return list(value.values())
-    return list(value) if isinstance(value, list | tuple) else []
-
-
-def profiles(root: Path | None = None) -> list[str]:
+def profiles(root: Path) -> list[str]:
     """Return the names of all profiles, the default one first."""
-    folder = (root or find_root()) / "notebooks" / "profiles"
-    others = sorted(path.name for path in folder.glob("*") if path.is_dir() and path.name != DEFAULT_PROFILE)
-    return [DEFAULT_PROFILE, *others]
+    found = {path.name for path in (root / "notebooks" / "profiles").glob("*") if path.is_dir()}
+    return [DEFAULT_PROFILE, *sorted(found - {DEFAULT_PROFILE})]
 
 
-def is_campaign(profile: str, root: Path | None = None) -> bool:
+def is_campaign(profile: str, root: Path) -> bool:
     """Return whether a profile is a campaign (`campaign`), and not parameters of notebooks."""
-    return ((root or find_root()) / "notebooks" / "profiles" / profile / CAMPAIGN).is_file()
+    return campaign_path(profile, root).is_file()
 
 
 def campaign_path(profile: str, root: Path) -> Path:
@@ -199,30 +192,29 @@ def campaign_content(profile: str, root: Path) -> object:
     return read_yaml(path, str(path.relative_to(root)))
 
 
-def overrides(name: str, profile: str, root: Path | None = None) -> dict[str, object]:
+def overrides(name: str, profile: str, root: Path) -> dict[str, object]:
     """Return what a profile changes in notebook `name`, the profile's own name included."""
-    root = root or find_root()
     if profile not in profiles(root):
         raise unknown("profile", profile, profiles(root))
     path = root / "notebooks" / "profiles" / profile / f"{name}.yaml"
-    changes = read_yaml(path, str(path.relative_to(root))) if path.is_file() else None
-    if not isinstance(changes or {}, dict):
-        raise StudyError(f"{path.relative_to(root)} must hold lines of `name: value`")
+    where = path.relative_to(root)
+    changes = (read_yaml(path, str(where)) if path.is_file() else None) or {}
+    if not isinstance(changes, dict):
+        raise StudyError(f"{where} must hold lines of `name: value`")
     try:
-        check(read(name, root), changes or {})
-        require("profile" not in (changes or {}), "profile", profile, "left out: the folder says it")
+        check(read(name, root), changes)
+        require("profile" not in changes, "profile", profile, "left out: the folder says it")
     except StudyError as error:
-        raise StudyError(f"{path.relative_to(root)}: {error}") from None
-    return {"profile": profile, **(changes or {})}
+        raise StudyError(f"{where}: {error}") from None
+    return {"profile": profile, **changes}
 
 
-def profile_parameters(name: str, profile: str, root: Path | None = None) -> dict[str, object]:
+def profile_parameters(name: str, profile: str, root: Path) -> dict[str, object]:
     """Return the values that the parameters of notebook `name` have in a profile, in declared order.
 
     They are those of the default profile's file, where the profile changes nothing, and not those of the parameters
     cell, so that a notebook that was edited and saved redefines no profile. The cell has what no file names.
     """
-    root = root or find_root()
     return complete(_values(name, profile, root), root)
 
 
@@ -284,6 +276,7 @@ def injected(history: list[str]) -> list[str]:
 
 
 if __name__ == "__main__":
-    for path in sorted((find_root() / "notebooks").glob("[0-9]*.ipynb")):
-        if len(read(path.stem, find_root())) > 1:  # more than the name of the profile
-            define_default(path.stem, find_root())
+    study = find_root()
+    for notebook in sorted((study / "notebooks").glob("[0-9]*.ipynb")):
+        if len(read(notebook.stem, study)) > 1:  # more than the name of the profile
+            define_default(notebook.stem, study)

@@ -8,19 +8,19 @@ from collections.abc import Callable, Iterable, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import Any
 
 from randsparse import questions
 from randsparse.errors import StudyError
+from randsparse.runs.config import RunConfig
+from randsparse.runs.evaluations import Evaluation, Unit
 from randsparse.runs.records import WITHOUT_WEIGHTS
+from randsparse.runs.store import Record, Store
 from randsparse.study import freshness, parameters
+from randsparse.sweeps import locks
+from randsparse.sweeps.budget import SAMPLE, Budget, Estimator, in_words, parse_duration
+from randsparse.sweeps.bundles import Bundle
 from randsparse.training import weights
-
-if TYPE_CHECKING:
-    from randsparse.runs.config import RunConfig
-    from randsparse.runs.evaluations import Evaluation, Unit
-    from randsparse.runs.store import Record, Store
-    from randsparse.sweeps.budget import Budget, Estimator
 
 FAILURES = 20
 """How many failed runs are named; the rest is counted."""
@@ -66,8 +66,6 @@ class Study:
     @functools.cached_property
     def store(self) -> Store:
         """The store of all runs."""
-        from randsparse.runs.store import Store
-
         return Store(self.results)
 
     @functools.cached_property
@@ -78,8 +76,7 @@ class Study:
 
     def stale(self) -> list[str]:
         """Return the notebooks whose outputs are missing, or made from other than what is there now."""
-        place = (self.profile, self.root, self.results)
-        return [name for name in self.parameters if not freshness.is_current(name, *place)]
+        return [name for name in self.parameters if self.why_stale(name)]
 
     def say_edited(self) -> None:
         """Say which notebooks differ from their committed form; profiles keep the parameters that their files name."""
@@ -90,18 +87,17 @@ class Study:
             )
 
     def why_stale(self, name: str) -> list[str]:
-        """Return why a notebook is to be made anew, one reason per parameter or file that differs."""
+        """Return why a notebook is to be made anew, one reason per parameter or file that differs; [] if it is not."""
         return freshness.why_stale(name, self.profile, self.root, self.results)
 
     def needed(self, names: Sequence[str], store: Store) -> list[RunConfig]:
         """Return the runs that notebooks need next, each once: the plan of them all."""
-        wanted = [config for name in names for config in questions.plan(name, self.checked(name), store)]
-        return list(dict.fromkeys(wanted))
+        return list(dict.fromkeys(run for name in names for run in questions.plan(name, self.checked(name), store)))
 
     def planned(self, names: Sequence[str]) -> list[RunConfig]:
         """Return all runs that notebooks lack, each once, also those whose settings depend on others: for estimates."""
-        wanted = [config for name in names for config in questions.planned(name, self.checked(name), self.store)]
-        return list(dict.fromkeys(wanted))
+        runs = (run for name in names for run in questions.planned(name, self.checked(name), self.store))
+        return list(dict.fromkeys(runs))
 
     def checked(self, name: str) -> dict[str, object]:
         """Return the parameters of a notebook; raises StudyError, which names the file, for impossible ones."""
@@ -123,39 +119,49 @@ class Study:
 
         Runs of a cluster leave no weights here: those that are evaluated are trained again, unless there is a budget.
         """
-        return self.train(names) and self.evaluate(names)
+        if self.retry:
+            self.try_again(config for name in names for config in self.shown(name))
+        trained = self.train(functools.partial(self.needed, names))
+        return trained and all([self.evaluate(name) for name in names])
 
-    def train(self, names: Sequence[str]) -> bool:
-        """Train the runs that notebooks need, after saying how many and about how long; return whether all are there.
+    def train(self, plan: Callable[[Store], list[RunConfig]]) -> bool:
+        """Train the runs of a plan, after saying how many and about how long; return whether all are there.
 
         With a budget some may be left, and it says how many.
         """
-        if self.retry:
-            self.try_again(list(dict.fromkeys(config for name in names for config in self.shown(name))))
-        missing = self.needed(names, self.store)
+        missing = plan(self.store)
         if not missing:
             return True
-        from randsparse.sweeps.sweep import sweep
-
-        spent, finished = self.spending(), self.bundling()
+        budget, finished = self.spending(), self.bundling()
         if self.between is None:
             self.say(self.announcement(missing))
-        plan = functools.partial(self.needed, names)
-        options = {"data_dir": self.data_dir, "budget": spent, "finished": finished, **self.keeping, **self.where}
-        sweep(plan, self.store, **options)
-        left = self.needed(names, self.store) if spent else []
+        self.sweep(plan, budget=budget, finished=finished)
+        left = plan(self.store) if budget else []
         if left:
             rest = self.time_of(left) or "time unknown"
-            self.say(f"the time is up: {spent.finished} runs finished, {len(left)} are left, {rest}")
+            self.say(f"the time is up: {budget.finished} runs finished, {len(left)} are left, {rest}")
         return not left
 
-    def try_again(self, configs: Sequence[RunConfig]) -> None:
-        """Train once more those of `configs` whose record says that they failed, after saying how many they are."""
-        from randsparse.sweeps.sweep import sweep
+    def sweep(self, plan: Any, **options: Any) -> None:
+        """Carry out a plan as `sweep.sweep` does, with its options.
 
-        if failed := [config for config in configs if self.store.get(config)["status"] == "failed"]:
+        Final weights are kept, so that what is evaluated later need not be trained again; a cluster leaves none here.
+        """
+        from randsparse.sweeps import sweep
+        from randsparse.training import train
+
+        if not self.cluster:
+            options["train"] = functools.partial(train.train, weights_root=self.store.root)
+        where = {"workers": self.workers, "cluster": self.cluster, "device": self.device, "data_dir": self.data_dir}
+        sweep.sweep(plan, self.store, **where, **options)
+
+    def try_again(self, configs: Iterable[RunConfig]) -> None:
+        """Train once more those of `configs` whose record says that they failed, after saying how many they are."""
+        configs = {config.key: config for config in configs}
+        records = self.store.load(configs.values())
+        if failed := [configs[key] for key, record in records.items() if record["status"] == "failed"]:
             self.say(f"{len(failed)} runs that failed are tried again")
-            sweep(failed, self.store, data_dir=self.data_dir, retry_failed=True, **self.where)
+            self.sweep(failed, retry_failed=True)
 
     def say_failures(self, records: Iterable[Record]) -> None:
         """Say of each failed or diverged run what it was and why it ended."""
@@ -179,8 +185,6 @@ class Study:
 
     def time_of(self, configs: Sequence[RunConfig]) -> str | None:
         """Return about how long runs take here, in words (of a cluster, on one worker); None if that is unknown."""
-        from randsparse.sweeps.budget import in_words
-
         seconds = self.seconds_of(configs)
         return None if seconds is None else f"about {in_words(seconds)}"
 
@@ -195,82 +199,58 @@ class Study:
         """Return the evaluations of a notebook that the store does not have."""
         return questions.missing(name, self.parameters[name], self.store)
 
-    def evaluate(self, names: Sequence[str]) -> bool:
-        """Make the evaluations that notebooks lack, after saying how many; return whether all are there.
+    def evaluate(self, name: str) -> bool:
+        """Make the evaluations that a notebook lacks, as `measure` does; return whether all are there."""
+        groups = questions.groups(name, self.parameters[name], self.store)
+        return self.measure(groups, self.evaluations_missing(name), f"{name}: ")
 
-        A budget is for runs alone: it says what is left.
+    def measure(
+        self, groups: Iterable[tuple[Sequence[RunConfig], Sequence[Evaluation]]], missing: Sequence[Unit], of: str = ""
+    ) -> bool:
+        """Make evaluations of groups of runs, after saying how many are missing; return whether all are there.
+
+        Runs without weights are trained for them. A budget is for runs alone: it says what is left.
         """
-        complete = True
-        for name in names:
-            if not (units := self.evaluations_missing(name)):
-                continue
-            if self.budget:
-                self.say(f"{name}: {self.evaluations_left(units)}, by the same command without a budget")
-                complete = False
-                continue
-            self.say(f"{name}: {self.evaluations_left(units)}")
-            values = self.parameters[name]
-            for runs, wanted in questions.groups(name, values, self.store):
-                self.measure(runs, wanted)
-        return complete
-
-    def measure(self, runs: Sequence[RunConfig], wanted: Sequence[Evaluation]) -> None:
-        """Make the evaluations of runs that the store lacks, after training those that have no weights."""
+        if missing:
+            later = ", by the same command without a budget" if self.budget else ""
+            self.say(f"{of}{self.evaluations_left(missing)}{later}")
+        if not missing or self.budget:
+            return not missing
         from randsparse.sweeps import measuring
 
-        where = {"data_dir": self.data_dir, "device": self.device or "cpu"}
-        measuring.evaluate(runs, wanted, self.store, workers=self.workers, **where)
+        where = {"workers": self.workers, "device": self.device or "cpu", "data_dir": self.data_dir}
+        for runs, wanted in groups:
+            measuring.evaluate(runs, wanted, self.store, **where)
+        return True
 
     def evaluations_left(self, units: Sequence[Unit]) -> str:
         """Return how many evaluations are to be made, and for how many runs' weights one has to train."""
         runs = dict.fromkeys(unit.run for unit in units)
         bare = [run for run in runs if not weights.has(run, self.store.root)]
         count = sum(len(unit.evaluations) for unit in units)
-        text = f"{count} evaluations to be made of {len(runs)} runs"
-        if not bare:
-            return text
-        return f"{text}; {len(bare)} are trained for their weights ({self.time_of(bare) or 'time unknown'})"
+        more = f"; {len(bare)} are trained for their weights ({self.time_of(bare) or 'time unknown'})" if bare else ""
+        return f"{count} evaluations to be made of {len(runs)} runs{more}"
 
     @functools.cached_property
     def estimator(self) -> Estimator:
         """What runs take on this machine, by the store, of which a sample is read if it is large."""
-        from randsparse.sweeps import budget
-
-        return budget.Estimator(self.store.costs(budget.SAMPLE), self.device or "cpu")
-
-    @property
-    def where(self) -> dict[str, object]:
-        """Where runs are trained, as `sweep.sweep` takes it."""
-        return {"workers": self.workers, "cluster": self.cluster, "device": self.device}
-
-    @property
-    def keeping(self) -> dict[str, object]:
-        """What makes `sweep.sweep` keep final weights, so that what is evaluated later need not be trained again."""
-        from randsparse.training import train
-
-        return {} if self.cluster else {"train": functools.partial(train.train, weights_root=self.store.root)}
+        return Estimator(self.store.costs(SAMPLE), self.device or "cpu")
 
     def spending(self) -> Budget | None:
         """Return what is left of the budget, None without one."""
-        from randsparse.sweeps import budget
-
         if not self.budget:
             return None
-        seconds = budget.parse_duration(self.budget) - (time.monotonic() - self.started)
-        return budget.Budget(seconds, self.estimator)
+        return Budget(parse_duration(self.budget) - (time.monotonic() - self.started), self.estimator)
 
     def bundling(self) -> Callable[[dict], None] | None:
         """Return what adds a record to the file `out`, None without one.
 
         Raises StudyError if it cannot be written, before training. Without a file it calls `between`, if given.
         """
-        from randsparse.sweeps.bundles import Bundle
-
         if between := self.between:
             return lambda record: between()
         if not self.out:
             return None
-
         bundle = Bundle(self.out)
         bundle.check()
         return bundle.append
@@ -281,24 +261,22 @@ class Study:
 
     def alone(self) -> AbstractContextManager[None]:
         """Return what holds the store for this process: another one that works on it is waited for."""
-        from randsparse.sweeps import locks
-
         return locks.only_one(self.results / locks.LOCK)
 
     def _files(self, name: str) -> list[Path]:
         """Return the record files, of runs and evaluations, that what a notebook shows can have come from."""
         paths = {path for config in self.shown(name) for path in self.store.paths(config)}
         paths.update(questions.paths(name, self.parameters[name], self.store))
-        return sorted(path for path in paths if path.is_file())
+        return [path for path in paths if path.is_file()]
 
     def write_html(self) -> Path:
         """Write the book unless it is current, and return its first page."""
-        index, place = self.folder / "html" / "index.html", (self.profile, self.root, self.results)
-        if not index.is_file() or not freshness.book_is_current(*place):
+        place = (self.profile, self.root, self.results)
+        if not freshness.book_is_current(*place):
             from randsparse.study.book import write_book
 
             with self.alone():
-                if not index.is_file() or not freshness.book_is_current(*place):  # nobody else has written it meanwhile
+                if not freshness.book_is_current(*place):  # nobody else has written it meanwhile
                     write_book(self.profile, self.root, self.folder)
                     freshness.remember_book(*place)
-        return index
+        return self.folder / "html" / "index.html"

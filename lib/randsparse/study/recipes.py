@@ -8,6 +8,7 @@ import itertools
 import math
 import os
 import sys
+from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -19,7 +20,7 @@ from randsparse.runs import feasibility
 from randsparse.runs.config import RunConfig
 from randsparse.runs.store import Record, Store
 from randsparse.study.parameters import find_root
-from randsparse.study.settings import data_folder, results_folder
+from randsparse.study.settings import DEVICES, data_folder, results_folder
 from randsparse.sweeps import locks
 from randsparse.sweeps.parents import work_for
 from randsparse.training import weights
@@ -29,11 +30,20 @@ from randsparse.training.train import train as train_run
 LAUNCHER = "RANDSPARSE_LAUNCHER"
 """The variable that tells processes which train together which process has started them."""
 SEEDS = ("mask_seed", "init_seed", "data_seed")
-DEVICES = ("cpu", "cuda")
 MOST = 10_000
 """How many runs one block of a recipe can stand for."""
 ERROR = 2
 """The exit status of an error that the user can mend."""
+ARGUMENTS: dict[str, dict[str, Any]] = {
+    "recipe": {"metavar": "FILE", "type": Path, "help": "which runs, such as recipes/imagenet.yaml"},
+    "--data-dir": {"type": Path, "help": "folder of datasets (DATA_DIR, or data/)"},
+    "--results": {"type": Path, "help": "folder of results (RANDSPARSE_RESULTS, or results/)"},
+    "--device": {"choices": DEVICES, "help": "cuda where there is a GPU, else cpu, unless given"},
+    "--processes": {"type": int, "help": "that train each run together, with a GPU each if there are any"},
+    "--loaders": {"type": int, "help": "processes that read images, for each that trains (its cores)"},
+    "--quiet": {"action": "store_true", "help": "show no progress"},
+}
+"""What the parser is told of each argument."""
 
 
 def read(path: str | Path) -> list[RunConfig]:
@@ -126,16 +136,13 @@ def main(arguments: Sequence[str]) -> int:
         return start([sys.executable, "-m", "randsparse", "recipe", *arguments], options.processes)
     if launcher := os.environ.get(LAUNCHER):
         work_for(int(launcher))
+    first = os.environ.get("LOCAL_RANK", "0") == "0"  # as far as is known before they have met
     try:
         with joined(options.device) as (processes, device):
-            try:
-                return _train(options, processes, device)
-            except StudyError:
-                if processes.first:
-                    raise
-                return ERROR
+            first = processes.first
+            return _train(options, processes, device)
     except StudyError:
-        if os.environ.get("LOCAL_RANK", "0") == "0":
+        if first:
             raise
         return ERROR
 
@@ -156,7 +163,7 @@ def _train(options: argparse.Namespace, processes: Processes, device: str) -> in
     )
     if processes.first:
         there = store.load(configs)
-        counts = {status: [each["status"] for each in there.values()].count(status) for status in ("done", "diverged")}
+        counts = Counter(record["status"] for record in there.values())
         print(  # noqa: T201
             f"{len(records)} runs trained, {len(there)} of {len(configs)} in {store.root}: "
             f"{counts['done']} done, {counts['diverged']} diverged"
@@ -166,11 +173,6 @@ def _train(options: argparse.Namespace, processes: Processes, device: str) -> in
 
 def _options(arguments: Sequence[str]) -> argparse.Namespace:
     parser = argparse.ArgumentParser("randsparse recipe", description=(main.__doc__ or "").split("\n")[0])
-    parser.add_argument("recipe", metavar="FILE", type=Path, help="which runs, such as recipes/imagenet.yaml")
-    parser.add_argument("--data-dir", type=Path, help="folder of datasets (DATA_DIR, or data/)")
-    parser.add_argument("--results", type=Path, help="folder of results (RANDSPARSE_RESULTS, or results/)")
-    parser.add_argument("--device", choices=DEVICES, help="cuda where there is a GPU, else cpu, unless given")
-    parser.add_argument("--processes", type=int, help="that train each run together, with a GPU each if there are any")
-    parser.add_argument("--loaders", type=int, help="processes that read images, for each that trains (its cores)")
-    parser.add_argument("--quiet", action="store_true", help="show no progress")
+    for name, described in ARGUMENTS.items():
+        parser.add_argument(name, **described)
     return parser.parse_args(arguments)

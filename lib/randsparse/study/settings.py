@@ -1,9 +1,13 @@
-"""What the environment says to notebooks and commands: where results and datasets are, and where runs are trained."""
+"""What the environment says to notebooks and commands: where results and datasets are, and where runs are trained.
+
+And the files of results that notebooks make."""
 
 from __future__ import annotations
 
 import os
 import re
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from randsparse.data import place
@@ -20,6 +24,12 @@ def results_folder(root: Path) -> Path:
 def data_folder(root: Path) -> Path:
     """Return where datasets are or go: DATA_DIR (a relative one is below `root`), or the study's data/."""
     return place.data_folder(root=root).resolve()
+
+
+def python_path(root: Path) -> str:
+    """Return PYTHONPATH for a process of the study: its own library first, then what the environment names."""
+    folders = [str(root / "lib"), *os.environ.get("PYTHONPATH", "").split(os.pathsep)]
+    return os.pathsep.join(dict.fromkeys(filter(None, folders)))
 
 
 def worker_count() -> int | None:
@@ -41,3 +51,23 @@ def device() -> str | None:
 def cluster() -> str | None:
     """Return the address of the Dask scheduler whose workers train: RANDSPARSE_CLUSTER, or None without one."""
     return os.environ.get("RANDSPARSE_CLUSTER") or None
+
+
+def outputs(name: str, folder: Path) -> list[Path]:
+    """Return what a notebook has left in a profile's folder: its executed copy, figures and tables."""
+    copy = folder / "notebooks" / f"{name}.ipynb"
+    made = [path for kind in ("figures", "tables") for path in (folder / kind).glob(f"{name}_*")]
+    return [copy, *sorted(made)] if copy.is_file() else sorted(made)
+
+
+@contextmanager
+def writing(folder: Path) -> Iterator[None]:
+    """Make a folder to write to; a failure to write there is one line that names it."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        yield
+    except OSError as error:
+        raise StudyError(
+            f"cannot write to {folder}: {error.strerror or error}; make it writable, or name another folder "
+            "for results (make RESULTS=..., or the environment's RANDSPARSE_RESULTS)"
+        ) from None

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import itertools
+from collections.abc import Mapping, Sequence
 
 from randsparse import questions
 from randsparse.runs.config import RunConfig
+from randsparse.runs.evaluations import Unit
+from randsparse.runs.records import WITHOUT_WEIGHTS
+from randsparse.runs.store import Record
 from randsparse.study.profile import Study
 
+HEAD = f"{'have':>7}{'missing':>9}{'failed':>8}{'time left':>19}"
 REASONS = 10
 """How many reasons per notebook are said; the rest is counted."""
 
@@ -19,24 +24,21 @@ def show(study: Study) -> None:
     """
     study.say_edited()
     stale = study.stale()
-    rows, everything_shown = [], {}
-    for name in study.parameters:
-        records = study.store.load(study.shown(name))
-        everything_shown |= records
-        failed = [key for key, record in records.items() if record["status"] in ("failed", "diverged")]
-        rows.append((name, set(records), study.needed([name], study.store), set(failed)))
-    study.say(f"{'notebook':<28}{'have':>7}{'missing':>9}{'failed':>8}{'time left':>19}   outputs")
-    for name, have, missing, failed in rows:
+    shown = {name: study.store.load(study.shown(name)) for name in study.parameters}
+    needed = {name: study.needed([name], study.store) for name in shown}
+    study.say(f"{'notebook':<28}{HEAD}   outputs")
+    for name, records in shown.items():
         outputs = "to be made" if name in stale else "up to date"
-        study.say(_status_line(study, name, have, missing, failed) + outputs)
-    everything = list(dict.fromkeys(config for row in rows for config in row[2]))
-    have, failed = (set().union(*(row[column] for row in rows)) for column in (1, 3))
-    study.say(_status_line(study, "all, each run once", have, everything, failed).rstrip())
-    study.say_failures(everything_shown.values())
-    for name in study.parameters:
-        if line := _evaluations_line(study, name):
-            study.say(line)
-    if any(config.stop_epoch for config in everything):
+        study.say(f"{name:<28}{counts(study, records, needed[name])}   {outputs}")
+    together = {key: record for records in shown.values() for key, record in records.items()}
+    missing = list(dict.fromkeys(itertools.chain.from_iterable(needed.values())))
+    study.say(f"{'all, each run once':<28}{counts(study, together, missing)}")
+    study.say_failures(together.values())
+    for name, values in study.parameters.items():
+        if questions.groups(name, values, study.store):
+            there = len(questions.paths(name, values, study.store))
+            study.say(f"{name}: {evaluated(study, there, study.evaluations_missing(name))}")
+    if any(config.stop_epoch for config in missing):
         study.say("a search is under way: its next stages, not counted here, follow when these runs are in the store")
     for name in stale if study.why else ():
         reasons = study.why_stale(name)
@@ -44,14 +46,13 @@ def show(study: Study) -> None:
         study.say(f"{name} is to be made anew: {'; '.join([*reasons[:REASONS], *more])}")
 
 
-def _status_line(study: Study, name: str, have: set[str], missing: Sequence[RunConfig], failed: set[str]) -> str:
+def counts(study: Study, records: Mapping[str, Record], missing: Sequence[RunConfig]) -> str:
+    """Return how many runs there are, are missing and failed, and how long those missing take, below HEAD."""
+    failed = sum(record["status"] in WITHOUT_WEIGHTS for record in records.values())
     time = (study.time_of(missing) or "unknown") if missing else "-"
-    return f"{name:<28}{len(have):>7}{len(missing):>9}{len(failed):>8}{time:>19}   "
+    return f"{len(records):>7}{len(missing):>9}{failed:>8}{time:>19}"
 
 
-def _evaluations_line(study: Study, name: str) -> str | None:
-    """Return what a notebook has and lacks of its evaluations, in words; None if it needs none."""
-    if not questions.groups(name, study.parameters[name], study.store):
-        return None
-    have, units = len(questions.paths(name, study.parameters[name], study.store)), study.evaluations_missing(name)
-    return f"{name}: {have} evaluations there" + (f", {study.evaluations_left(units)}" if units else "")
+def evaluated(study: Study, there: int, missing: Sequence[Unit]) -> str:
+    """Return how many evaluations there are, and are missing, in words."""
+    return f"{there} evaluations there" + (f", {study.evaluations_left(missing)}" if missing else "")

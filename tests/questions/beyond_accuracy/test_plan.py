@@ -138,12 +138,12 @@ def test_provenance_includes_the_evaluations(made):
     whole = notebook.provenance()
     assert whole.records != notebook.provenance(notebook.records[:-1]).records
     evaluated = [record for record in notebook.records if "-" in record["key"]]
-    assert len({record["key"] for record in evaluated}) == RUNS * len(notebook.evaluations())
+    assert len({record["key"] for record in evaluated}) == RUNS * len(questions.wanted(NAME, notebook.parameters))
 
 
 def test_a_notebook_evaluates_all_of_its_plan(made, monkeypatch):
     notebook, found = made
-    wanted, store = notebook.evaluations(), notebook.store
+    wanted, store = questions.wanted(NAME, notebook.parameters), notebook.store
     assert len(found.measured) == RUNS and found.measured.notna().all(axis=None)
     assert questions.missing(NAME, notebook.parameters, store) == []
     assert len(questions.paths(NAME, notebook.parameters, store)) == RUNS * len(wanted)
@@ -155,7 +155,10 @@ def test_a_notebook_evaluates_all_of_its_plan(made, monkeypatch):
 
 def test_what_is_drawn_comes_from_the_records(made):
     notebook, found = made
-    (run, *_), wanted = questions.runs(NAME, notebook.parameters, notebook.store), notebook.evaluations()
+    (run, *_), wanted = (
+        questions.runs(NAME, notebook.parameters, notebook.store),
+        questions.wanted(NAME, notebook.parameters),
+    )
     records = evaluations.load([run], wanted, notebook.store)
     values = {
         (each.kind, each.parameters.get("attack"), each.parameters.get("epsilon")): record["values"]
@@ -185,7 +188,9 @@ def test_a_lost_evaluation_makes_the_notebook_stale_and_is_made_again(small, mad
     results, said = small
     state = freshness._state(NAME, "tiny", REPOSITORY, results.results, [])
     files = [path.relative_to(results.results).as_posix() for path in results._files(NAME)]
-    assert sum(name.startswith("evaluations/digits/") for name in files) == RUNS * len(made[0].evaluations())
+    assert sum(name.startswith("evaluations/digits/") for name in files) == RUNS * len(
+        questions.wanted(NAME, made[0].parameters)
+    )
     whole = freshness._state(NAME, "tiny", REPOSITORY, results.results, files)
     assert whole["records"] != state["records"]
     lost = results.results / next(name for name in files if name.startswith("evaluations/"))
@@ -196,7 +201,7 @@ def test_a_lost_evaluation_makes_the_notebook_stale_and_is_made_again(small, mad
     status.show(results)
     assert (
         said[-1]
-        == f"{NAME}: {RUNS * len(made[0].evaluations()) - 1} evaluations there, 1 evaluations to be made of 1 runs"
+        == f"{NAME}: {RUNS * len(questions.wanted(NAME, made[0].parameters)) - 1} evaluations there, 1 evaluations to be made of 1 runs"
     )
     monkeypatch.setattr(Study, "stale", lambda self: [NAME])
     with pytest.raises(StudyError, match="^1 evaluations are missing: make them with make runs PROFILE=tiny$"):
@@ -206,7 +211,7 @@ def test_a_lost_evaluation_makes_the_notebook_stale_and_is_made_again(small, mad
     assert said[-2:] == [f"{NAME}: 1 evaluations to be made of 1 runs", "all runs of this profile are in the store"]
     assert json.loads(lost.read_text())["values"] == before
     status.show(results)
-    assert said[-1] == f"{NAME}: {RUNS * len(made[0].evaluations())} evaluations there"
+    assert said[-1] == f"{NAME}: {RUNS * len(questions.wanted(NAME, made[0].parameters))} evaluations there"
 
 
 def test_a_budget_is_for_runs_and_says_what_else_is_left(small, monkeypatch):
