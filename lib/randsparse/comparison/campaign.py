@@ -22,10 +22,9 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from randsparse.comparison.design import Tuning
 from randsparse.errors import StudyError, require, unknown
 from randsparse.runs.config import DEFAULTS, RunConfig
-from randsparse.runs.store import Store
+from randsparse.runs.store import Record, Store
 
 FACTOR = 2.0
 """Between neighbouring rates of a grid; an optimum at its edge extends it by one rate, up to EXTENSIONS times."""
@@ -54,20 +53,23 @@ class Rates:
 
     def wanted(self, store: Store) -> list[RunConfig]:
         """Return the runs of all rates that are known to be wanted: at first `values`, then those beyond an edge."""
-        return list(self._tuning(self._grid(store)).trials)
+        return self._trials(self._grid(store))
 
     def planned(self, store: Store) -> list[RunConfig]:
         """Return `wanted`: whether more follow is not known before these are finished."""
         return self.wanted(store)
 
     def chosen(self, store: Store) -> float | None:
-        """Return the rate with the highest mean validation accuracy at the end, or None as long as runs are missing."""
-        return self._tuning(self._grid(store)).chosen(store)
+        """Return the rate with the highest mean validation accuracy at the end, the lowest if several; None too early.
+
+        A rate of which a run diverged or failed is not chosen unless that holds for all.
+        """
+        return self._best(self._grid(store), store)
 
     def _grid(self, store: Store) -> list[float]:
         grid = list(self.values)
         for _ in range(EXTENSIONS):
-            best = self._tuning(grid).chosen(store)
+            best = self._best(grid, store)
             if best == grid[-1]:
                 grid.append(best * FACTOR)
             elif best == grid[0]:
@@ -76,9 +78,18 @@ class Rates:
                 break
         return grid
 
-    def _tuning(self, grid: Iterable[float]) -> Tuning:
-        trials = (_seeded(self.point.replace(lr=lr), seed, seed) for lr, seed in itertools.product(grid, self.seeds))
-        return Tuning(self.point.sparsity, tuple(trials), ())
+    def _best(self, grid: Iterable[float], store: Store) -> float | None:
+        trials = self._trials(grid)
+        records = store.load(trials)
+        if len(records) < len(set(trials)):
+            return None
+        sums = dict.fromkeys(sorted(grid), 0.0)
+        for trial in trials:
+            sums[trial.lr] += _final_accuracy(records[trial.key])
+        return max(sums, key=lambda lr: sums[lr] / len(self.seeds))
+
+    def _trials(self, grid: Iterable[float]) -> list[RunConfig]:
+        return [_seeded(self.point.replace(lr=lr), seed, seed) for lr, seed in itertools.product(grid, self.seeds)]
 
 
 @dataclass(frozen=True)
@@ -283,6 +294,11 @@ def _mapping(what: str, value: Any, names: Iterable[str] | None = None) -> dict[
         if names is not None and name not in names:
             raise unknown(f"name in {what}", name, list(names))
     return value
+
+
+def _final_accuracy(record: Record) -> float:
+    """Return validation accuracy at the end of a run, and -1 if it has none."""
+    return record["curve"][-1]["val_accuracy"] if record["status"] == "done" else -1.0
 
 
 def _seeded(config: RunConfig, network: int, order: int) -> RunConfig:

@@ -87,6 +87,11 @@ class Early(NamedTuple):
     early: np.ndarray
     final: np.ndarray
 
+    @property
+    def pair(self) -> tuple[np.ndarray, np.ndarray]:
+        """Return both arrays, as statistics of a search take them."""
+        return self.early, self.final
+
 
 def looks(frame: pd.DataFrame, share: float, y: str = "val_accuracy", final: str = "test_accuracy") -> list[Early]:
     """Return each cell as a search sees it after a share of training.

@@ -13,7 +13,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike
 
-from randsparse.comparison.inference.estimate import Estimate
+from randsparse.comparison.inference.estimate import Estimate, satterthwaite
 from randsparse.errors import StudyError
 
 FEWEST = 3
@@ -39,16 +39,9 @@ class Jackknifed(NamedTuple):
         return self.covariances.sum(axis=0)
 
     def df(self, weights: ArrayLike) -> float:
-        """Return Satterthwaite's degrees of freedom of a weighted sum of the k numbers.
-
-        The plain sum over cells would be right only where all have the same spread: one noisy cell then makes intervals
-        too short. Without any variance the sum is returned.
-        """
+        """Return Satterthwaite's degrees of freedom of a weighted sum of the k numbers."""
         weights = np.asarray(weights, dtype=np.float64)
-        variances = np.einsum("i,cij,j->c", weights, self.covariances, weights)
-        if not variances.sum() > 0:
-            return float(self.dfs.sum())
-        return float(variances.sum() ** 2 / (variances**2 / self.dfs).sum())
+        return satterthwaite(np.einsum("i,cij,j->c", weights, self.covariances, weights), self.dfs)
 
     def with_half_df(self) -> Jackknifed:
         """Return the same with half the degrees of freedom, for statistics that multiply or rank values.
