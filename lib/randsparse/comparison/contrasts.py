@@ -31,7 +31,7 @@ def weighted_sum(
         frame: one row per run: cell, network, order and y, as from `candidates.results`.
         weights: by name of cell; 1 and -1 give a difference.
     """
-    cells = {cell.name: cell for cell in design.networks}
+    cells = design.by_name
     groups: dict[tuple[int, int], list[tuple[float, np.ndarray]]] = {}
     for name, weight in weights.items():
         seeds = (cells[name].first_seed, cells[name].order_seed)
@@ -62,9 +62,9 @@ def mean_difference(design: Crossed, frame: pd.DataFrame, pairs: Sequence[tuple[
 
 def by_network(design: Crossed, frame: pd.DataFrame, cell: str, y: str = "test_accuracy") -> np.ndarray:
     """Return the value of each network of a cell, the mean over its orders; nan for a network without a run."""
-    planned = next(each.networks for each in design.networks if each.name == cell)
     own = frame[frame["cell"] == cell].dropna(subset=[y])
-    return own.groupby("network")[y].mean().reindex(range(planned)).to_numpy(dtype=float)
+    networks = range(design.by_name[cell].networks)
+    return own.groupby("network")[y].mean().reindex(networks).to_numpy(dtype=float)
 
 
 def levels(design: Crossed, frame: pd.DataFrame, y: str = "test_accuracy") -> pd.DataFrame:
@@ -81,8 +81,7 @@ def levels(design: Crossed, frame: pd.DataFrame, y: str = "test_accuracy") -> pd
 
 def regime(design: Crossed, store: Store, names: Sequence[str]) -> str:
     """Return network, dataset, training and dense accuracy of some cells in words, those of the first one first."""
-    cells = {cell.name: cell for cell in design.networks}
-    chosen = [cells[name] for name in dict.fromkeys(names)]
+    chosen = [design.by_name[name] for name in dict.fromkeys(names)]
     points = [cell.point for cell in chosen]
     records = [store.load(cell.wanted(store)).values() for cell in chosen]
     first, models = points[0], listed(list(dict.fromkeys(model_name(point.model) for point in points)))

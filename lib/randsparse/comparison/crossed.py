@@ -34,6 +34,11 @@ class Crossed:
         """The cells of networks."""
         return [cell for cell in self.cells if isinstance(cell, Networks)]
 
+    @property
+    def by_name(self) -> dict[str, Networks]:
+        """The cells of networks by their names."""
+        return {cell.name: cell for cell in self.networks}
+
     def needed(self, store: Store) -> list[RunConfig]:
         """Return all runs that can be trained now; [] where the campaign trains them.
 

@@ -17,6 +17,8 @@ from randsparse.sparsity.scores import SCORES
 POINT = 0.01
 """One percentage point, as a fraction."""
 GREY = "#555555"
+SHADE = "#56B4E9"
+"""The colour of what a claim allows."""
 SHAPES = "osD^vP*Xh<>"
 RULE_COLOURS: dict[str, Any] = dict(zip(RULES, sns.color_palette("colorblind", len(RULES)), strict=True)) | {
     "magnitude": "#999933",  # these four: Tol's muted colours, and the one that is left of seaborn's
@@ -89,9 +91,15 @@ def interval_rows(ax: Axes, rows: pd.DataFrame, places: Sequence[float], look: M
             ax.plot([edge] * len(at), at, marker, color=look["color"], markersize=4, clip_on=False)
 
 
-def forest_axis(ax: Axes, names: Sequence[str], label: str) -> None:
-    """Name the rows of a forest, the first one on top, in the first panel of a row of panels alone."""
+def forest_axis(ax: Axes, names: Sequence[str], label: str, pooled: str = "") -> None:
+    """Name the rows of a forest, the first one on top, in the first panel of a row of panels alone.
+
+    Args:
+        pooled: the row of the mean over all others, which has a line above it if it is there.
+    """
     ax.set_yticks(range(len(names)), names if ax.get_subplotspec().is_first_col() else [""] * len(names))
     ax.set_ylim(len(names) - 0.4, -0.6)
     ax.set_xlabel(label)
     ax.grid(axis="y", visible=False)
+    if pooled in names:
+        ax.axhline(list(names).index(pooled) - 0.5, color=GREY, linewidth=0.6)

@@ -51,14 +51,6 @@ class Estimate:
         require(0 < level < 1, "level", level, "between 0 and 1")
         return float(stdtrit(self.df, (1 + level) / 2))  # scipy.stats.t.ppf takes a hundred times as long
 
-    def lower(self, level: float = 0.95) -> float:
-        """Return the one-sided limit that the true value exceeds with probability `level`."""
-        return self.interval(2 * level - 1)[0]
-
-    def upper(self, level: float = 0.95) -> float:
-        """Return the one-sided limit that the true value stays below with probability `level`."""
-        return self.interval(2 * level - 1)[1]
-
     @property
     def low(self) -> float:
         """Return the lower limit of the two-sided 95 % interval."""

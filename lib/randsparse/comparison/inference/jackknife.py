@@ -33,11 +33,6 @@ class Jackknifed(NamedTuple):
     networks: np.ndarray
     runs: int
 
-    @property
-    def covariance(self) -> np.ndarray:
-        """Return the covariance (k, k) of the statistic: that of all cells, which are independent."""
-        return self.covariances.sum(axis=0)
-
     def df(self, weights: ArrayLike) -> float:
         """Return Satterthwaite's degrees of freedom of a weighted sum of the k numbers."""
         weights = np.asarray(weights, dtype=np.float64)
@@ -55,7 +50,7 @@ class Jackknifed(NamedTuple):
     def estimate(self, weights: ArrayLike = (1.0,)) -> Estimate:
         """Return the weighted sum of the k numbers as an estimate."""
         weights = np.asarray(weights, dtype=np.float64)
-        error = np.sqrt(max(weights @ self.covariance @ weights, 0.0))
+        error = np.sqrt(max(weights @ self.covariances.sum(axis=0) @ weights, 0.0))
         networks = int(self.networks.sum())
         return Estimate(float(weights @ self.value), float(error), self.df(weights), networks, self.runs)
 

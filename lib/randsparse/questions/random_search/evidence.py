@@ -159,7 +159,7 @@ class SearchEvidence(Evidence):
     @property
     def _longer_and_not(self) -> dict[str, str]:
         """The cells of longer training, each with the candidates whose networks it has."""
-        cells = {cell.name: cell for cell in self.design.networks}
+        cells = self.design.by_name
         searched = [cells[name] for name in self.parameters["candidates"]]
         return {name: candidates_of(cells[name], searched).name for name in self.parameters["longer"]}
 

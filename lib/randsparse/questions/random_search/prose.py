@@ -82,8 +82,7 @@ def longer_training(found: SearchEvidence) -> Markdown:
         return what_follows(
             "The random networks that are trained longer have too few runs yet; notebook 11 shows them."
         )
-    cells = {cell.name: cell.point for cell in found.design.networks}
-    epochs = {cells[name].epochs for name in found.parameters["longer"]}
+    epochs = {found.design.by_name[name].point.epochs for name in found.parameters["longer"]}
     return what_follows(
         f"Random networks that spend the epochs of such a search on longer training "
         f"({listed(sorted(map(str, epochs)))} epochs: {named(found.parameters['longer'])}) gain "
