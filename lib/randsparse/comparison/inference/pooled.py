@@ -39,7 +39,7 @@ def contrast(groups: Sequence[Sequence[tuple[float, ArrayLike]]]) -> Estimate:
         if len(group) == 1:
             weight, whole = group[0][0], arrays[0]
         else:
-            weight, whole = 1.0, sum(each * array for (each, _), array in zip(group, arrays, strict=True))
+            weight, whole = 1.0, np.tensordot([each for each, _ in group], arrays, 1)
         factors.append(weight)
         sums.append(whole[np.isfinite(whole)])
         runs += len(sums[-1]) * len(group)
