@@ -31,13 +31,8 @@ def weighted_sum(
         frame: one row per run: cell, network, order and y, as from `candidates.results`.
         weights: by name of cell; 1 and -1 give a difference.
     """
-    cells = design.by_name
-    groups: dict[tuple[int, int], list[tuple[float, np.ndarray]]] = {}
-    for name, weight in weights.items():
-        seeds = (cells[name].first_seed, cells[name].order_seed)
-        groups.setdefault(seeds, []).append((weight, by_network(design, frame, name, y)))
     try:
-        return contrast(list(groups.values()))
+        return contrast(_by_seeds(design, frame, weights, y))
     except StudyError:
         return None
 
@@ -46,9 +41,27 @@ def contrast_of(
     design: Crossed, frame: pd.DataFrame, weights: Mapping[str, float], y: str = "test_accuracy"
 ) -> Estimate | None:
     """Return `weighted_sum` with the networks of its smallest cell as n."""
-    found = weighted_sum(design, frame, weights, y)
-    smallest = min(int(np.isfinite(by_network(design, frame, name, y)).sum()) for name in weights)
-    return found and replace(found, n=min(found.n, smallest))
+    groups = _by_seeds(design, frame, weights, y)
+    # summed by NumPy: the last digits of a sum depend on who adds, and results that are stored have these
+    sums = [np.tensordot([weight for weight, _ in group], [values for _, values in group], 1) for group in groups]
+    try:
+        found = contrast([[(1.0, values)] for values in sums])
+    except StudyError:
+        return None
+    sizes = [int(np.isfinite(values).sum()) for values in sums]
+    runs = sum(size * len(group) for size, group in zip(sizes, groups, strict=True))
+    return replace(found, n=min(sizes), runs=runs)
+
+
+def _by_seeds(
+    design: Crossed, frame: pd.DataFrame, weights: Mapping[str, float], y: str
+) -> list[list[tuple[float, np.ndarray]]]:
+    """Return weights and values of cells, those with the same networks and orders in one list."""
+    groups: dict[tuple[int, int], list[tuple[float, np.ndarray]]] = defaultdict(list)
+    for name, weight in weights.items():
+        cell = design.by_name[name]
+        groups[cell.first_seed, cell.order_seed].append((weight, by_network(design, frame, name, y)))
+    return list(groups.values())
 
 
 def mean_difference(design: Crossed, frame: pd.DataFrame, pairs: Sequence[tuple[str, str]]) -> Estimate | None:

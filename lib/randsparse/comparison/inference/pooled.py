@@ -30,17 +30,13 @@ def contrast(groups: Sequence[Sequence[tuple[float, ArrayLike]]]) -> Estimate:
     Returns: an estimate; n is the seeds behind the samples of positive weight, or of negative if these are fewer.
     Raises StudyError for unequal lengths within a group, and for a group of fewer than three whole seeds.
     """
-    factors, sums, runs = [], [], 0
+    sums, runs = [], 0
     for group in groups:
         arrays = [np.asarray(values, dtype=np.float64) for _, values in group]
         shapes = [array.shape for array in arrays]
         if len(set(shapes)) != 1 or arrays[0].ndim != 1:
             raise StudyError(f"samples of shapes {shapes}: each must have one value per seed")
-        if len(group) == 1:
-            weight, whole = group[0][0], arrays[0]
-        else:
-            weight, whole = 1.0, np.tensordot([each for each, _ in group], arrays, 1)
-        factors.append(weight)
+        whole = sum(weight * array for (weight, _), array in zip(group, arrays, strict=True))
         sums.append(whole[np.isfinite(whole)])
         runs += len(sums[-1]) * len(group)
     sizes = np.array([len(each) for each in sums])
@@ -49,7 +45,6 @@ def contrast(groups: Sequence[Sequence[tuple[float, ArrayLike]]]) -> Estimate:
     signs = [{weight > 0 for weight, _ in group} for group in groups]
     n = min(sum(int(size) for size, own in zip(sizes, signs, strict=True) if sign in own) for sign in (True, False))
     # equal values have exactly the variance 0, whatever rounding does to their mean
-    parts = list(zip(factors, sums, strict=True))
-    variances = np.array([weight**2 * (each - each[0]).var(ddof=1) / len(each) for weight, each in parts])
-    value, error = sum(weight * each.mean() for weight, each in parts), np.sqrt(variances.sum())
-    return Estimate(float(value), float(error), satterthwaite(variances, sizes - 1), n, runs)
+    variances = np.array([(each - each[0]).var(ddof=1) / len(each) for each in sums])
+    value, error = sum(float(each.mean()) for each in sums), float(np.sqrt(variances.sum()))
+    return Estimate(value, error, satterthwaite(variances, sizes - 1), n, runs)
