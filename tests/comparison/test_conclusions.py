@@ -73,7 +73,7 @@ def test_a_difference_of_fractions_is_judged_in_points(value, error, verdict):
     estimate = Estimate(value, error, 9.0, 10, 20)
     row = conclusions.primary(CLAIM, in_points(estimate), "regime")
     assert (row["verdict"], row["kind"], row["n"]) == (verdict, "primary claim", 10)
-    assert (row["estimate"], row["low"]) == pytest.approx((100 * value, 100 * estimate.lower(0.95)))
+    assert (row["estimate"], row["low"]) == pytest.approx((100 * value, 100 * estimate.interval(0.9)[0]))
     found = conclusions.like(CLAIM, "Another sentence.", in_points(estimate), "regime", above=0.25)
     assert (found["verdict"], found["kind"], found["claim"]) == (verdict, "finding", "Another sentence.")
     assert found["evidence"].endswith("P(A > B) = 0.25.") and found["power"] == "not planned"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from randsparse.comparison.design import Comparison, compare, join, trials
+from randsparse.comparison.design import compare
 from randsparse.runs.config import RunConfig
 
 BASE = RunConfig(epochs=20)
@@ -19,7 +19,7 @@ def test_each_point_has_replicates_that_differ_in_all_three_seeds():
     for arm in found.arms:
         seeds = dict.fromkeys(("mask_seed", "init_seed", "data_seed"), arm.replicate)
         assert arm.config == (HALF if arm.sparsity else BASE).replace(**seeds)
-    assert found.infeasible == found.tunings == ()
+    assert found.infeasible == ()
 
 
 def test_points_out_of_reach_have_a_reason_and_no_runs_and_all_keep_their_order():
@@ -30,23 +30,3 @@ def test_points_out_of_reach_have_a_reason_and_no_runs_and_all_keep_their_order(
         (name, "weight", 0.9999, EMPTY.model) for name in "bc"
     ]
     assert all(point.reason for point in found.infeasible)
-
-
-def test_parts_are_joined_in_their_order():
-    one, two = compare({("x", "weight", 0.0): BASE}, 1), compare({("y", "weight", 0.9999): EMPTY}, 1)
-    both = join([one, two, one])
-    assert both.arms == one.arms * 2 and both.infeasible == two.infeasible
-    other = compare({("z", "weight", 0.5): HALF}, 1)
-    assert join([one, other]).arms == (*one.arms, *other.arms)
-    assert join([]) == Comparison((), ())
-
-
-def test_trials_are_replicates_at_each_rate():
-    found = trials(HALF.replace(mask_seed=7), [0.1, 0.2], seeds=2)
-    assert [(run.lr, run.mask_seed, run.init_seed, run.data_seed) for run in found] == [
-        (0.1, 0, 0, 0),
-        (0.1, 1, 1, 1),
-        (0.2, 0, 0, 0),
-        (0.2, 1, 1, 1),
-    ]
-    assert {run.sparsity for run in found} == {0.5}

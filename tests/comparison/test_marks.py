@@ -29,47 +29,6 @@ def test_error_bars_have_their_lengths_below_and_above():
     assert marks.errors(table) == pytest.approx(np.array([[0.1, 0.05], [0.2, 0.0]]))
 
 
-def test_a_shift_is_in_halvings_of_density():
-    assert marks.shift(0.5, 1) == pytest.approx(0.75)
-    assert marks.shift(0.9, 0) == pytest.approx(0.9)
-
-
-def test_a_forest_has_each_difference_in_its_row_with_its_interval_and_verdict(ax):
-    rows = pd.DataFrame(
-        {
-            "row": ["b", "a"],
-            "arm": ["erk", "uniform"],
-            "mean": [0.02, -0.01],
-            "low": [0.01, -0.04],
-            "high": [0.05, 0.0],
-            "verdict": ["better", "inconclusive"],
-        }
-    )
-    marks.forest(ax, rows, ["a", "b"], margin=0.01)
-    better, unclear = ax.containers
-    assert [each.lines[0].get_xydata().tolist() for each in (better, unclear)] == [[[0.02, 1]], [[-0.01, 0]]]
-    ends = [each.lines[2][0].get_segments()[0] for each in (better, unclear)]
-    assert np.array(ends) == pytest.approx(np.array([[[0.01, 1], [0.05, 1]], [[-0.04, 0], [0.0, 0]]]))
-    assert [each.lines[0].get_marker() for each in (better, unclear)] == ["^", "o"]
-    assert unclear.lines[0].get_markerfacecolor() == "white"
-    band = ax.patches[0]
-    assert (band.get_x(), band.get_x() + band.get_width()) == pytest.approx((-0.01, 0.01))
-    assert [text.get_text() for text in ax.get_yticklabels()] == ["a", "b"] and ax.yaxis_inverted()
-
-
-def test_runs_without_a_result_are_counted(ax):
-    marks.count_missing(ax, pd.Series([0.5]))
-    assert not ax.texts
-    marks.count_missing(ax, pd.Series([0.5, np.nan, np.nan]))
-    assert [text.get_text() for text in ax.texts] == ["2 runs without a result"]
-
-
-def test_a_wide_interval_leaves_the_panel(ax):
-    ax.set_ylim(-5, 5)
-    marks.limit(ax, pd.Series([0.2, 0.4]), low=0)
-    assert ax.get_ylim() == pytest.approx((0.0, 0.6))
-
-
 ROWS = pd.DataFrame({"mean": [0.0, 0.2], "low": [-0.1, -5.0], "high": [0.3, np.inf]})
 
 

@@ -20,9 +20,8 @@ from __future__ import annotations
 import itertools
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
-from randsparse.comparison.design import Tuning
 from randsparse.errors import StudyError, require, unknown
 from randsparse.runs.config import DEFAULTS, RunConfig
 from randsparse.runs.store import Store
@@ -54,20 +53,23 @@ class Rates:
 
     def wanted(self, store: Store) -> list[RunConfig]:
         """Return the runs of all rates that are known to be wanted: at first `values`, then those beyond an edge."""
-        return list(self._tuning(self._grid(store)).trials)
+        return self._trials(self._grid(store))
 
     def planned(self, store: Store) -> list[RunConfig]:
         """Return `wanted`: whether more follow is not known before these are finished."""
         return self.wanted(store)
 
     def chosen(self, store: Store) -> float | None:
-        """Return the rate with the highest mean validation accuracy at the end, or None as long as runs are missing."""
-        return self._tuning(self._grid(store)).chosen(store)
+        """Return the rate with the highest mean validation accuracy at the end, the lowest if several; None too early.
+
+        A rate of which a run diverged or failed is not chosen unless that holds for all.
+        """
+        return self._best(self._grid(store), store)
 
     def _grid(self, store: Store) -> list[float]:
         grid = list(self.values)
         for _ in range(EXTENSIONS):
-            best = self._tuning(grid).chosen(store)
+            best = self._best(grid, store)
             if best == grid[-1]:
                 grid.append(best * FACTOR)
             elif best == grid[0]:
@@ -76,9 +78,19 @@ class Rates:
                 break
         return grid
 
-    def _tuning(self, grid: Iterable[float]) -> Tuning:
-        trials = (_seeded(self.point.replace(lr=lr), seed, seed) for lr, seed in itertools.product(grid, self.seeds))
-        return Tuning(self.point.sparsity, tuple(trials), ())
+    def _best(self, grid: Iterable[float], store: Store) -> float | None:
+        trials = self._trials(grid)
+        records = store.load(trials)
+        if len(records) < len(set(trials)):
+            return None
+        sums = dict.fromkeys(sorted(grid), 0.0)
+        for trial in trials:
+            record = records[trial.key]
+            sums[trial.lr] += record["curve"][-1]["val_accuracy"] if record["status"] == "done" else -1.0
+        return max(sums, key=lambda lr: sums[lr] / len(self.seeds))
+
+    def _trials(self, grid: Iterable[float]) -> list[RunConfig]:
+        return [_seeded(self.point.replace(lr=lr), seed, seed) for lr, seed in itertools.product(grid, self.seeds)]
 
 
 @dataclass(frozen=True)
@@ -122,29 +134,38 @@ class Networks:
 
     def to_evaluate(self, store: Store) -> list[RunConfig]:
         """Return the runs to be evaluated beyond accuracy; [] as long as their learning rate is not known."""
-        rate = self._rate(store)
-        if rate is None:
-            return []
-        return [self.run(rate, network, network % self.orders) for network in range(self.evaluated)]
-
-    def run(self, rate: float, network: int, order: int) -> RunConfig:
-        """Return one run; networks and orders count from 0."""
-        return _seeded(self.point.replace(lr=rate), self.first_seed + network, self.order_seed + order)
+        runs = self.placed(store)
+        return [runs[network, network % self.orders] for network in range(self.evaluated if runs else 0)]
 
     @property
     def order_seed(self) -> int:
         """The seed of the first order."""
         return self.first_seed + ORDER_SEEDS if self.first_order is None else self.first_order
 
+    @property
+    def own_seeds(self) -> set[int]:
+        """The seeds of networks, orders and forks, which no other cell may have; none if they are another cell's."""
+        if self.paired:
+            return set()
+        orders = range(self.order_seed, self.order_seed + self.orders)
+        forks = [seed + FORK_SEEDS for seed in orders]
+        return {*range(self.first_seed, self.first_seed + self.networks), *orders, *forks}
+
     def _rate(self, store: Store) -> float | None:
         return self.rates.chosen(store) if isinstance(self.rates, Rates) else self.rates
 
     def _runs(self, rate: float) -> dict[tuple[int, int], RunConfig]:
         pairs = ((network, order) for order in range(self.orders) for network in range(self.networks))
-        return {pair: self.run(rate, *pair) for pair in pairs if self.crossed or pair[0] % self.orders == pair[1]}
+        point = self.point.replace(lr=rate)
+        return {
+            (network, order): _seeded(point, self.first_seed + network, self.order_seed + order)
+            for network, order in pairs
+            if self.crossed or network % self.orders == order
+        }
 
 
 Cell = Rates | Networks
+_Kind = TypeVar("_Kind", Rates, Networks)
 
 
 @dataclass(frozen=True)
@@ -161,8 +182,7 @@ class Campaign:
 
     def of(self, parts: Iterable[str]) -> Campaign:
         """Return the campaign of some parts and of the rates that these need; raises StudyError for one unknown."""
-        parts = list(parts)
-        for part in parts:
+        for part in (parts := list(parts)):
             if part not in self.parts:
                 raise unknown("part", part, self.parts)
         asked = [cell for cell in self.cells if cell.part in parts]
@@ -187,11 +207,7 @@ class Campaign:
 
     def named(self, names: Iterable[str]) -> list[Networks]:
         """Return the cells of networks with these names, in their order; raises StudyError for one unknown."""
-        known = {cell.name: cell for cell in self.cells if isinstance(cell, Networks)}
-        for name in (names := list(names)):
-            if name not in known:
-                raise unknown("cell", name, known)
-        return [known[name] for name in names]
+        return [_named("cell", name, self.cells, Networks) for name in names]
 
 
 def parse(content: Any) -> Campaign:
@@ -232,10 +248,9 @@ def _cell(part: str, name: str, values: Any, recipe: Mapping[str, Any], before: 
         require(good and rates and rates == sorted(set(rates)), "rates", rates, "increasing numbers above 0")
         seeds = tuple(range(first, first + numbers["seeds"]))
         return Rates(part, name, point, tuple(map(float, rates)), seeds)
-    known = {cell.name: cell for cell in before if isinstance(cell, Rates)}
-    if "rate_of" in values and values["rate_of"] not in known:
-        raise unknown("rate_of (a cell before this one that has rates)", values["rate_of"], known)
-    rate = known[values["rate_of"]] if "rate_of" in values else point.lr
+    rate: Rates | float = point.lr
+    if "rate_of" in values:
+        rate = _named("rate_of (a cell before this one that has rates)", values["rate_of"], before, Rates)
     networks, orders, evaluated = (numbers[field] for field in ("networks", "orders", "evaluated"))
     require(networks <= ORDER_SEEDS, "networks", networks, f"at most {ORDER_SEEDS}")
     require(orders <= FORK_SEEDS, "orders", orders, f"at most {FORK_SEEDS}")
@@ -248,14 +263,18 @@ def _cell(part: str, name: str, values: Any, recipe: Mapping[str, Any], before: 
     return Networks(part, name, point, rate, first, networks, orders, crossed, evaluated, paired, first_order)
 
 
+def _named(what: str, name: str, cells: Iterable[Cell], kind: type[_Kind]) -> _Kind:
+    """Return the cell of this kind and name; raises StudyError where there is none."""
+    known = {cell.name: cell for cell in cells if isinstance(cell, kind)}
+    if name not in known:
+        raise unknown(what, name, known)
+    return known[name]
+
+
 def _seeds_of(values: Mapping[str, Any], before: Iterable[Cell]) -> dict[str, Any]:
     """Return the numbers of a cell that has the networks and orders of another one."""
-    others = {cell.name: cell for cell in before if isinstance(cell, Networks)}
-    if values["seeds_of"] not in others:
-        raise unknown("seeds_of (a cell before this one that has networks)", values["seeds_of"], others)
-    other = others[values["seeds_of"]]
-    names = ("first_seed", "networks", "orders", "crossed", "first_order")
-    same = {name: getattr(other, name) for name in names}
+    other = _named("seeds_of (a cell before this one that has networks)", values["seeds_of"], before, Networks)
+    same = {name: getattr(other, name) for name in ("first_seed", "networks", "orders", "crossed", "first_order")}
     for name in same:
         require(name not in values, name, values.get(name), "left out: seeds_of says it")
     return same
@@ -296,15 +315,7 @@ def _check_seeds(cells: Iterable[Cell]) -> None:
     """Raise StudyError if two cells share a seed: what they show would not be independent."""
     taken: dict[int, str] = {}
     for cell in cells:
-        if isinstance(cell, Rates):
-            seeds = [*cell.seeds]
-        elif cell.paired:
-            continue
-        else:
-            orders = range(cell.order_seed, cell.order_seed + cell.orders)
-            forks = [seed + FORK_SEEDS for seed in orders]
-            seeds = {*range(cell.first_seed, cell.first_seed + cell.networks), *orders, *forks}
-        for seed in seeds:
+        for seed in cell.seeds if isinstance(cell, Rates) else cell.own_seeds:
             if seed in taken:
                 raise StudyError(f"cells {taken[seed]} and {cell.name} share the seed {seed}: give another first_seed")
             taken[seed] = cell.name

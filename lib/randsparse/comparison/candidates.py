@@ -23,19 +23,17 @@ def results(design: Crossed, store: Store) -> pd.DataFrame:
     Columns cell, part, model, structure, sparsity, network, order (both from 0), key, method, epochs, lr,
     weights_kept (the share of the dense parent's weights that the run has), test_accuracy (nan if it diverged).
     """
-    rows = []
-    for cell, place, config, record in _runs(design, store):
-        test, density = record["test"] or {}, record["density"] or {}
-        rows.append(
-            _place(cell, place, config)
-            | {
-                "method": config.method,
-                "epochs": config.epochs,
-                "lr": config.lr,
-                "weights_kept": density.get("realised"),
-                "test_accuracy": test.get("accuracy"),
-            }
-        )
+    rows = [
+        _place(cell, place, config)
+        | {
+            "method": config.method,
+            "epochs": config.epochs,
+            "lr": config.lr,
+            "weights_kept": (record["density"] or {}).get("realised"),
+            "test_accuracy": (record["test"] or {}).get("accuracy"),
+        }
+        for cell, place, config, record in _runs(design, store)
+    ]
     columns = [*PLACE, "method", "epochs", "lr", "weights_kept", "test_accuracy"]
     return pd.DataFrame(rows, columns=columns).astype({"weights_kept": float, "test_accuracy": float})
 
@@ -46,12 +44,13 @@ def curves(design: Crossed, store: Store) -> pd.DataFrame:
     `ema_val_accuracy` is that of the moving average of the network, nan in records that lack it.
     """
     names = ("epoch", "lr", "val_loss", "val_accuracy", "ema_val_accuracy")
-    rows = []
-    for cell, place, config, record in _runs(design, store):
-        final = (record["test"] or {}).get("accuracy")
-        for point in record["curve"]:
-            values = {name: point.get(name) for name in names}
-            rows.append(_place(cell, place, config) | values | {"test_accuracy": final})
+    rows = [
+        _place(cell, place, config)
+        | {name: point.get(name) for name in names}
+        | {"test_accuracy": (record["test"] or {}).get("accuracy")}
+        for cell, place, config, record in _runs(design, store)
+        for point in record["curve"]
+    ]
     frame = pd.DataFrame(rows, columns=[*PLACE, *names, "test_accuracy"])
     return frame.astype(dict.fromkeys((*names[1:], "test_accuracy"), float))
 
@@ -86,6 +85,11 @@ class Early(NamedTuple):
     cell: str
     early: np.ndarray
     final: np.ndarray
+
+    @property
+    def pair(self) -> tuple[np.ndarray, np.ndarray]:
+        """Return both arrays, as statistics of a search take them."""
+        return self.early, self.final
 
 
 def looks(frame: pd.DataFrame, share: float, y: str = "val_accuracy", final: str = "test_accuracy") -> list[Early]:

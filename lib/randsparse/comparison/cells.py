@@ -9,12 +9,11 @@ from functools import cached_property
 import numpy as np
 import pandas as pd
 
-from randsparse.comparison import candidates, contrasts, stats
+from randsparse.comparison import candidates, contrasts
 from randsparse.comparison.campaign import Networks
 from randsparse.comparison.crossed import Crossed
 from randsparse.comparison.inference.dominance import dominance
 from randsparse.comparison.inference.estimate import Estimate
-from randsparse.comparison.inference.pooled import contrast
 from randsparse.comparison.inference.simultaneous import simultaneous_intervals
 from randsparse.comparison.wording import in_percent
 from randsparse.errors import StudyError
@@ -38,8 +37,8 @@ def count_runs(design: Crossed, store: Store) -> pd.DataFrame:
 
 
 @dataclass(frozen=True)
-class Cells:
-    """What the finished runs of a notebook's cells say; what a cell stands for is read from its config, not its name.
+class Runs:
+    """The finished runs of a notebook's cells.
 
     Attributes:
         design: the cells of the notebook.
@@ -61,19 +60,30 @@ class Cells:
     @cached_property
     def cells(self) -> pd.DataFrame:
         """One row per cell: epochs, runs that are there, planned and diverged, rate, weights left, mean accuracy."""
-        rows = []
-        for cell in self.design.networks:
-            own = self.results[self.results["cell"] == cell.name]
-            row = {"cell": cell.name, "epochs": cell.point.epochs, "runs": len(own)}
-            row |= {"planned": len(cell.planned(self.store)), "diverged": int(own["test_accuracy"].isna().sum())}
-            row |= {"lr": own["lr"].iloc[0] if len(own) else np.nan, "weights_kept": own["weights_kept"].mean()}
-            rows.append(row | {"test_accuracy": own["test_accuracy"].mean()})
-        return pd.DataFrame(rows)
+        return pd.DataFrame(map(self._described, self.design.networks))
+
+    def _described(self, cell: Networks) -> dict[str, object]:
+        """Return the row of a cell in `cells`."""
+        own = self.results[self.results["cell"] == cell.name]
+        return {
+            "cell": cell.name,
+            "epochs": cell.point.epochs,
+            "runs": len(own),
+            "planned": len(cell.planned(self.store)),
+            "diverged": int(own["test_accuracy"].isna().sum()),
+            "lr": own["lr"].max(),
+            "weights_kept": own["weights_kept"].mean(),
+            "test_accuracy": own["test_accuracy"].mean(),
+        }
 
     @property
     def cell_table(self) -> pd.DataFrame:
         """The cells as a table shows them, shares in percent."""
         return in_percent(self.cells, {"weights_kept": "weights left (%)", "test_accuracy": "test accuracy (%)"})
+
+
+class Cells(Runs):
+    """What the finished runs of cells say; what a cell stands for is read from its config, not from its name."""
 
     def find(self, **fields: object) -> list[Networks]:
         """Return the cells whose config has these values, such as sparsity=0.9 and method="rigl"."""
@@ -88,25 +98,12 @@ class Cells:
         return contrasts.by_network(self.design, self.results, cell.name)
 
     def contrast(self, weights: Mapping[Networks, float]) -> Estimate | None:
-        """Return the weighted sum of the mean test accuracies of cells; None where there are too few runs.
-
-        Cells that share their seeds are taken seed by seed, others are independent: `inference.pooled.contrast`.
-        """
-        groups: dict[tuple[int, int], list[tuple[float, np.ndarray]]] = {}
-        for cell, weight in weights.items():
-            groups.setdefault((cell.first_seed, cell.order_seed), []).append((weight, self.values(cell)))
-        try:
-            return contrast(list(groups.values()))
-        except StudyError:
-            return None
+        """Return the weighted sum of the mean test accuracies of cells; None where there are too few runs."""
+        return contrasts.weighted_sum(self.design, self.results, {cell.name: each for cell, each in weights.items()})
 
     def difference(self, pairs: Sequence[Pair]) -> Estimate | None:
         """Return the mean over pairs of cells of a - b in test accuracy; None where there are too few runs."""
-        weights: dict[Networks, float] = {}
-        for pair in pairs:
-            for cell, sign in zip(pair, (1, -1), strict=True):
-                weights[cell] = weights.get(cell, 0.0) + sign / len(pairs)
-        return self.contrast(weights)
+        return contrasts.mean_difference(self.design, self.results, [(a.name, b.name) for a, b in pairs])
 
     def above(self, a: Networks, b: Networks) -> float:
         """Return P(A > B), how often a run of one cell is above one of the other (of the same seed); nan too early."""
@@ -132,26 +129,20 @@ class Cells:
             a, b = pairs[row]
             rows.append((row, a.name, b.name, each.value, *limits, each.n, each.runs, self.above(a, b)))
         if pooled and len(there) > 1 and (whole := self.difference([pairs[row] for row in there])):
-            limits = (whole.low, whole.high)
-            rows.append((POOLED, "", "", whole.value, *limits, whole.n, whole.runs, np.nan))
+            rows.append((POOLED, "", "", whole.value, *whole.interval(), whole.n, whole.runs, np.nan))
         return pd.DataFrame(rows, columns=FOREST)
 
     def levels(self, cells: Sequence[Networks], label: Callable[[RunConfig], str]) -> pd.DataFrame:
-        """Return the mean test accuracy of cells with its 95 % interval over networks, and `values`, those of each.
+        """Return the mean test accuracy of cells with its 95 % interval over networks.
 
         Args:
             label: the name of a cell's row, by its config.
 
         Columns of LEVELS; cells without a run are left out.
         """
-        rows = []
-        for cell in cells:
-            found = self.values(cell)
-            found = found[np.isfinite(found)]
-            if len(found):
-                limits = stats.mean_interval(found)
-                rows.append((cell.point.sparsity, label(cell.point), cell.name, *limits, len(found)))
-        return pd.DataFrame(rows, columns=LEVELS)
+        named = [(cell.point.sparsity, label(cell.point), cell.name) for cell in cells]
+        means = contrasts.levels(self.design, self.results).drop(columns="runs")
+        return pd.DataFrame(named, columns=LEVELS[:3]).merge(means, on="cell")
 
     @cached_property
     def dense(self) -> Networks | None:

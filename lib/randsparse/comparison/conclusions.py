@@ -61,11 +61,17 @@ def like(
     return finding(sentence, estimate, regime, claim.unit, claim.direction, claim.margin, above)
 
 
-def check(sentence: str, holds: Iterable[bool], evidence: str) -> dict[str, Any]:
-    """Return the row of a check: supported if it holds everywhere it was tested, contradicted if not."""
+def check(
+    sentence: str, holds: Iterable[bool], evidence: str, n: int | None = None, regime: str | None = None
+) -> dict[str, Any]:
+    """Return the row of a check: supported if it holds everywhere it was tested, contradicted if not.
+
+    Args:
+        n: None: how often it was tested.
+    """
     held = [bool(each) for each in holds]
     verdict = ("supported" if all(held) else "contradicted") if held else "not tested"
-    return _check(sentence, verdict, evidence, len(held))
+    return _check(sentence, verdict, evidence, len(held) if n is None else n, regime)
 
 
 def as_check(row: verdicts.Row) -> dict[str, Any]:
@@ -86,9 +92,9 @@ def same_density(matched: pd.DataFrame, regime: str) -> dict[str, Any]:
     """Return the check that all masks of a sparsity keep the same number of weights; `matched` as of `frames`."""
     off, runs = matched["error"].max(), int(matched["runs"].sum())
     told = f"The largest |kept − round(density · N)| of {runs} trained networks is {off:g} weights."
-    verdict = ("supported" if off == 0 else "contradicted") if runs else "not tested"
     told = told if runs else "No sparse network is there yet."
-    return _check("All masks of a sparsity keep the same number of weights.", verdict, told, runs, regime)
+    sentence = "All masks of a sparsity keep the same number of weights."
+    return check(sentence, [off == 0] if runs else [], told, runs, regime)
 
 
 def _check(

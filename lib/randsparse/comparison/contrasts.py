@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
@@ -11,40 +12,72 @@ import pandas as pd
 from randsparse.comparison import stats
 from randsparse.comparison.candidates import array
 from randsparse.comparison.crossed import Crossed
-from randsparse.comparison.inference.contrast import contrast
 from randsparse.comparison.inference.estimate import Estimate
+from randsparse.comparison.inference.pooled import contrast
 from randsparse.comparison.wording import listed, model_name
 from randsparse.errors import StudyError
 from randsparse.runs.store import Store
 
-if TYPE_CHECKING:
-    pass
 
-
-def contrast_of(
+def weighted_sum(
     design: Crossed, frame: pd.DataFrame, weights: Mapping[str, float], y: str = "test_accuracy"
 ) -> Estimate | None:
     """Return the weighted sum of the means of cells over networks; None as long as a cell has fewer than three.
 
-    Cells that all have the same networks and orders are compared seed by seed (`seeds_of` in the file of the campaign).
+    Cells that share their seeds (`seeds_of` in the file of the campaign) are taken seed by seed, others are
+    independent: `inference.pooled.contrast`.
 
     Args:
         frame: one row per run: cell, network, order and y, as from `candidates.results`.
         weights: by name of cell; 1 and -1 give a difference.
     """
-    cells = {cell.name: cell for cell in design.networks}
-    shared = len({(cells[name].first_seed, cells[name].order_seed) for name in weights}) == 1
     try:
-        return contrast([(weight, by_network(design, frame, name, y)) for name, weight in weights.items()], shared)
+        return contrast(_by_seeds(design, frame, weights, y))
     except StudyError:
         return None
 
 
+def contrast_of(
+    design: Crossed, frame: pd.DataFrame, weights: Mapping[str, float], y: str = "test_accuracy"
+) -> Estimate | None:
+    """Return `weighted_sum` with the networks of its smallest cell as n."""
+    groups = _by_seeds(design, frame, weights, y)
+    # summed by NumPy: the last digits of a sum depend on who adds, and results that are stored have these
+    sums = [np.tensordot([weight for weight, _ in group], [values for _, values in group], 1) for group in groups]
+    try:
+        found = contrast([[(1.0, values)] for values in sums])
+    except StudyError:
+        return None
+    sizes = [int(np.isfinite(values).sum()) for values in sums]
+    runs = sum(size * len(group) for size, group in zip(sizes, groups, strict=True))
+    return replace(found, n=min(sizes), runs=runs)
+
+
+def _by_seeds(
+    design: Crossed, frame: pd.DataFrame, weights: Mapping[str, float], y: str
+) -> list[list[tuple[float, np.ndarray]]]:
+    """Return weights and values of cells, those with the same networks and orders in one list."""
+    groups: dict[tuple[int, int], list[tuple[float, np.ndarray]]] = defaultdict(list)
+    for name, weight in weights.items():
+        cell = design.by_name[name]
+        groups[cell.first_seed, cell.order_seed].append((weight, by_network(design, frame, name, y)))
+    return list(groups.values())
+
+
+def mean_difference(design: Crossed, frame: pd.DataFrame, pairs: Sequence[tuple[str, str]]) -> Estimate | None:
+    """Return the mean over pairs of cells of a - b in test accuracy; None where there are too few runs."""
+    weights: dict[str, float] = defaultdict(float)
+    for a, b in pairs:
+        weights[a] += 1 / len(pairs)
+        weights[b] -= 1 / len(pairs)
+    return weighted_sum(design, frame, weights)
+
+
 def by_network(design: Crossed, frame: pd.DataFrame, cell: str, y: str = "test_accuracy") -> np.ndarray:
     """Return the value of each network of a cell, the mean over its orders; nan for a network without a run."""
-    planned = next(each.networks for each in design.networks if each.name == cell)
     own = frame[frame["cell"] == cell].dropna(subset=[y])
-    return own.groupby("network")[y].mean().reindex(range(planned)).to_numpy(dtype=float)
+    networks = range(design.by_name[cell].networks)
+    return own.groupby("network")[y].mean().reindex(networks).to_numpy(dtype=float)
 
 
 def levels(design: Crossed, frame: pd.DataFrame, y: str = "test_accuracy") -> pd.DataFrame:
@@ -61,21 +94,18 @@ def levels(design: Crossed, frame: pd.DataFrame, y: str = "test_accuracy") -> pd
 
 def regime(design: Crossed, store: Store, names: Sequence[str]) -> str:
     """Return network, dataset, training and dense accuracy of some cells in words, those of the first one first."""
-    cells = {cell.name: cell for cell in design.networks}
-    chosen = [cells[name] for name in names]
-    records = {cell.name: store.load(cell.wanted(store)).values() for cell in chosen}
-    point = chosen[0].point
-    models = dict.fromkeys(model_name(cell.point.model) for cell in chosen)
-    costs = [record["cost"] for found in records.values() for record in found]
+    chosen = [design.by_name[name] for name in dict.fromkeys(names)]
+    points = [cell.point for cell in chosen]
+    records = [store.load(cell.wanted(store)).values() for cell in chosen]
+    first, models = points[0], listed(list(dict.fromkeys(model_name(point.model) for point in points)))
+    costs = [record["cost"] for found in records for record in found]
     if not costs:
-        return f"{listed(list(models))} on {point.dataset}, {point.epochs} epochs, no run yet"
+        return f"{models} on {first.dataset}, {first.epochs} epochs, no run yet"
     images = round(max(cost["images"] / cost["epochs"] for cost in costs))
-    is_dense = {cell.name: cell.point.sparsity == 0 for cell in chosen}
-    dense = [
-        record["test"]["accuracy"] for name in is_dense if is_dense[name] for record in records[name] if record["test"]
-    ]
-    reached = f"dense {100 * np.mean(dense):.1f} %" if dense else "no dense run yet"
+    of_dense = [found for point, found in zip(points, records, strict=True) if point.sparsity == 0]
+    accuracies = [record["test"]["accuracy"] for found in of_dense for record in found if record["test"]]
+    reached = f"dense {100 * np.mean(accuracies):.1f} %" if accuracies else "no dense run yet"
     return (
-        f"{listed(list(models))} on {point.dataset}, {images:,} images, {point.epochs} epochs of "
-        f"{-(-images // point.batch_size):,} steps, {reached}"
+        f"{models} on {first.dataset}, {images:,} images, {first.epochs} epochs of "
+        f"{-(-images // first.batch_size):,} steps, {reached}"
     )

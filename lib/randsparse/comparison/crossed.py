@@ -34,23 +34,25 @@ class Crossed:
         """The cells of networks."""
         return [cell for cell in self.cells if isinstance(cell, Networks)]
 
+    @property
+    def by_name(self) -> dict[str, Networks]:
+        """The cells of networks by their names."""
+        return {cell.name: cell for cell in self.networks}
+
     def needed(self, store: Store) -> list[RunConfig]:
         """Return all runs that can be trained now; [] where the campaign trains them.
 
         The runs that choose learning rates come first: the more cells choose at once, the more runs share a program.
         """
-        if not self.train_missing:
-            return []
         cells = [*(cell for cell in self.cells if isinstance(cell, Rates)), *self.networks]
-        runs = dict.fromkeys(config for cell in cells for config in cell.wanted(store))
-        return [config for config in runs if not store.has(config)]
+        return self._missing((config for cell in cells for config in cell.wanted(store)), store)
 
     def planned(self, store: Store) -> list[RunConfig]:
         """Return all runs that are missing, those of cells without a learning rate at the first one of its grid."""
-        if not self.train_missing:
-            return []
-        runs = dict.fromkeys(config for cell in self.cells for config in cell.planned(store))
-        return [config for config in runs if not store.has(config)]
+        return self._missing((config for cell in self.cells for config in cell.planned(store)), store)
+
+    def _missing(self, runs: Iterable[RunConfig], store: Store) -> list[RunConfig]:
+        return [config for config in dict.fromkeys(runs) if not store.has(config)] if self.train_missing else []
 
     def used(self, store: Store) -> list[RunConfig]:
         """Return every run of these cells that the store has."""
@@ -65,10 +67,6 @@ class Crossed:
             for place, config in enumerate(cell.wanted(store))
             if store.has(config)
         ]
-
-    def finished(self, store: Store) -> list[Arm]:
-        """Return `singles`: there is no search among the runs of cells."""
-        return self.singles(store)
 
 
 def cells_of(parameters: Parameters, names: Iterable[str]) -> Crossed:

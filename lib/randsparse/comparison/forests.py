@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import functools
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -12,17 +13,35 @@ from matplotlib.axes import Axes
 from randsparse.comparison import marks, plots
 from randsparse.comparison.cells import POOLED
 from randsparse.comparison.inference.estimate import Estimate
-from randsparse.comparison.marks import GREY
+from randsparse.comparison.marks import GREY, SHADE
 from randsparse.comparison.plots import PALETTE, Drawn, styled
 from randsparse.comparison.primary import PrimaryClaim
 from randsparse.comparison.wording import count, interval, listed, plural, points
 
-SHADE = "#56B4E9"
 BESIDE = 0.27
 """How far below its mean the runs of a cell stand, in rows."""
 
 
+def nothing_yet(frame: pd.DataFrame) -> Drawn:
+    """Return the figure of no runs, which says so."""
+    figure, (ax,) = plots.panels([" "], height=0.7)
+    ax.axis("off")
+    ax.text(0.5, 0.5, "There are too few runs yet.", ha="center", va="center")
+    return Drawn(figure, "There are too few runs yet to draw this.", frame)
+
+
+def unless_empty(draw: Callable[..., Drawn]) -> Callable[..., Drawn]:
+    """Let a function draw its first argument, a frame, and say that there are too few runs if that has no row."""
+
+    @functools.wraps(draw)
+    def wrapper(frame: pd.DataFrame, *args: Any, **kwargs: Any) -> Drawn:
+        return nothing_yet(frame) if frame.empty else draw(frame, *args, **kwargs)
+
+    return wrapper
+
+
 @styled
+@unless_empty
 def draw_forest(
     frame: pd.DataFrame,
     what: str,
@@ -39,8 +58,6 @@ def draw_forest(
         claim: whose margin is shaded; None: a line at 0 alone.
         decisive: the estimates that decide the claim by the rows that show them, drawn thick between its limits.
     """
-    if frame.empty:
-        return nothing_yet(frame)
     names = list(frame["row"])
     figure, (ax,) = plots.panels([" "], width=7.6, height=0.75 + 0.27 * len(names))
     margin = claim.margin / 100 if claim else 0.0
@@ -57,10 +74,9 @@ def draw_forest(
     shown = {row: each for row, each in (decisive or {}).items() if claim and each and each.varies and row in names}
     for row, each in shown.items():
         limits = np.clip(each.interval(2 * claim.level - 1), *edges)
-        ax.plot(limits, [names.index(row)] * 2, color=PALETTE["searched"], linewidth=3.5, label=_level_text(claim))
-    marks.forest_axis(ax, names, f"{label} (points)")
-    if POOLED in names:
-        ax.axhline(names.index(POOLED) - 0.5, color=GREY, linewidth=0.6)
+        decides = f"{100 * (2 * claim.level - 1):.0f} % interval, which decides"
+        ax.plot(limits, [names.index(row)] * 2, color=PALETTE["searched"], linewidth=3.5, label=decides)
+    marks.forest_axis(ax, names, f"{label} (points)", POOLED)
     ax.xaxis.set_major_formatter(plots.percent_text)
     ax.set_title("")
     plots.legend(figure)
@@ -80,10 +96,6 @@ def _range_text(claim: PrimaryClaim) -> str:
     if claim.direction == "within":
         return f"within ±{margin} point{'' if claim.margin == 1 else 's'}"
     return f"{'below' if claim.direction == 'below' else 'above'} {margin} points"
-
-
-def _level_text(claim: PrimaryClaim) -> str:
-    return f"{100 * (2 * claim.level - 1):.0f} % interval, which decides"
 
 
 def _forest_caption(
@@ -124,6 +136,7 @@ def _forest_caption(
 
 
 @styled
+@unless_empty
 def draw_levels(frame: pd.DataFrame, runs: pd.DataFrame, what: str, dense: pd.DataFrame | None = None) -> Drawn:
     """Draw the mean test accuracy of cells one below the other with their intervals and runs, a panel per sparsity.
 
@@ -133,8 +146,6 @@ def draw_levels(frame: pd.DataFrame, runs: pd.DataFrame, what: str, dense: pd.Da
         what: the first sentence of the caption.
         dense: the same of the dense networks: a line and a band in each panel; None or empty: none.
     """
-    if frame.empty:
-        return nothing_yet(frame)
     names = list(dict.fromkeys(frame["row"]))
     sparsities = sorted(frame["sparsity"].unique())
     titles = [f"{plots.percent_text(sparsity)} % sparsity" for sparsity in sparsities]
@@ -177,14 +188,6 @@ def _levels_caption(frame: pd.DataFrame, what: str, dense: pd.DataFrame | None) 
     if frame["sparsity"].nunique() > 1:
         texts.append("Each panel has its own scale.")
     return " ".join(texts)
-
-
-def nothing_yet(frame: pd.DataFrame) -> Drawn:
-    """Return the figure of no runs, which says so."""
-    figure, (ax,) = plots.panels([" "], height=0.7)
-    ax.axis("off")
-    ax.text(0.5, 0.5, "There are too few runs yet.", ha="center", va="center")
-    return Drawn(figure, "There are too few runs yet to draw this.", frame)
 
 
 def arrows(frame: pd.DataFrame, edges: Sequence[float]) -> str:

@@ -11,7 +11,6 @@ import numpy as np
 import pandas as pd
 import torch
 
-from randsparse.comparison import stats
 from randsparse.comparison.design import Arm, Comparison
 from randsparse.data import catalogue
 from randsparse.networks.registry import build
@@ -31,37 +30,28 @@ RUN = ["arm", "sparsity", "replicate"]
 
 
 def results(compared: Comparison, store: Store) -> pd.DataFrame:
-    """Return one row per arm and replicate of finished runs: its labels, then the columns of `Store.frame`."""
-    return join_records([label(arm) for arm in compared.singles(store)], store)
+    """Return one row per arm and replicate of finished runs: its labels, then the columns of `Store.frame`.
+
+    The times are left out, which differ between equal runs. Labels win: a dense run stands in the panels of both
+    structures.
+    """
+    arms = compared.singles(store)
+    records = store.frame([arm.config for arm in arms])
+    records = records.drop(columns=["structure", "sparsity", "seconds", "images_per_second"])
+    return _labels(arms).merge(records, on="key", validate="many_to_one")
 
 
 def curves(compared: Comparison, store: Store) -> pd.DataFrame:
     """Return one row per arm, replicate and epoch, of the finished runs of a comparison."""
-    rows: list[dict[str, Any]] = []
-    configs: dict[str, RunConfig] = {}
-    for arm in compared.finished(store):
-        configs[arm.config.key] = arm.config
-        labels = label(arm)
-        del labels["config"]
-        rows.append(labels)
-    points = store.curves(list(configs.values()))
-    return pd.DataFrame(rows).merge(points.drop(columns=["structure", "sparsity"]), on="key", validate="many_to_many")
+    arms = compared.singles(store)
+    points = store.curves([arm.config for arm in arms])
+    return _labels(arms).merge(points.drop(columns=["structure", "sparsity"]), on="key", validate="many_to_many")
 
 
-def infeasible(compared: Comparison) -> pd.DataFrame:
-    """Return one row per point that cannot be reached: arm, structure, sparsity, reason."""
-    columns = ["model", "arm", "structure", "sparsity", "reason"]
-    return pd.DataFrame([vars(point) for point in compared.infeasible], columns=columns)
-
-
-def sized(compared: Comparison, store: Store) -> pd.DataFrame:
-    """Return `results` with `weights` kept, and the forward FLOPs of one image on them, `flops_per_image`."""
-    frame = results(compared, store)
-    records = store.load([arm.config for arm in compared.finished(store)])
-    kept = {key: record["density"]["weights"] for key, record in records.items()}
-    costs = {key: record["cost"] for key, record in records.items()}
-    flops = {key: cost["sparse_flops"] / (3 * cost["images"]) for key, cost in costs.items() if cost["images"]}
-    return frame.assign(weights=frame["key"].map(kept), flops_per_image=frame["key"].map(flops))
+def _labels(arms: Iterable[Arm]) -> pd.DataFrame:
+    """Return one row per arm: arm, structure, sparsity, replicate and the key of its run."""
+    rows = [(arm.arm, arm.structure, arm.sparsity, arm.replicate, arm.config.key) for arm in arms]
+    return pd.DataFrame(rows, columns=["arm", "structure", "sparsity", "replicate", "key"])
 
 
 def layers(compared: Comparison, store: Store) -> pd.DataFrame:
@@ -72,7 +62,7 @@ def layers(compared: Comparison, store: Store) -> pd.DataFrame:
     mask is drawn again for that, from its seed and counts; effective is nan where scores chose the weights, or chance
     their number.
     """
-    arms = [arm for arm in compared.finished(store) if arm.sparsity > 0]
+    arms = [arm for arm in compared.singles(store) if arm.sparsity > 0]
     records = store.load([arm.config for arm in arms])
     rows = [row for arm in arms if arm.config.key in records for row in _layers(arm, records[arm.config.key])]
     return pd.DataFrame(rows, columns=[*RUN, "asked", "layer", "role", "size", "kept", "density", "effective"])
@@ -139,36 +129,3 @@ def matched(layers: pd.DataFrame) -> pd.DataFrame:
         error=("error", "max"),
     )
     return found.reset_index().sort_values("sparsity", ignore_index=True)
-
-
-def differences(
-    frame: pd.DataFrame, pairs: Iterable[tuple[str, str]], margin: float, y: str = "test_accuracy"
-) -> pd.DataFrame:
-    """Return arm a minus arm b for pairs (a, b), at each sparsity that both have runs of.
-
-    The columns of `stats.comparisons`, with arm and baseline; `structure` is a's name, by which `verdicts.row` tells
-    rows apart.
-    """
-    rows = [stats.comparisons(frame.iloc[:0], y=y).assign(arm="", baseline="")]
-    for a, b in dict.fromkeys(pairs):
-        found = stats.comparisons(frame, a, b, y, margin).assign(structure=a, arm=a, baseline=b)
-        rows.append(found[(found["n"] > 0) & (found["n_baseline"] > 0)])
-    return pd.concat([each for each in rows if len(each)] or rows[:1], ignore_index=True)
-
-
-def label(arm: Arm) -> dict[str, Any]:
-    """Return what a row of a frame says of its arm: arm, structure, sparsity, replicate, key, and the config itself."""
-    names = ("arm", "structure", "sparsity", "replicate")
-    return {name: getattr(arm, name) for name in names} | {"key": arm.config.key, "config": arm.config}
-
-
-def join_records(rows: list[dict[str, Any]], store: Store) -> pd.DataFrame:
-    """Join labelled rows with their records, without the times, which differ between equal runs.
-
-    Labels win: a dense run stands in the panels of both structures.
-    """
-    configs = {row["key"]: row.pop("config") for row in rows}
-    records = store.frame(list(configs.values()))
-    labels = pd.DataFrame(rows)
-    records = records.drop(columns=["structure", "sparsity", "seconds", "images_per_second"])
-    return labels.merge(records, on="key", how="inner", validate="many_to_one")

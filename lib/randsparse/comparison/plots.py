@@ -75,11 +75,6 @@ MARKERS: dict[str, str] = {
 }
 
 
-def use_style() -> None:
-    """Set the style for all that matplotlib draws from here on; the study's own charts have it anyway."""
-    mpl.rcParams.update(STYLE)
-
-
 def styled(draw: Callable[..., Any]) -> Callable[..., Any]:
     """Let a function draw in the study's style, whatever style its caller has."""
 
@@ -87,7 +82,7 @@ def styled(draw: Callable[..., Any]) -> Callable[..., Any]:
     def wrapper(*args: Any, **kwargs: Any) -> Any:
         with mpl.rc_context():
             mpl.rcdefaults()
-            use_style()
+            mpl.rcParams.update(STYLE)
             return draw(*args, **kwargs)
 
     return wrapper
@@ -137,13 +132,10 @@ def even_columns(panels: int, most: int = 3) -> int:
 
 
 def need(frame: pd.DataFrame, *columns: str) -> None:
-    """Raise StudyError unless the frame has rows, these columns, and arms that have a colour."""
+    """Raise StudyError unless the frame has rows and these columns."""
     for column in columns:
         if column not in frame.columns:
             raise unknown("column", column, frame.columns)
-    for arm in frame["arm"].unique() if "arm" in columns else ():
-        if arm not in PALETTE:
-            raise unknown("arm", arm, PALETTE)
     if frame.empty:
         raise StudyError("there is nothing to draw: the runs that this figure shows are missing")
 
@@ -175,11 +167,8 @@ def from_axis(position: Any) -> Any:
     return 1 - np.exp2(-np.asarray(position, dtype=float))
 
 
-def sparsity_axis(ax: Axes, sparsities: Iterable[float], of: str = "weights") -> None:
+def sparsity_axis(ax: Axes, sparsities: Iterable[float]) -> None:
     """Space the x axis by the logarithm of density, so that 90, 95 and 98 % have room, with ticks in percent.
-
-    Args:
-        of: what a sparsity is a share of.
 
     A tick that would stand on the one before it is left out.
     """
@@ -196,7 +185,7 @@ def sparsity_axis(ax: Axes, sparsities: Iterable[float], of: str = "weights") ->
     ax.xaxis.set_major_locator(FixedLocator(ticks))
     ax.xaxis.set_minor_locator(NullLocator())
     ax.xaxis.set_major_formatter(percent_text)
-    ax.set_xlabel(f"Sparsity (% of {of}; log-density axis)")
+    ax.set_xlabel("Sparsity (% of weights; log-density axis)")
 
 
 def count_text(counts: Iterable[int]) -> str:

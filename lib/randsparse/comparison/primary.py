@@ -98,17 +98,29 @@ def judge(claim: PrimaryClaim, estimate: Estimate | None, regime: str, unit: str
     """
     if unit != claim.unit:
         raise StudyError(f"an estimate in {unit!r} cannot decide this claim: give it in {claim.unit!r}")
+    low = high = math.nan
     if estimate is None:
-        return _row(claim, "not tested", None, (math.nan, math.nan), regime, "There are too few runs for an estimate.")
-    if not math.isfinite(estimate.value) or not estimate.varies:
-        sentence = "Replicates do not differ, so there is no spread to judge by."
-        return _row(claim, "not tested", estimate, (math.nan, math.nan), regime, sentence)
-    low, high = limits = estimate.interval(2 * claim.level - 1)
-    verdict = claim.decide(low, high)
-    evidence = f"{estimate.value:.3g} {claim.unit}, one-sided limits {low:.3g} and {high:.3g}, n = {estimate.n}."
-    if verdict == "undecided":
-        evidence = f"{evidence} {_excluded(low, high)} {_needed(claim, estimate)}"
-    return _row(claim, verdict, estimate, limits, regime, evidence)
+        verdict, evidence = "not tested", "There are too few runs for an estimate."
+    elif not math.isfinite(estimate.value) or not estimate.varies:
+        verdict, evidence = "not tested", "Replicates do not differ, so there is no spread to judge by."
+    else:
+        low, high = estimate.interval(2 * claim.level - 1)
+        verdict = claim.decide(low, high)
+        evidence = f"{estimate.value:.3g} {claim.unit}, one-sided limits {low:.3g} and {high:.3g}, n = {estimate.n}."
+        if verdict == "undecided":
+            evidence = f"{evidence} {_excluded(low, high)} {_needed(claim, estimate)}"
+    return {
+        "claim": claim.claim,
+        "verdict": verdict,
+        "estimate": estimate.value if estimate else math.nan,
+        "low": low,
+        "high": high,
+        "unit": claim.unit,
+        "n": estimate.n if estimate else 0,
+        "power": claim.power,
+        "regime": regime,
+        "evidence": evidence,
+    }
 
 
 def judge_together(sentence: str, rows: Sequence[Row]) -> Row:
@@ -127,28 +139,6 @@ def judge_together(sentence: str, rows: Sequence[Row]) -> Row:
         verdict = "supported" if set(verdicts) == {"supported"} else "undecided"
     evidence = " ".join(f"{row['claim']} {row['verdict'].capitalize()}: {row['evidence']}" for row in rows)
     return {**rows[0], "claim": sentence, "verdict": verdict, "evidence": evidence}
-
-
-def _row(
-    claim: PrimaryClaim,
-    verdict: str,
-    estimate: Estimate | None,
-    limits: tuple[float, float],
-    regime: str,
-    evidence: str,
-) -> Row:
-    return {
-        "claim": claim.claim,
-        "verdict": verdict,
-        "estimate": estimate.value if estimate else math.nan,
-        "low": limits[0],
-        "high": limits[1],
-        "unit": claim.unit,
-        "n": estimate.n if estimate else 0,
-        "power": claim.power,
-        "regime": regime,
-        "evidence": evidence,
-    }
 
 
 def _excluded(low: float, high: float) -> str:

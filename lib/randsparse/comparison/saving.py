@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
@@ -55,13 +56,9 @@ def _digest(value: Any) -> str:
 
 def _ranges(numbers: Sequence[int]) -> str:
     """Return sorted numbers in short: 0–2, 1000–1007; where that is still long, the ends and how many."""
-    parts: list[list[int]] = []
-    for number in numbers:
-        if parts and number == parts[-1][1] + 1:
-            parts[-1][1] = number
-        else:
-            parts.append([number, number])
-    texts = [str(low) if low == high else f"{low}–{high}" for low, high in parts]
+    ends = np.flatnonzero(np.diff(numbers) > 1) + 1
+    parts = np.split(np.array(numbers), ends) if numbers else []
+    texts = [f"{part[0]}" if len(part) == 1 else f"{part[0]}–{part[-1]}" for part in parts]
     return ", ".join(texts) if len(texts) <= 5 else f"{numbers[0]}–{numbers[-1]} ({len(numbers)} of them)"
 
 

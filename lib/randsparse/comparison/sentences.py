@@ -15,25 +15,21 @@ if TYPE_CHECKING:
 
 def claim(notebook: str) -> Markdown:
     """Return the primary claims of a notebook, "05", as they were fixed: claim, estimand, replicates and power."""
-    from IPython.display import Markdown
-
     texts = [
         f"**Primary claim.** {each.claim} *Estimand*: {each.estimand} ({each.unit}). *Replicates*: {each.replicates}. "
         f"*Power*: {each.power}."
         for each in claims_of(notebook)
     ]
-    return Markdown("\n\n".join(texts))
+    return what_follows("\n\n".join(texts))
 
 
 def abstract(*sentences: str) -> Markdown:
     """Return sentences as the abstract of a notebook."""
-    from IPython.display import Markdown
-
-    return Markdown(f"**Abstract.** {' '.join(sentences)}")
+    return what_follows(f"**Abstract.** {' '.join(sentences)}")
 
 
 def what_follows(*sentences: str) -> Markdown:
-    """Return sentences for a practitioner; empty ones are left out."""
+    """Return sentences for a practitioner, or any others; empty ones are left out."""
     from IPython.display import Markdown
 
     return Markdown(" ".join(filter(None, sentences)))
@@ -41,25 +37,21 @@ def what_follows(*sentences: str) -> Markdown:
 
 def missing_runs(cells: pd.DataFrame) -> Markdown:
     """Return which cells have no run yet, or not all; it says so where none is missing. `cells`: of `Cells.cells`."""
-    from IPython.display import Markdown
-
     none = list(cells.loc[cells["runs"] == 0, "cell"])
     some = [f"*{row.cell}* ({row.runs} of {row.planned})" for row in cells.itertuples() if 0 < row.runs < row.planned]
     texts = [f"No run yet: {named(none)}."] if none else []
     texts += [f"Not all runs yet: {listed(some)}."] if some else []
-    return Markdown(" ".join(texts) or f"All {cells['planned'].sum()} runs are there.")
+    return what_follows(*texts or [f"All {cells['planned'].sum()} runs are there."])
 
 
 def chosen_rates(rates: pd.DataFrame) -> Markdown:
     """Return which learning rates validation accuracy chose; `rates`: of `Cells.rates`."""
-    from IPython.display import Markdown
-
     if rates.empty:
-        return Markdown("No learning rate was chosen for these cells: their campaign fixes it.")
+        return what_follows("No learning rate was chosen for these cells: their campaign fixes it.")
     waiting = [cell for cell, own in rates.groupby("cell", sort=False) if not own["chosen"].any()]
     texts = [f"{row.lr:g} for *{row.cell.removeprefix('rate, ')}*" for row in rates[rates["chosen"]].itertuples()]
     told = f"Chosen: {listed(texts)}." if texts else ""
-    return Markdown(" ".join(filter(None, [told, f"Not chosen yet: {named(waiting)}." if waiting else ""])))
+    return what_follows(told, f"Not chosen yet: {named(waiting)}." if waiting else "")
 
 
 def folded(table: HTML, title: str) -> HTML:

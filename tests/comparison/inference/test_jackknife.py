@@ -41,14 +41,13 @@ def test_cells_add_their_variances_and_satterthwaite_counts_their_df():
 def test_the_covariance_of_several_numbers():
     x, y = np.random.default_rng(2).normal(size=(2, 6, 1))
     found = jackknife([(x, y)], lambda x, y: [x.mean((0, 1)), y.mean((0, 1))])
-    assert found.covariance == pytest.approx(np.cov(x[:, 0], y[:, 0]) / 6)
+    assert found.covariances.sum(axis=0) == pytest.approx(np.cov(x[:, 0], y[:, 0]) / 6)
     assert found.estimate((1, -1)).error == pytest.approx(stats.sem(x - y)[0])
 
 
 def test_one_sided_limits_and_those_on_another_scale():
     estimate = Estimate(1.0, 0.5, 7, 8, 16)
-    assert (estimate.lower(), estimate.upper()) == pytest.approx(estimate.interval(0.9))
-    assert estimate.upper() == pytest.approx(1 + 0.5 * 1.894579)
+    assert estimate.interval(0.9)[1] == pytest.approx(1 + 0.5 * 1.894579)
     assert (estimate.low, estimate.high) == pytest.approx((1 - 0.5 * 2.364624, 1 + 0.5 * 2.364624))
     on_z = Transformed(math.tanh(1), 0.2, 7, 8, 16, 1.0, 0.5, np.tanh)
     assert (on_z.low, on_z.high) == pytest.approx((math.tanh(estimate.low), math.tanh(estimate.high)))

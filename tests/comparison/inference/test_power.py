@@ -10,7 +10,7 @@ from scipy import stats
 from statsmodels.stats.power import TTestPower
 
 from randsparse.comparison.inference.estimate import Estimate
-from randsparse.comparison.inference.order_statistics import expected_normal_maximum, predicted_gains
+from randsparse.comparison.inference.order_statistics import expected_normal_maximum
 from randsparse.comparison.inference.power import (
     equivalence_power,
     one_sided_power,
@@ -70,9 +70,3 @@ def test_the_expected_maximum_of_normal_values():
     assert expected_normal_maximum(2) == pytest.approx(1 / math.sqrt(math.pi))
     with pytest.raises(StudyError, match="at least 1"):
         expected_normal_maximum(0)
-
-
-def test_predicted_gains():
-    early, final = predicted_gains(0.3, 5, 0.4, 4)
-    assert early == pytest.approx(5 * 1.0294, abs=1e-3)
-    assert final == pytest.approx(0.3 * 0.4 * 1.0294, abs=1e-4)

@@ -17,7 +17,7 @@ import pytest
 from randsparse.comparison.inference.correlation import correlation, correlation_gain
 from randsparse.comparison.inference.estimate import Estimate, Transformed
 from randsparse.comparison.inference.order_statistics import expected_normal_maximum
-from randsparse.comparison.inference.pooled import difference_of_own_seeds, difference_of_shared_seeds
+from randsparse.comparison.inference.pooled import contrast
 from randsparse.comparison.inference.power import equivalence_power, one_sided_power
 from randsparse.comparison.inference.search_cost import search_against_controls
 from randsparse.comparison.inference.search_value import search_gain, share_of_oracle
@@ -132,6 +132,12 @@ def test_search_that_gains_as_much_as_longer_training(spreads, network, control)
     assert seldom_wrong(outcome(COST, draw))
 
 
+def of_own_seeds(rng, true, spread, n, strata):
+    """Return the difference of n runs of one arm and 8 of another, all with own seeds, the mean over strata."""
+    pairs = [(true + spread * rng.normal(size=n), rng.normal(size=8)) for _ in range(strata)]
+    return contrast([[(sign / strata, values)] for pair in pairs for sign, values in zip((1, -1), pair, strict=True)])
+
+
 @pytest.mark.parametrize("strata", [1, 4])
 @pytest.mark.parametrize(("n", "spread"), [(8, 1.0), (8, 2.0), (16, 2.0), (16, 0.5)])
 @pytest.mark.parametrize(
@@ -139,9 +145,7 @@ def test_search_that_gains_as_much_as_longer_training(spreads, network, control)
 )
 def test_a_difference_of_own_seeds_of_just_the_margin(claim, n, spread, strata):
     def draw(rng):
-        return difference_of_own_seeds(
-            [(claim.margin + spread * rng.normal(size=n), rng.normal(size=8)) for _ in range(strata)]
-        )
+        return of_own_seeds(rng, claim.margin, spread, n, strata)
 
     assert seldom_wrong(outcome(claim, draw))
 
@@ -153,7 +157,8 @@ def test_a_difference_of_shared_seeds_of_just_the_margin(strata):
     def draw(rng):
         of_seed = rng.normal(size=10)
         arms = [of_seed * [1.0, 0.5][arm] + rng.normal(size=(strata, 10)) for arm in (0, 1)]
-        return difference_of_shared_seeds(list(zip(arms[0] + claim.margin, arms[1], strict=True)))
+        weighted = [(1 / strata, values + claim.margin) for values in arms[0]]
+        return contrast([weighted + [(-1 / strata, values) for values in arms[1]]])
 
     assert seldom_wrong(outcome(claim, draw))
 
@@ -186,9 +191,7 @@ def test_the_power_of_pooled_differences(n, spread):
     for true, strata in ((0.0, 1), (0.3, 4)):
 
         def draw(rng, true=true, strata=strata):
-            return difference_of_own_seeds(
-                [(true + spread * rng.normal(size=n), rng.normal(size=8)) for _ in range(strata)]
-            )
+            return of_own_seeds(rng, true, spread, n, strata)
 
         found = outcome(claim, draw)
         error = math.sqrt((spread**2 / n + 1 / 8) / strata)

@@ -9,7 +9,6 @@ import pytest
 
 from randsparse.comparison.inference.subsets import (
     agreement,
-    expected_maximum,
     oracle_gain,
     win_probabilities,
     winner_gain,
@@ -68,12 +67,6 @@ def test_equal_values_have_no_gain_at_all():
     assert winner_gain([1, 2, 3], [0.7, 0.7, 0.7], 2) == 0
 
 
-def test_the_mean_rank_of_the_best():
-    ranks = np.arange(1.0, 9.0)
-    for size in range(1, 9):
-        assert expected_maximum(size, 8) == pytest.approx(oracle_gain(ranks, size) + ranks.mean())
-
-
 def test_the_gain_of_normal_candidates_is_r_times_sigma_times_the_expected_maximum():
     generator = np.random.default_rng(2)
     early = generator.normal(size=(8, 20_000))
@@ -85,8 +78,7 @@ def test_the_gain_of_normal_candidates_is_r_times_sigma_times_the_expected_maxim
 
 @pytest.mark.parametrize("size", [0, 4])
 def test_a_size_that_no_subset_has_is_refused(size):
-    for call in (lambda: winner_gain([1, 2, 3], [1, 2, 3], size), lambda: expected_maximum(size, 3)):
-        with pytest.raises(StudyError, match="from 1 to the number of candidates, 3"):
-            call()
+    with pytest.raises(StudyError, match="from 1 to the number of candidates, 3"):
+        winner_gain([1, 2, 3], [1, 2, 3], size)
     with pytest.raises(StudyError, match="equal"):
         winner_gain([1, 2], [1, 2, 3], 2)

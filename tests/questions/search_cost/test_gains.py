@@ -114,6 +114,6 @@ def test_the_difference_of_two_cells_decides_falsely_hardly_more_often_than_it_m
     for draw in range(1000):
         cells = [random_group(r, truth, seed=10_000 + 2 * draw + index, share=share) for index in (0, 1)]
         found = gains.search_minus_longer(cells)
-        below += found.upper() < 0
-        above += found.lower() > 0
+        below += found.interval(0.9)[1] < 0
+        above += found.interval(0.9)[0] > 0
     assert 0.01 < below / 1000 < 0.065 and 0.01 < above / 1000 < 0.065

@@ -57,7 +57,7 @@ def test_the_primary_row_is_in_points_with_its_limits_and_its_power(tmp_path):
     found = evidence(tmp_path, longer=0.015)
     first, estimate = verdicts.verdicts(found).iloc[0], found.difference
     assert first["estimate"] == pytest.approx(100 * estimate.value) and -3 < first["estimate"] < -0.5
-    limits = [100 * estimate.lower(), 100 * estimate.upper()]
+    limits = [100 * limit for limit in estimate.interval(0.9)]
     assert first[["low", "high"]].tolist() == pytest.approx(limits)
     least = verdicts.detectable(verdicts.in_points(estimate))
     assert first["power"].startswith(f".8 at a true difference of −{least:.2f} points")

@@ -46,16 +46,8 @@ class Crossed:
     @property
     def p_network(self) -> float:
         """Return the p value of the exact F test that networks have no effect that all orders share."""
-        return self._p(0)
-
-    @property
-    def p_order(self) -> float:
-        """Return the p value of the exact F test that orders have no effect that all networks share."""
-        return self._p(1)
-
-    def _p(self, source: int) -> float:
-        ratio = self.mean_squares[source] / self.mean_squares[2]
-        return float(fisher.sf(ratio, self.df[source], self.df[2]))
+        ratio = self.mean_squares[0] / self.mean_squares[2]
+        return float(fisher.sf(ratio, self.df[0], self.df[2]))
 
 
 def components(mean_squares: np.ndarray, networks: int, orders: int) -> np.ndarray:

@@ -6,12 +6,25 @@ import math
 from collections.abc import Callable
 from dataclasses import dataclass
 
+import numpy as np
+from numpy.typing import ArrayLike
 from scipy.special import stdtrit
 
 from randsparse.errors import require
 
 ALMOST_ONE = 1 - 1e-9
 """The largest correlation that Fisher's z is taken of."""
+
+
+def satterthwaite(variances: np.ndarray, dfs: ArrayLike) -> float:
+    """Return Satterthwaite's degrees of freedom of a sum of independent variances.
+
+    The plain sum of the degrees of freedom would be right only where all variances are equal: one noisy part then makes
+    intervals too short. Without any variance the sum is returned.
+    """
+    if not variances.sum() > 0:
+        return float(np.sum(dfs))
+    return float(variances.sum() ** 2 / (variances**2 / dfs).sum())
 
 
 @dataclass(frozen=True)
@@ -37,14 +50,6 @@ class Estimate:
         """Return the number of standard errors between the estimate and each limit of a two-sided interval."""
         require(0 < level < 1, "level", level, "between 0 and 1")
         return float(stdtrit(self.df, (1 + level) / 2))  # scipy.stats.t.ppf takes a hundred times as long
-
-    def lower(self, level: float = 0.95) -> float:
-        """Return the one-sided limit that the true value exceeds with probability `level`."""
-        return self.interval(2 * level - 1)[0]
-
-    def upper(self, level: float = 0.95) -> float:
-        """Return the one-sided limit that the true value stays below with probability `level`."""
-        return self.interval(2 * level - 1)[1]
 
     @property
     def low(self) -> float:

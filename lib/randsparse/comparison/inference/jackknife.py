@@ -13,7 +13,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike
 
-from randsparse.comparison.inference.estimate import Estimate
+from randsparse.comparison.inference.estimate import Estimate, satterthwaite
 from randsparse.errors import StudyError
 
 FEWEST = 3
@@ -33,22 +33,10 @@ class Jackknifed(NamedTuple):
     networks: np.ndarray
     runs: int
 
-    @property
-    def covariance(self) -> np.ndarray:
-        """Return the covariance (k, k) of the statistic: that of all cells, which are independent."""
-        return self.covariances.sum(axis=0)
-
     def df(self, weights: ArrayLike) -> float:
-        """Return Satterthwaite's degrees of freedom of a weighted sum of the k numbers.
-
-        The plain sum over cells would be right only where all have the same spread: one noisy cell then makes intervals
-        too short. Without any variance the sum is returned.
-        """
+        """Return Satterthwaite's degrees of freedom of a weighted sum of the k numbers."""
         weights = np.asarray(weights, dtype=np.float64)
-        variances = np.einsum("i,cij,j->c", weights, self.covariances, weights)
-        if not variances.sum() > 0:
-            return float(self.dfs.sum())
-        return float(variances.sum() ** 2 / (variances**2 / self.dfs).sum())
+        return satterthwaite(np.einsum("i,cij,j->c", weights, self.covariances, weights), self.dfs)
 
     def with_half_df(self) -> Jackknifed:
         """Return the same with half the degrees of freedom, for statistics that multiply or rank values.
@@ -62,7 +50,7 @@ class Jackknifed(NamedTuple):
     def estimate(self, weights: ArrayLike = (1.0,)) -> Estimate:
         """Return the weighted sum of the k numbers as an estimate."""
         weights = np.asarray(weights, dtype=np.float64)
-        error = np.sqrt(max(weights @ self.covariance @ weights, 0.0))
+        error = np.sqrt(max(weights @ self.covariances.sum(axis=0) @ weights, 0.0))
         networks = int(self.networks.sum())
         return Estimate(float(weights @ self.value), float(error), self.df(weights), networks, self.runs)
 

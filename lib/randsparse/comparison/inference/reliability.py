@@ -33,11 +33,6 @@ class Reliability(NamedTuple):
     runs: int
     images: int
 
-    @property
-    def true_variance(self) -> float:
-        """Return the variance between runs on infinitely many images: measured - sampling, negative by chance."""
-        return self.variance - self.sampling
-
 
 def reliability(columns: Sequence[ArrayLike] | np.ndarray, level: float = 0.95) -> Reliability:
     """Return Cronbach's alpha (here also KR-20) of correctness, the mean of all split-half coefficients.
@@ -79,20 +74,3 @@ def ceiling(early: float, final: float = 1.0) -> float:
     Source: Spearman, "The proof and measurement of association between two things" (1904).
     """
     return math.sqrt(max(early, 0.0) * max(final, 0.0))
-
-
-def split_halves(bits: ArrayLike, halves: int = 100, seed: int = 0) -> np.ndarray:
-    """Return the coefficients of random split halves of the images, for all of them: 4 cov(a, b) / var(a + b).
-
-    Args:
-        bits: shape (runs, images), runs of one column. The mean over all halves is `reliability`.
-    """
-    bits = np.asarray(bits, dtype=np.float64)
-    generator = np.random.default_rng(seed)
-    found = []
-    for _ in range(halves):
-        shuffled = bits[:, generator.permutation(bits.shape[1])]
-        middle = bits.shape[1] // 2
-        between = np.cov(shuffled[:, :middle].sum(axis=1), shuffled[:, middle:].sum(axis=1))
-        found.append(4 * between[0, 1] / between.sum())
-    return np.array(found)

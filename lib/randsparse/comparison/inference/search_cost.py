@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import ArrayLike
 
-from randsparse.comparison.inference.estimate import Estimate
+from randsparse.comparison.inference.estimate import Estimate, satterthwaite
 from randsparse.comparison.inference.jackknife import FEWEST, jackknife, present
 from randsparse.comparison.inference.subsets import winner_gain
 from randsparse.errors import StudyError, require
@@ -49,8 +49,8 @@ def search_against_controls(cells: Sequence[Sequence[ArrayLike]], controls: Sequ
 
     variances = np.array([(sample - sample[0]).var(ddof=1) / len(sample) for sample in samples]) / len(samples) ** 2
     error = np.sqrt(searched.error**2 + variances.sum())
-    uncertain = searched.error**4 / searched.df + sum(variances**2 / [len(sample) - 1 for sample in samples])
-    df = error**4 / uncertain if uncertain > 0 else searched.df
+    dfs = [searched.df, *(len(sample) - 1 for sample in samples)]
+    df = satterthwaite(np.array([searched.error**2, *variances]), dfs)
     value = searched.value - np.mean([sample.mean() for sample in samples])
     of_controls = sum(map(len, samples))
     n = min(searched.n, of_controls)

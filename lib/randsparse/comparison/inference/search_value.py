@@ -80,17 +80,21 @@ def correct_for_subsets(found: Jackknifed, size: int) -> Jackknifed:
     return found._replace(covariances=found.covariances * factors[:, None, None]).with_half_df()
 
 
+def attempt(
+    statistic: Callable[..., Estimate], cells: Sequence[Sequence[ArrayLike]], *arguments: object
+) -> Estimate | None:
+    """Return a statistic of cells, such as `share_of_oracle`; None where they have too few runs."""
+    try:
+        return statistic(cells, *arguments)
+    except StudyError:
+        return None
+
+
 def by_cell(
     statistic: Callable[..., Estimate], cells: Sequence[Sequence[ArrayLike]], *arguments: object
 ) -> list[Estimate | None]:
-    """Return a statistic of each cell by itself, such as `share_of_oracle`; None for a cell with too few runs."""
-    found: list[Estimate | None] = []
-    for cell in cells:
-        try:
-            found.append(statistic([cell], *arguments))
-        except StudyError:
-            found.append(None)
-    return found
+    """Return a statistic of each cell by itself; None for a cell with too few runs."""
+    return [attempt(statistic, [cell], *arguments) for cell in cells]
 
 
 def usable(cells: Sequence[Sequence[ArrayLike]], fewest: int) -> list[Cell]:

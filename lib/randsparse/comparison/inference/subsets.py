@@ -60,12 +60,6 @@ def oracle_gain(final: ArrayLike, size: int) -> np.ndarray:
     return winner_gain(final, final, size)
 
 
-def expected_maximum(size: int, count: int) -> float:
-    """Return the mean rank (1 is the lowest) of the best of `size` candidates out of `count`: K (n + 1) / (K + 1)."""
-    require(1 <= size <= count, "size", size, f"from 1 to the number of candidates, {count}")
-    return size * (count + 1) / (size + 1)
-
-
 def agreement(early: ArrayLike, final: ArrayLike, size: int) -> np.ndarray:
     """Return the probability that the early winner of a random subset of `size` is its final one (compare 1/K).
 

@@ -5,52 +5,15 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
-from scipy.optimize import brentq
-from scipy.special import chdtrc, fdtr
+from scipy.stats import combine_pvalues
 
 from randsparse.comparison.inference.crossed import SOURCES, Crossed, components, shares
-
-LARGEST_RATIO = 1e6
-"""The largest ratio of variances, network over residual, that is told from an infinite one."""
-
-
-def network_limit(cells: Sequence[Crossed], level: float = 0.95) -> float:
-    """Return the upper limit of the share of network in the variance within an order, network / (network + residual).
-
-    For each ratio of variances q = network / residual, F / (1 + orders q) is F distributed; the p values of the cells
-    are combined by Fisher's method, and the limit is the q at which they reject. For one cell this is the exact F
-    limit; for several it assumes that they have the same share, not the same spread.
-
-    Returns: from 0 to 1; nan where the runs of a cell have no residual at all.
-    """
-    if min(cell.mean_squares[2] for cell in cells) <= 0:
-        return np.nan
-
-    def excess(ratio: float) -> float:
-        return _combined([fdtr(cell.df[0], cell.df[2], _f(cell) / (1 + cell.orders * ratio)) for cell in cells]) - (
-            1 - level
-        )
-
-    if excess(0) <= 0:
-        return 0.0
-    if excess(LARGEST_RATIO) > 0:
-        return 1.0
-    ratio = brentq(excess, 0, LARGEST_RATIO)
-    return ratio / (1 + ratio)
 
 
 def network_test(cells: Sequence[Crossed]) -> float:
     """Return the p value that networks have no effect in any cell: the exact F tests, combined by Fisher's method."""
-    return _combined([cell.p_network for cell in cells])
-
-
-def _combined(p: list[float]) -> float:
-    """Return Fisher's combination of p values; a faster `scipy.stats.combine_pvalues`, for the search of a limit."""
-    return float(chdtrc(2 * len(p), -2 * np.log(np.maximum(p, 1e-300)).sum()))
-
-
-def _f(cell: Crossed) -> float:
-    return cell.mean_squares[0] / cell.mean_squares[2]
+    p = [max(cell.p_network, 1e-300) for cell in cells]
+    return float(combine_pvalues(p).pvalue)
 
 
 def pooled_shares(

@@ -8,13 +8,13 @@ import pandas as pd
 from matplotlib.ticker import FixedLocator, NullLocator
 
 from randsparse.comparison import marks, plots
+from randsparse.comparison.forests import arrows, unless_empty
 from randsparse.comparison.inference.estimate import Estimate
-from randsparse.comparison.marks import GREY, RULE_COLOURS
+from randsparse.comparison.marks import GREY, RULE_COLOURS, SHADE
 from randsparse.comparison.plots import MARKERS, PALETTE, Drawn, styled
 from randsparse.comparison.primary import claims_of
 from randsparse.comparison.wording import count, interval, listed, phase_text, points
 from randsparse.questions.random_search.accuracies import DENSE, NODES, SEARCHED, SMALL, WEIGHTS
-from randsparse.questions.random_search.gain_charts import arrows, nothing_yet
 from randsparse.questions.random_search.gains import POOLED
 
 TITLE = "Test accuracy at the end of training"
@@ -30,6 +30,7 @@ ASIDE = {NODES: 1.0, SEARCHED: 1.045, WEIGHTS: 1.0, SMALL: 1 / 1.045}
 
 
 @styled
+@unless_empty
 def draw_accuracy(frame: pd.DataFrame, phase: float, size: int) -> Drawn:
     """Draw mean test accuracy against the share of the dense parent's weights that is left, the dense one as a band.
 
@@ -37,8 +38,6 @@ def draw_accuracy(frame: pd.DataFrame, phase: float, size: int) -> Drawn:
         frame: as from `accuracies.levels`.
         phase, size: of the search, for the caption.
     """
-    if frame.empty:
-        return nothing_yet(frame)
     figure, (ax,) = plots.panels([TITLE], width=7.6, height=3.9)
     dense, sparse = frame[frame["series"] == DENSE], frame[frame["series"] != DENSE]
     for row in dense.itertuples():
@@ -74,6 +73,7 @@ def _accuracy_caption(frame: pd.DataFrame, phase: float, size: int) -> str:
 
 
 @styled
+@unless_empty
 def draw_difference(frame: pd.DataFrame, whole: Estimate | None, phase: float, size: int) -> Drawn:
     """Draw searched minus random in final test accuracy, cell by cell and over all cells, with the claim's margin.
 
@@ -82,8 +82,6 @@ def draw_difference(frame: pd.DataFrame, whole: Estimate | None, phase: float, s
         whole: the estimate over all cells, whose limits of the claim's level are drawn thick.
         phase, size: of the search.
     """
-    if whole is None or frame.empty:
-        return nothing_yet(frame)
     (claim,) = claims_of("03")
     margin, decisive = claim.margin / 100, whole.interval(2 * claim.level - 1)
     names = list(frame["cell"])
@@ -91,13 +89,12 @@ def draw_difference(frame: pd.DataFrame, whole: Estimate | None, phase: float, s
     figure, (ax,) = plots.panels([title], width=7.6, height=1 + 0.28 * len(names))
     edges = marks.edges_of(frame, -1.5 * margin, 1.5 * margin)
     ax.set_xlim(*edges)
-    ax.axvspan(-margin, margin, color="#56B4E9", alpha=0.2, linewidth=0, label=f"within ±{claim.margin:g} points")
+    ax.axvspan(-margin, margin, color=SHADE, alpha=0.2, linewidth=0, label=f"within ±{claim.margin:g} points")
     ax.axvline(0, color=GREY, linewidth=0.8)
     look = {"color": PALETTE["searched"], "marker": MARKERS["searched"], "label": "searched − random"}
     marks.interval_rows(ax, frame, range(len(names)), look)
     ax.plot(decisive, [names.index(POOLED)] * 2, color=PALETTE["searched"], linewidth=3.5, label="90 % interval")
-    marks.forest_axis(ax, names, "Searched − random, final test accuracy (points)")
-    ax.axhline(names.index(POOLED) - 0.5, color=GREY, linewidth=0.6)
+    marks.forest_axis(ax, names, "Searched − random, final test accuracy (points)", POOLED)
     ax.xaxis.set_major_formatter(plots.percent_text)
     plots.legend(figure)
     caption = (

@@ -2,29 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from functools import cached_property, partial
+from functools import cached_property
 
 import pandas as pd
 
 from randsparse.comparison import candidates, contrasts
+from randsparse.comparison.campaign import Networks
 from randsparse.comparison.candidates import Early
-from randsparse.comparison.crossed import Crossed
+from randsparse.comparison.cells import Runs
 from randsparse.comparison.design import Parameters
 from randsparse.comparison.inference.estimate import Estimate
-from randsparse.comparison.inference.pooled import difference_of_own_seeds
 from randsparse.comparison.inference.reliability import reliability
-from randsparse.comparison.inference.search_value import search_gain, share_of_oracle
+from randsparse.comparison.inference.search_value import attempt, search_gain, share_of_oracle
 from randsparse.comparison.wording import in_percent
 from randsparse.errors import StudyError
 from randsparse.questions.random_search import accuracies, gains
 from randsparse.questions.random_search.plan import candidates_of
-from randsparse.runs.store import Store
 
 
 @dataclass(frozen=True)
-class Evidence:
+class Evidence(Runs):
     """What the finished runs of a notebook's cells say.
 
     Attributes:
@@ -32,8 +31,6 @@ class Evidence:
         parameters: those of the notebook: `candidates`, `size`, and its early phases.
     """
 
-    design: Crossed
-    store: Store
     parameters: Parameters
 
     @property
@@ -47,11 +44,6 @@ class Evidence:
         return float(self.parameters["phase"] if "phase" in self.parameters else self.parameters["phases"][0])
 
     @cached_property
-    def results(self) -> pd.DataFrame:
-        """One row per finished run."""
-        return candidates.results(self.design, self.store)
-
-    @cached_property
     def all_curves(self) -> pd.DataFrame:
         """One row per finished run and epoch."""
         return candidates.curves(self.design, self.store)
@@ -61,47 +53,27 @@ class Evidence:
         """The curves of the candidates alone, cell by cell in the order of the parameters."""
         return gains.only(self.all_curves, self.parameters["candidates"])
 
-    @cached_property
-    def cells(self) -> pd.DataFrame:
-        """One row per cell: runs that are finished, planned and diverged, learning rate, weights, accuracy.
+    def _described(self, cell: Networks) -> dict[str, object]:
+        """Return the row of a cell in `cells`, also with its network and with `reliability`.
 
-        `reliability` is the share of the variance of test accuracy that is more than the choice of test images.
+        That is the share of the variance of test accuracy that is more than the choice of test images.
         """
-        rows = []
-        for cell in self.design.networks:
-            own = self.results[self.results["cell"] == cell.name]
-            first = own.iloc[0] if len(own) else pd.Series(dtype=float)
-            rows.append(
-                {
-                    "cell": cell.name,
-                    "model": cell.point.model,
-                    "epochs": cell.point.epochs,
-                    "runs": len(own),
-                    "planned": len(cell.planned(self.store)),
-                    "diverged": int(own["test_accuracy"].isna().sum()),
-                    "lr": first.get("lr"),
-                    "weights_kept": first.get("weights_kept"),
-                    "test_accuracy": own["test_accuracy"].mean(),
-                    "reliability": self._reliability(cell.name),
-                }
-            )
-        return pd.DataFrame(rows)
+        first = {"cell": cell.name, "model": cell.point.model}
+        return first | super()._described(cell) | {"reliability": self._reliability(cell.name)}
 
     @property
     def cell_table(self) -> pd.DataFrame:
-        """The cells as a table shows them, shares in percent, those of the parameters first and in their order."""
-        names = [*self.parameters["candidates"], *self.cells["cell"]]
-        rows = self.cells.set_index("cell").loc[list(dict.fromkeys(names))].reset_index()
-        return in_percent(rows, {"weights_kept": "weights left (%)", "test_accuracy": "test accuracy (%)"})
-
-    @cached_property
-    def rates(self) -> pd.DataFrame:
-        """One row per cell that chooses a learning rate, and rate."""
-        return candidates.rates(self.design, self.store)
+        """The cells as a table shows them, those of the parameters first and in their order."""
+        names = dict.fromkeys([*self.parameters["candidates"], *self.cells["cell"]])
+        return super().cell_table.set_index("cell").loc[list(names)].reset_index()
 
     def gain_after(self, phase: float) -> Estimate | None:
         """Return winner minus mean in final test accuracy over all cells, None as long as there are too few runs."""
-        return attempt(candidates.looks(self.curves, phase), partial(search_gain, size=self.size))
+        return self._searched(search_gain, candidates.looks(self.curves, phase))
+
+    def _searched(self, statistic: Callable[..., Estimate], looks: Iterable[Early]) -> Estimate | None:
+        """Return a statistic of a search in cells, None as long as they have too few runs."""
+        return attempt(statistic, [each.pair for each in looks], self.size)
 
     @property
     def regime(self) -> str:
@@ -164,36 +136,32 @@ class SearchEvidence(Evidence):
             cells: the parameter that names them, "candidates" or "others".
         """
         curves = gains.only(self.all_curves, self.parameters[cells])
-        return attempt(candidates.looks(curves, phase), partial(share_of_oracle, size=self.size))
+        return self._searched(share_of_oracle, candidates.looks(curves, phase))
 
     def lead_after(self, phase: float) -> Estimate | None:
         """Return the mean lead over the epochs after the choice, over all cells; None as long as runs are too few."""
-        looks = gains.looks_at_mean(self.curves, phase)
-        return attempt(looks, partial(search_gain, size=self.size))
+        return self._searched(search_gain, gains.looks_at_mean(self.curves, phase))
 
     @cached_property
     def longer(self) -> Estimate | None:
         """Random networks that spend a search's epochs on longer training minus those that do not, over their cells."""
-        cells = {cell.name: cell for cell in self.design.networks}
-        searched = [cells[name] for name in self.parameters["candidates"]]
-        strata = []
-        for name in self.parameters["longer"]:
-            pair = (name, candidates_of(cells[name], searched).name)
-            if set(pair) <= set(self.results["cell"]):
-                strata.append(tuple(accuracies.network_means(self.results, each) for each in pair))
-        try:
-            return difference_of_own_seeds(strata)
-        except StudyError:
-            return None
+        there = set(self.results["cell"])
+        pairs = [pair for pair in self._longer_and_not.items() if there.issuperset(pair)]
+        return contrasts.mean_difference(self.design, self.results, pairs)
 
     @property
     def gain_of_longer(self) -> Estimate | None:
         """What the search gains over all cells that have a control of longer training."""
-        cells = {cell.name: cell for cell in self.design.networks}
-        searched = [cells[name] for name in self.parameters["candidates"]]
-        names = {candidates_of(cells[name], searched).name for name in self.parameters["longer"]}
+        names = set(self._longer_and_not.values())
         looks = candidates.looks(self.curves, self.phase)
-        return attempt([each for each in looks if each.cell in names], partial(search_gain, size=self.size))
+        return self._searched(search_gain, [each for each in looks if each.cell in names])
+
+    @property
+    def _longer_and_not(self) -> dict[str, str]:
+        """The cells of longer training, each with the candidates whose networks it has."""
+        cells = self.design.by_name
+        searched = [cells[name] for name in self.parameters["candidates"]]
+        return {name: candidates_of(cells[name], searched).name for name in self.parameters["longer"]}
 
 
 class AccuracyEvidence(Evidence):
@@ -202,12 +170,14 @@ class AccuracyEvidence(Evidence):
     @cached_property
     def levels(self) -> pd.DataFrame:
         """The mean accuracy of each cell, and of the winners among its candidates."""
-        return accuracies.levels(self.results, self.curves, self.parameters["candidates"], self.phase, self.size)
+        means = contrasts.levels(self.design, self.results)
+        looks = candidates.looks(self.curves, self.phase)
+        return accuracies.levels(means, self.results, looks, self.size)
 
     @cached_property
     def differences(self) -> pd.DataFrame:
         """Searched minus random, cell by cell and over all cells."""
-        return gains.estimates(candidates.looks(self.curves, self.phase), partial(search_gain, size=self.size))
+        return gains.estimates(candidates.looks(self.curves, self.phase), search_gain, self.size)
 
     @property
     def control_table(self) -> pd.DataFrame:
@@ -217,19 +187,10 @@ class AccuracyEvidence(Evidence):
 
     def difference(self, a: str, b: str) -> Estimate | None:
         """Return cell a minus cell b in test accuracy, None as long as there are too few runs."""
-        names = set(self.results["cell"])
-        return accuracies.difference(self.results, a, b) if {a, b} <= names else None
+        return contrasts.mean_difference(self.design, self.results, [(a, b)])
 
     @cached_property
     def controls(self) -> pd.DataFrame:
         """Differences between pairs of cells."""
-        cost = accuracies.flops_per_image(self.design, self.store)
-        return accuracies.controls(self.results, self.parameters["pairs"], cost)
-
-
-def attempt(looks: Iterable[Early], statistic: gains.Statistic) -> Estimate | None:
-    """Return a statistic of cells, None as long as they have too few runs."""
-    try:
-        return statistic([(each.early, each.final) for each in looks])
-    except StudyError:
-        return None
+        found = {(a, b): self.difference(a, b) for a, b in self.parameters["pairs"]}
+        return accuracies.controls(self.results, found, accuracies.flops_per_image(self.design, self.store))

@@ -10,7 +10,8 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
 from randsparse.comparison import marks, plots
-from randsparse.comparison.marks import GREY
+from randsparse.comparison.forests import arrows, unless_empty
+from randsparse.comparison.marks import GREY, SHADE
 from randsparse.comparison.plots import MARKERS, PALETTE, Drawn, styled
 from randsparse.comparison.primary import claims_of
 from randsparse.comparison.wording import count, interval, listed, phase_text, plural, points, share_text
@@ -25,6 +26,7 @@ ASIDE = {EARLY: -0.22, FINAL: 0.0, BEST: 0.22}
 
 
 @styled
+@unless_empty
 def draw_candidates(frame: pd.DataFrame, size: int) -> Drawn:
     """Draw the validation accuracy of all candidates after each early phase, with the mean winner of all searches.
 
@@ -32,8 +34,6 @@ def draw_candidates(frame: pd.DataFrame, size: int) -> Drawn:
         frame: as from `gains.looked_at`.
         size: the candidates of one search.
     """
-    if frame.empty:
-        return nothing_yet(frame)
     cells = list(dict.fromkeys(frame["cell"]))
     orders = sorted(frame["order"].unique())
     figure, axes = _phases(frame, 3.0)
@@ -70,14 +70,13 @@ def _candidates_caption(frame: pd.DataFrame, size: int, orders: int) -> str:
 
 
 @styled
+@unless_empty
 def draw_gains(frame: pd.DataFrame, size: int) -> Drawn:
     """Draw the gain of the winners over their subsets, early and at the end, by cell and early phase.
 
     Args:
         frame: as from `gains.gains`.
     """
-    if frame.empty:
-        return nothing_yet(frame)
     names = list(dict.fromkeys(frame["cell"]))
     figure, axes = _phases(frame, 1.0 + 0.4 * len(names))
     edges = marks.edges_of(frame, 0.0)
@@ -88,7 +87,7 @@ def draw_gains(frame: pd.DataFrame, size: int) -> Drawn:
             own = rows[rows["measured"] == measured]
             look = look | {"label": look["label"].replace("four", str(size))}
             marks.interval_rows(ax, own, [names.index(cell) + ASIDE[measured] for cell in own["cell"]], look)
-        _rows_axis(ax, names, "Gain (points)")
+        marks.forest_axis(ax, names, "Gain (points)", POOLED)
         ax.xaxis.set_major_formatter(plots.percent_text)
     plots.legend(figure)
     return Drawn(figure, _gains_caption(frame, size, edges), frame)
@@ -110,14 +109,13 @@ def _gains_caption(frame: pd.DataFrame, size: int, edges: tuple[float, float]) -
 
 
 @styled
+@unless_empty
 def draw_shares(frame: pd.DataFrame, size: int) -> Drawn:
     """Draw the share of the oracle's gain that winners keep, by cell and early phase.
 
     Args:
         frame: as from `gains.shares`.
     """
-    if frame.empty:
-        return nothing_yet(frame)
     most = claims_of("02")[0].margin
     names = list(dict.fromkeys(frame["cell"]))
     figure, axes = _phases(frame, 1.0 + 0.28 * len(names))
@@ -125,11 +123,11 @@ def draw_shares(frame: pd.DataFrame, size: int) -> Drawn:
     look = {"color": PALETTE["searched"], "marker": MARKERS["searched"], "label": "share that the winner keeps"}
     for ax, (_, rows) in zip(axes, frame.groupby("phase"), strict=True):
         ax.set_xlim(*edges)
-        ax.axvspan(edges[0], most, color="#56B4E9", alpha=0.2, linewidth=0, label=f"below {most:g} (the claim)")
+        ax.axvspan(edges[0], most, color=SHADE, alpha=0.2, linewidth=0, label=f"below {most:g} (the claim)")
         for place, style, label in ((0, "-", "blind choice"), (1, ":", "always the best")):
             ax.axvline(place, color=GREY, linewidth=0.9, linestyle=style, label=label)
         marks.interval_rows(ax, rows, [names.index(cell) for cell in rows["cell"]], look)
-        _rows_axis(ax, names, "Share of the oracle's gain")
+        marks.forest_axis(ax, names, "Share of the oracle's gain", POOLED)
     plots.legend(figure)
     pooled = frame[frame["cell"] == POOLED].set_index("phase")
     texts = [
@@ -146,6 +144,7 @@ def draw_shares(frame: pd.DataFrame, size: int) -> Drawn:
 
 
 @styled
+@unless_empty
 def draw_leads(frame: pd.DataFrame, means: pd.DataFrame, size: int) -> Drawn:
     """Draw how far the winner lies above the mean of its subset in validation accuracy, over the epochs.
 
@@ -153,8 +152,6 @@ def draw_leads(frame: pd.DataFrame, means: pd.DataFrame, size: int) -> Drawn:
         frame: as from `gains.leads`.
         means: as from `gains.mean_leads`, for the caption.
     """
-    if frame.empty:
-        return nothing_yet(frame)
     figure, axes = _phases(frame, 2.6, sharey=True)
     for ax, (_, rows) in zip(axes, frame.groupby("phase"), strict=True):
         ax.axhline(0, color=GREY, linewidth=0.8)
@@ -187,28 +184,7 @@ def _leads_caption(frame: pd.DataFrame, means: pd.DataFrame, size: int) -> str:
     )
 
 
-def nothing_yet(frame: pd.DataFrame) -> Drawn:
-    """Return the figure of no runs, which says so."""
-    figure, (ax,) = plots.panels([" "], height=0.7)
-    ax.axis("off")
-    ax.text(0.5, 0.5, "There are too few runs yet.", ha="center", va="center")
-    return Drawn(figure, "There are too few runs yet to draw this.", frame)
-
-
 def _phases(frame: pd.DataFrame, height: float, **shared: Any) -> tuple[Figure, list[Axes]]:
     """Return a figure with one panel per early phase."""
     titles = [f"After {phase_text(phase)} of training" for phase in sorted(frame["phase"].unique())]
     return plots.panels(titles, columns=3, width=2.95, height=height, **shared)
-
-
-def _rows_axis(ax: Axes, names: list[str], label: str) -> None:
-    """Name the rows of a forest, with a line above the one of all cells."""
-    marks.forest_axis(ax, names, label)
-    if POOLED in names:
-        ax.axhline(names.index(POOLED) - 0.5, color=GREY, linewidth=0.6)
-
-
-def arrows(frame: pd.DataFrame, edges: tuple[float, float]) -> str:
-    """Return what the arrows of `marks.interval_rows` mean, where there are some."""
-    cut = (frame["low"] < edges[0]) | (frame["high"] > edges[1])
-    return " Arrows: the interval goes on beyond the panel." if cut.any() else ""

@@ -6,8 +6,7 @@ phase. Every subset of that size counts once. Gains are differences of accuracy,
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from functools import partial
+from collections.abc import Callable, Iterable, Sequence
 
 import numpy as np
 import pandas as pd
@@ -22,8 +21,6 @@ from randsparse.comparison.inference.subsets import win_probabilities
 POOLED = "all cells"
 EARLY, FINAL, BEST = "early", "final", "best"
 ESTIMATE = ["cell", "mean", "low", "high", "n", "runs"]
-
-Statistic = Callable[[Sequence[Sequence[np.ndarray]]], Estimate]
 
 
 def only(frame: pd.DataFrame, cells: Iterable[str]) -> pd.DataFrame:
@@ -46,9 +43,9 @@ def gains(curves: pd.DataFrame, phases: Iterable[float], size: int) -> pd.DataFr
     for phase in phases:
         cells = looks(curves, phase)
         own = {
-            EARLY: estimates([each._replace(final=each.early) for each in cells], partial(search_gain, size=size)),
-            FINAL: estimates(cells, partial(search_gain, size=size)),
-            BEST: estimates(cells, partial(best_gain, size=size)),
+            EARLY: estimates([each._replace(final=each.early) for each in cells], search_gain, size),
+            FINAL: estimates(cells, search_gain, size),
+            BEST: estimates(cells, best_gain, size),
         }
         found += [rows.assign(phase=phase, measured=measured) for measured, rows in own.items()]
     return _joined(found, ["phase", "measured"])
@@ -59,9 +56,7 @@ def shares(curves: pd.DataFrame, phases: Iterable[float], size: int) -> pd.DataF
 
     Columns phase, then those of ESTIMATE; a limit is infinite where the oracle's gain could be 0.
     """
-    found = [
-        estimates(looks(curves, phase), partial(share_of_oracle, size=size)).assign(phase=phase) for phase in phases
-    ]
+    found = [estimates(looks(curves, phase), share_of_oracle, size).assign(phase=phase) for phase in phases]
     return _joined(found, ["phase"])
 
 
@@ -72,9 +67,11 @@ def leads(curves: pd.DataFrame, phases: Iterable[float], size: int) -> pd.DataFr
     """
     found = []
     for phase in phases:
-        for epoch, then in _from_choice(curves, phase):
-            rows = estimates(looks(then, phase, final="then"), partial(search_gain, size=size))
-            found.append(rows.assign(phase=phase, epoch=epoch))
+        epochs = curves.loc[curves["epoch"] >= _choices(curves, phase), "epoch"]
+        for epoch in sorted(epochs.unique()):
+            at = curves[curves["epoch"] == epoch].set_index("key")["val_accuracy"]
+            then = looks(curves.assign(then=curves["key"].map(at)), phase, final="then")
+            found.append(estimates(then, search_gain, size).assign(phase=phase, epoch=int(epoch)))
     return _joined(found, ["phase", "epoch"])
 
 
@@ -85,7 +82,7 @@ def mean_leads(curves: pd.DataFrame, phases: Iterable[float], size: int) -> pd.D
     """
     found = []
     for phase in phases:
-        rows = estimates(looks_at_mean(curves, phase), partial(search_gain, size=size))
+        rows = estimates(looks_at_mean(curves, phase), search_gain, size)
         epochs = curves.loc[curves["epoch"] > _choices(curves, phase), "epoch"].nunique()
         found.append(rows.assign(phase=phase, epochs=epochs))
     return _joined(found, ["phase", "epochs"])
@@ -107,10 +104,8 @@ def looked_at(curves: pd.DataFrame, phases: Iterable[float], size: int) -> pd.Da
     rows = []
     for phase in phases:
         for cell in looks(curves, phase):
-            enough = np.isfinite(cell.early).sum(axis=0) >= size
-            wins = np.full_like(cell.early, np.nan)
-            if enough.any():
-                wins[:, enough] = win_probabilities(cell.early[:, enough], size)
+            few = len(cell.early) < size
+            wins = np.full_like(cell.early, np.nan) if few else win_probabilities(cell.early, size)
             epoch = epoch_of(phase, int(curves.loc[curves["cell"] == cell.cell, "epoch"].max()))
             rows += [
                 (phase, epoch, cell.cell, network, order, cell.early[network, order], wins[network, order])
@@ -119,17 +114,18 @@ def looked_at(curves: pd.DataFrame, phases: Iterable[float], size: int) -> pd.Da
     return pd.DataFrame(rows, columns=["phase", "epoch", "cell", "network", "order", "val_accuracy", "wins"])
 
 
-def estimates(cells: Sequence[Early], statistic: Statistic) -> pd.DataFrame:
-    """Return a statistic of each cell with simultaneous 95 % intervals, then over all cells with a 95 % interval.
+def estimates(cells: Sequence[Early], statistic: Callable[..., Estimate], size: int) -> pd.DataFrame:
+    """Return a statistic of a search in each cell, then over all cells.
 
-    A cell with too few runs has no row, and without any cell there is none.
+    Intervals of cells are simultaneous 95 % intervals, that over all cells is a 95 % interval. A cell with
+    too few runs has no row, and without any cell there is none.
     """
-    pairs = [(each.early, each.final) for each in cells]
-    own = [(cell.cell, found) for cell, found in zip(cells, by_cell(statistic, pairs), strict=True) if found]
+    pairs = [each.pair for each in cells]
+    own = [(cell.cell, found) for cell, found in zip(cells, by_cell(statistic, pairs, size), strict=True) if found]
     if not own:
         return pd.DataFrame(columns=ESTIMATE)
     limits = simultaneous_intervals([found for _, found in own])
-    whole = statistic(pairs)
+    whole = statistic(pairs, size)
     rows = [(name, found.value, *ends, found.n, found.runs) for (name, found), ends in zip(own, limits, strict=True)]
     return pd.DataFrame([*rows, (POOLED, whole.value, *whole.interval(), whole.n, whole.runs)], columns=ESTIMATE)
 
@@ -137,14 +133,6 @@ def estimates(cells: Sequence[Early], statistic: Statistic) -> pd.DataFrame:
 def _choices(curves: pd.DataFrame, phase: float) -> pd.Series:
     """Return for each row the epoch after which its cell is looked at."""
     return curves.groupby("cell")["epoch"].transform("max").map(lambda last: epoch_of(phase, int(last)))
-
-
-def _from_choice(curves: pd.DataFrame, phase: float) -> Iterator[tuple[int, pd.DataFrame]]:
-    """Yield each epoch from the choice on, with the curves and a column `then`: validation accuracy at that epoch."""
-    epochs = curves.loc[curves["epoch"] >= _choices(curves, phase), "epoch"]
-    for epoch in sorted(epochs.unique()):
-        at = curves[curves["epoch"] == epoch].set_index("key")["val_accuracy"]
-        yield int(epoch), curves.assign(then=curves["key"].map(at))
 
 
 def _joined(found: list[pd.DataFrame], columns: list[str]) -> pd.DataFrame:

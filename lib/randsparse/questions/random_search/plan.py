@@ -18,13 +18,10 @@ def search(parameters: Parameters) -> Crossed:
     candidates or of more than an order of batches has, and for longer training of no candidates.
     """
     design = cells_of(parameters, [*parameters["candidates"], *parameters["others"], *parameters["longer"]])
-    cells = {cell.name: cell for cell in design.networks}
+    cells = design.by_name
     searched = [cells[name] for name in (*parameters["candidates"], *parameters["others"])]
     require(len(parameters["phases"]) > 0, "phases", parameters["phases"], "a list of shares of training")
-    for cell in searched:
-        for phase in parameters["phases"]:
-            epoch_of(phase, cell.point.epochs)
-        _check_size(parameters["size"], cell)
+    _check_search(searched, parameters["phases"], parameters["size"])
     for name in parameters["longer"]:
         candidates_of(cells[name], searched)
     return design
@@ -36,10 +33,8 @@ def sparsities(parameters: Parameters) -> Crossed:
     Raises StudyError as `search`, and for a pair in `pairs` that names no cell of these.
     """
     design = cells_of(parameters, [*parameters["candidates"], *parameters["controls"]])
-    cells = {cell.name: cell for cell in design.networks}
-    for name in parameters["candidates"]:
-        epoch_of(parameters["phase"], cells[name].point.epochs)
-        _check_size(parameters["size"], cells[name])
+    cells = design.by_name
+    _check_search([cells[name] for name in parameters["candidates"]], [parameters["phase"]], parameters["size"])
     for pair in parameters["pairs"]:
         require(len(pair) == 2, "pair", pair, "two cells")
         for name in pair:
@@ -56,6 +51,10 @@ def candidates_of(longer: Networks, cells: list[Networks]) -> Networks:
     raise StudyError(f"{longer.name}: no cell of candidates has the same networks with fewer epochs")
 
 
-def _check_size(size: int, cell: Networks) -> None:
-    most = cell.networks - 1
-    require(SMALLEST <= size <= most, "size", size, f"from {SMALLEST} to {most} of the {cell.networks} networks")
+def _check_search(cells: list[Networks], phases: list[float], size: int) -> None:
+    """Raise StudyError for a phase that is no part of training, and a search that is too small or too large."""
+    for cell in cells:
+        for phase in phases:
+            epoch_of(phase, cell.point.epochs)
+        most = cell.networks - 1
+        require(SMALLEST <= size <= most, "size", size, f"from {SMALLEST} to {most} of the {cell.networks} networks")

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from randsparse.comparison.inference.estimate import Estimate
-from randsparse.comparison.sentences import abstract
-from randsparse.comparison.wording import interval, listed, named, phase_text, points, share_text
+from randsparse.comparison.sentences import abstract, what_follows
+from randsparse.comparison.wording import interval, listed, named, phase_text, points, share_text, with_interval
 from randsparse.questions.random_search.accuracies import DENSE
 from randsparse.questions.random_search.evidence import AccuracyEvidence, SearchEvidence
 from randsparse.questions.random_search.gains import EARLY, POOLED
@@ -57,9 +56,9 @@ def accuracy_abstract(found: AccuracyEvidence, verdict: str) -> Markdown:
     low, high = found.results["weights_kept"].min(), found.results["weights_kept"].max()
     left = f"{100 * high:.3g}" if low == high else f"{100 * high:.3g} to {100 * low:.3g}"
     estimate = (
-        f"With {left} % of the weights left, the winner among {found.size} after "
-        f"{phase_text(found.phase)} of training differs from random networks by {_points(gain)} points of final test "
-        f"accuracy (n = {gain.n} networks, {gain.runs} runs, 95 % interval)."
+        f"With {left} % of the weights left, the winner among {found.size} after {phase_text(found.phase)} of training "
+        f"differs from random networks by {with_interval(gain)} points of final test accuracy "
+        f"(n = {gain.n} networks, {gain.runs} runs, 95 % interval)."
     )
     return abstract(question, estimate, SAME[verdict])
 
@@ -71,7 +70,7 @@ def _gain_sentence(found: SearchEvidence) -> str:
     first = found.gains[(found.gains["cell"] == POOLED) & (found.gains["phase"] == found.phase)].set_index("measured")
     return (
         f"It differs from the mean of its subset by {points(first.loc[EARLY, 'mean'])} points of validation accuracy "
-        f"when it is chosen and by {_points(gain)} points of test accuracy at the end, which is "
+        f"when it is chosen and by {with_interval(gain)} points of test accuracy at the end, which is "
         f"{share_text(share.value, *share.interval())} of what the best of the subset gains (n = {gain.n} networks, "
         f"{gain.runs} runs, 95 % intervals)."
     )
@@ -79,42 +78,37 @@ def _gain_sentence(found: SearchEvidence) -> str:
 
 def longer_training(found: SearchEvidence) -> Markdown:
     """Return what the same epochs gain if they are spent on longer training, beside what the search gains."""
-    from IPython.display import Markdown
-
     if found.longer is None or found.gain_of_longer is None:
-        return Markdown("The random networks that are trained longer have too few runs yet; notebook 11 shows them.")
-    cells = {cell.name: cell.point for cell in found.design.networks}
-    epochs = {cells[name].epochs for name in found.parameters["longer"]}
-    return Markdown(
+        return what_follows(
+            "The random networks that are trained longer have too few runs yet; notebook 11 shows them."
+        )
+    epochs = {found.design.by_name[name].point.epochs for name in found.parameters["longer"]}
+    return what_follows(
         f"Random networks that spend the epochs of such a search on longer training "
         f"({listed(sorted(map(str, epochs)))} epochs: {named(found.parameters['longer'])}) gain "
-        f"{_points(found.longer)} points of test accuracy over random ones, where the search gains "
-        f"{_points(found.gain_of_longer)} (95 % intervals, the same cells). "
+        f"{with_interval(found.longer)} points of test accuracy over random ones, where the search gains "
+        f"{with_interval(found.gain_of_longer)} (95 % intervals, the same cells). "
         f"Notebook 11 compares all ways to spend epochs."
     )
 
 
 def what_follows_of_search(found: SearchEvidence, verdict: str) -> Markdown:
     """Return what a practitioner can take from notebook 02."""
-    from IPython.display import Markdown
-
     gain, lead = found.gain_after(found.phase), found.lead_after(found.phase)
     if gain is None or lead is None:
-        return Markdown(TOO_FEW)
-    ahead = f"after the choice the winner is {_points(lead)} points ahead in validation accuracy on average."
+        return what_follows(TOO_FEW)
+    ahead = f"after the choice the winner is {with_interval(lead)} points ahead in validation accuracy on average."
     texts = [
         KEPT[verdict],
         f"A search among {found.size} costs {100 * (found.size - 1) * found.phase:.0f} % of a training more than one "
-        f"random network and changes final test accuracy by {_points(gain)} points.",
+        f"random network and changes final test accuracy by {with_interval(gain)} points.",
         f"It also converges faster: {ahead}" if lead.low > 0 else f"That it converges faster is not shown: {ahead}",
     ]
-    return Markdown(" ".join(texts))
+    return what_follows(*texts)
 
 
 def what_follows_of_accuracy(found: AccuracyEvidence, verdict: str) -> Markdown:
     """Return what a practitioner can take from notebook 03."""
-    from IPython.display import Markdown
-
     texts, gain = [SAME[verdict]], found.gain_after(found.phase)
     dense = found.levels[found.levels["series"] == DENSE]
     sparse = found.levels[found.levels["series"] != DENSE].sort_values("weights_kept")
@@ -124,10 +118,10 @@ def what_follows_of_accuracy(found: AccuracyEvidence, verdict: str) -> Markdown:
         texts.append(
             f"What matters is how much is left: *{least['cell']}* ({100 * least['weights_kept']:.3g} % of the weights) "
             f"costs {points(lost, signed=False)} points against the dense network, and a search gives "
-            f"{_points(gain) if gain else 'an unknown number of'} points."
+            f"{with_interval(gain) if gain else 'an unknown number of'} points."
         )
     texts += [_control_sentence(row) for row in found.controls.itertuples()]
-    return Markdown(" ".join(texts))
+    return what_follows(*texts)
 
 
 def _control_sentence(row: tuple) -> str:
@@ -137,11 +131,5 @@ def _control_sentence(row: tuple) -> str:
 
 def no_others(found: SearchEvidence) -> Markdown:
     """Return why there is nothing to show of other networks."""
-    from IPython.display import Markdown
-
     names = found.parameters["others"]
-    return Markdown(f"No run yet: {named(names)}." if names else "This profile has runs of no other network.")
-
-
-def _points(estimate: Estimate) -> str:
-    return f"{points(estimate.value)} {interval(*estimate.interval())}"
+    return what_follows(f"No run yet: {named(names)}." if names else "This profile has runs of no other network.")
