@@ -199,10 +199,8 @@ def test_a_lost_evaluation_makes_the_notebook_stale_and_is_made_again(small, mad
     assert freshness._state(NAME, "tiny", REPOSITORY, results.results, files)["records"] != whole["records"]
 
     status.show(results)
-    assert (
-        said[-1]
-        == f"{NAME}: {RUNS * len(questions.wanted(NAME, made[0].parameters)) - 1} evaluations there, 1 evaluations to be made of 1 runs"
-    )
+    there = RUNS * len(questions.wanted(NAME, made[0].parameters)) - 1
+    assert said[-1] == f"{NAME}: {there} evaluations there, 1 evaluations to be made of 1 runs"
     monkeypatch.setattr(Study, "stale", lambda self: [NAME])
     with pytest.raises(StudyError, match="^1 evaluations are missing: make them with make runs PROFILE=tiny$"):
         command_line.make_notebooks(results)
