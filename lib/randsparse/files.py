@@ -15,10 +15,16 @@ from randsparse.errors import StudyError
 STALE_SECONDS = 3600.0
 
 
-def write(path: Path, content: bytes) -> None:
-    """Write `content` under a temporary name, then rename it; raises StudyError if that is not possible."""
+def write(path: Path, content: bytes, parents: bool = False) -> None:
+    """Write `content` under a temporary name, then rename it; raises StudyError if that is not possible.
+
+    Args:
+        parents: whether folders that are missing are made.
+    """
     temporary = _temporary(path)
     try:
+        if parents:
+            path.parent.mkdir(parents=True, exist_ok=True)
         with open(temporary, "wb") as file:
             file.write(content)
             file.flush()

@@ -37,6 +37,8 @@ def test_edges_show_all_means_and_cut_wide_intervals():
     assert marks.edges_of(ROWS, 0.5) == pytest.approx((-0.5 - 0.04, 0.5 + 0.04))
     narrow = pd.DataFrame({"mean": [0.0, 0.2], "low": [-0.1, 0.1], "high": [0.1, 0.25]})
     assert marks.edges_of(narrow) == pytest.approx((-0.1 - 0.04 * 0.35, 0.25 + 0.04 * 0.35))
+    wide = pd.DataFrame({"mean": [0.0, 0.0, 0.1], "low": [-1.0, -1.0, -9.0], "high": [1.0, 1.0, 9.0]})
+    assert marks.edges_of(wide) == pytest.approx((-1.0 - 0.04 * 2.1, 1.1 + 0.04 * 2.1)), "half of them are whole"
 
 
 def test_rows_have_their_intervals_and_arrows_where_these_are_cut(ax):

@@ -116,6 +116,8 @@ def test_an_unseen_kind_is_scaled_by_its_flops_from_the_nearest():
     assert share > 8
     known = Estimator(costs(row(BASE, 20.0)))
     assert known.seconds(larger) == pytest.approx(BESIDE * 20.0 * share)
+    unknown = row(BASE.replace(batch_size=64), 1.0, flops=float("nan"))
+    assert Estimator(costs(unknown, row(BASE, 20.0))).seconds(larger) == pytest.approx(BESIDE * 20.0 * share)
     other = row(larger.replace(precision="bfloat16"), 1.0)
     assert Estimator(costs(row(BASE, 20.0), other)).seconds(larger) == pytest.approx(BESIDE * 20.0 * share)
     assert Estimator(costs(row(BASE, 20.0), row(larger, 50.0))).seconds(

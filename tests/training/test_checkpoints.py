@@ -9,6 +9,7 @@ import pytest
 import torch
 
 from damage import damages
+from randsparse.errors import StudyError
 from randsparse.runs.config import RunConfig
 from randsparse.runs.records import differences
 from randsparse.training import checkpoints
@@ -29,6 +30,12 @@ def test_a_damaged_checkpoint_is_never_used(tmp_path, caplog):
     assert len(found) > 90
     undisturbed = training.train(TINY.replace(stop_epoch=1))
     assert differences(training.train(TINY.replace(stop_epoch=1), checkpoint_dir=tmp_path), undisturbed) == ()
+
+
+def test_a_folder_that_cannot_be_made_is_one_line(tmp_path):
+    (tmp_path / "file").write_text("")
+    with pytest.raises(StudyError, match="cannot write .*file/checkpoints/.*: Not a directory"):
+        checkpoints.save({"epoch": 1}, TINY, tmp_path / "file" / "checkpoints")
 
 
 @pytest.mark.parametrize(

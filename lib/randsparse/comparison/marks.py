@@ -62,11 +62,13 @@ def model_colours(models: Sequence[str]) -> dict[str, Any]:
 def edges_of(rows: pd.DataFrame, *always: float) -> tuple[float, float]:
     """Return the limits of an axis that shows all means, `always`, and intervals unless they are very wide.
 
-    Intervals may take the range of means and `always` once more on each side; `interval_rows` cuts the others.
+    Intervals may take, on each side, the range of means and `always` once more, or as much as half of them reach
+    beyond their means; `interval_rows` cuts the others.
     """
     values = [*rows["mean"].dropna(), *always]
-    room = max(values) - min(values) or 1.0
     ends = rows[["low", "high"]].replace([np.inf, -np.inf], np.nan)
+    reach = pd.concat([rows["mean"] - ends["low"], ends["high"] - rows["mean"]]).median()
+    room = np.nanmax([max(values) - min(values), reach]) or 1.0
     low = np.nanmax([np.nanmin([ends["low"].min(), *values]), min(values) - room])
     high = np.nanmin([np.nanmax([ends["high"].max(), *values]), max(values) + room])
     return float(low - 0.04 * (high - low)), float(high + 0.04 * (high - low))

@@ -229,7 +229,8 @@ def _speeds(costs: pd.DataFrame, device: str, hardware: str | None) -> dict[tupl
         like &= costs["hardware"] == hardware
     measured: dict[tuple, list[Speed]] = {}
     columns = [*ALIKE, *SHRUNK, "epochs_done", "seconds", "flops"]
-    for *values, epochs, seconds, flops in costs.loc[like, columns].itertuples(index=False, name=None):
+    known = costs.loc[like, columns].fillna({"flops": 0.0})  # 0: not known
+    for *values, epochs, seconds, flops in known.itertuples(index=False, name=None):
         fields = dict(zip((*ALIKE, *SHRUNK), values, strict=True))
         samples = fields["train_samples"]  # pandas has NA for the whole training part
         fields["train_samples"] = int(samples) if isinstance(samples, Integral) else None

@@ -32,10 +32,9 @@ def save(state: dict[str, Any], config: RunConfig, folder: Path) -> None:
 
     Raises StudyError if that is not possible.
     """
-    folder.mkdir(parents=True, exist_ok=True)
     content = io.BytesIO()
     torch.save(state | {"version": VERSION, "key": config.trajectory.key}, content)
-    files.write(path_of(config, folder), hashlib.sha256(content.getvalue()).digest() + content.getvalue())
+    files.write(path_of(config, folder), hashlib.sha256(content.getvalue()).digest() + content.getvalue(), parents=True)
 
 
 def load(config: RunConfig, folder: Path | None) -> dict[str, Any] | None:

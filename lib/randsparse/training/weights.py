@@ -8,7 +8,6 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from randsparse.errors import StudyError
 from randsparse.files import write
 from randsparse.runs.config import RunConfig
 
@@ -34,13 +33,9 @@ def save(state: Mapping[str, Tensor], config: RunConfig, root: str | Path) -> Pa
     from safetensors.torch import save as packed
 
     path = path_of(config, root)
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise StudyError(f"cannot write {path}: {error.strerror}; make its folder writable or use another") from error
     tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in state.items()}
     # One entry: several come in an order that changes, and the same network shall give the same file.
-    write(path, packed(tensors, {"key": f"{config.key} {_checksum(tensors)}"}))
+    write(path, packed(tensors, {"key": f"{config.key} {_checksum(tensors)}"}), parents=True)
     return path
 
 

@@ -62,7 +62,7 @@ def test_gains_stand_at_the_epochs_charged():
     assert [[1.3, -0.01], [1.4, -0.01]] in lines  # what is charged for a winner that is trained anew
     assert [[2.4, 0.01], [2.9, 0.01]] in lines
     labels = {text.get_text(): text.xy for text in ax.texts}
-    assert labels["epoch 2"] == (1.3, -0.01) and labels["of 8"] == (2.4, 0.01)
+    assert labels["epoch 2"] == (1.3, 0.005) and labels["of 8"] == (2.4, 0.01)
 
 
 def test_longer_training_is_a_line_from_one_training_with_a_band():

@@ -41,6 +41,7 @@ def draw_gains(gains: pd.DataFrame, whole: Estimate | None, phase: float, size: 
         f"{points(whole.value)} points, 90 % interval {interval(*decisive)} (thick), 95 % interval "
         f"{interval(*whole.interval())} (n = {whole.n} networks, {whole.runs} runs). Cells have simultaneous 95 % "
         f"intervals. Shaded: the margin of ±{claim.margin:g} point, inside which the 90 % interval has to lie."
+        f"{arrow_text(gains, edges)}"
     )
     return Drawn(figure, caption, gains)
 

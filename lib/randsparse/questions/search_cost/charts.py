@@ -86,8 +86,9 @@ def _way(ax: Axes, rows: pd.DataFrame, way: str) -> None:
             ax.plot([row.going_on, row.trainings], [row.mean, row.mean], color=colour, linewidth=0.9, linestyle=":")
             ax.plot(row.trainings, row.mean, marker, color=colour, markersize=2.5)
         text = {ways.ONE_LOOK: f"epoch {row.looks}", ways.HALVING: f"of {row.candidates}"}.get(way, "")
-        aside = {"xytext": (-4, 0), "textcoords": "offset points", "ha": "right", "va": "center"}
-        ax.annotate(text, (row.going_on, row.mean), **aside, fontsize=7, color=colour)
+        above = {"xytext": (0, 4), "textcoords": "offset points", "ha": "center", "va": "bottom"}
+        top = row.high if known else row.mean
+        ax.annotate(text, (row.going_on, top), **above, fontsize=7, color=colour)
 
 
 def _caption_of_gains(table: pd.DataFrame, groups: Sequence[Measured]) -> str:
