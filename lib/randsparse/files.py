@@ -98,7 +98,10 @@ def check_folder(folder: Path) -> None:
 
 def clean(folder: Path) -> None:
     """Remove the unfinished files of processes that are gone; of another machine only when an hour old."""
-    for path in folder.glob("*.tmp"):
+    unfinished: list[Path] = []
+    with contextlib.suppress(OSError):  # also where memory is too short to look
+        unfinished += folder.glob("*.tmp")
+    for path in unfinished:
         machine, _, process = path.name.removesuffix(".tmp").rpartition("-")
         local = os.name == "posix" and machine.endswith(f".{platform.node()}") and process.isdigit()
         with contextlib.suppress(OSError):

@@ -95,6 +95,16 @@ def test_a_kernel_that_is_killed_once_costs_nothing_else(study, tmp_path):
     assert place.read_text() == "xx"
 
 
+def test_a_notebook_process_that_is_killed_once_costs_nothing_else(study, tmp_path):
+    code, place = cell(tmp_path, 8)
+    process = study(code)
+    wait_for(place.exists)
+    kernel_of(process).parent().kill()
+    out, err = process.communicate(timeout=240)
+    assert process.returncode == 0 and "01_first: executed" in out and "Traceback" not in err, err
+    assert place.read_text() == "xx"
+
+
 def test_a_second_make_all_waits_for_the_first(study, tmp_path):
     code, place = cell(tmp_path, 8)
     first = study(code)
@@ -120,9 +130,10 @@ def test_ctrl_c_while_notebooks_run_is_one_line_within_seconds(study, tmp_path):
 
 
 def test_ctrl_c_at_the_start_is_no_traceback(study, tmp_path):
-    for delay in (0.05, 0.2, 0.4, 0.8):
+    for seconds in (0.1, 0.2, 0.4, 0.8):  # of computing: before the first of these, Python itself is not ready
         process = study(cell(tmp_path, 300)[0])
-        time.sleep(delay)
+        started = psutil.Process(process.pid)
+        wait_for(lambda: sum(started.cpu_times()[:2]) >= seconds)  # noqa: B023, it is called at once
         os.killpg(process.pid, signal.SIGINT)
         _, err = process.communicate(timeout=60)
         assert process.returncode in (130, -signal.SIGINT) and len(err.splitlines()) <= 1, err

@@ -64,7 +64,7 @@ def _numbers(where: str, values: Mapping[str, Any], ranges: Mapping[str, tuple[f
             continue
         number = isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
         if not number or not low - ROUNDING <= value <= high + ROUNDING:
-            yield f"{where}: {name} is {str(value)[:40]}"
+            yield f"{where}: {name} is {value!r:.40}"
 
 
 def _layers(density: Mapping[str, Any]) -> Iterator[str]:

@@ -14,7 +14,7 @@ from randsparse.comparison.campaign import Campaign
 from randsparse.errors import StudyError
 from randsparse.study import campaign, parameters, status
 from randsparse.study.profile import Study
-from randsparse.study.settings import data_folder, device, results_folder, worker_count
+from randsparse.study.settings import cluster, data_folder, device, results_folder, worker_count
 from randsparse.sweeps import merging
 from randsparse.sweeps.budget import parse_duration
 
@@ -213,7 +213,7 @@ def _study(options: argparse.Namespace, started: float) -> Study:
         if value and name not in OPTIONS.get(options.command, ()):
             commands = " or ".join(command for command, names in OPTIONS.items() if name in names)
             raise StudyError(f"--{name.replace('source', 'from')} is of no use to {options.command}: use {commands}")
-    device()  # raises for an unknown one
+    device(), cluster()  # these raise for what cannot be one
     if options.budget:
         parse_duration(options.budget)
     results = (options.results or results_folder(root)).resolve()

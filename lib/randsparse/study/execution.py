@@ -68,12 +68,15 @@ class Executions:
 
     def start(self, name: str) -> None:
         """Execute a notebook as soon as one of the two processes is free."""
-        self._running[self.submit(execute, name, *self._place)] = name, self._pool
+        future = self.submit(execute, name, *self._place)  # first, as it may make the pool
+        self._running[future] = name, self._pool
 
     def submit(self, function: Callable, *arguments: Any) -> Future:
-        """Call a function in one of the processes."""
-        if self._pool is None:
-            self._pool = ProcessPoolExecutor(2, initializer=parents.work_for, initargs=(os.getpid(),))
+        """Call a function in one of the processes, which are started anew if one died while it had nothing to do."""
+        if self._pool is not None:
+            with contextlib.suppress(BrokenProcessPool):
+                return self._pool.submit(function, *arguments)
+        self._pool = ProcessPoolExecutor(2, initializer=parents.work_for, initargs=(os.getpid(),))
         return self._pool.submit(function, *arguments)
 
     def ended(self, patience: float | None) -> Iterator[tuple[str, StudyError | None]]:

@@ -50,7 +50,10 @@ def device() -> str | None:
 
 def cluster() -> str | None:
     """Return the address of the Dask scheduler whose workers train: RANDSPARSE_CLUSTER, or None without one."""
-    return os.environ.get("RANDSPARSE_CLUSTER") or None
+    address = os.environ.get("RANDSPARSE_CLUSTER") or None
+    if address is not None and not re.fullmatch(r"([a-z]+://)?[^/]+:[0-9]+", address):
+        raise StudyError(f"cluster {address!r:.80}: give the address of a Dask scheduler, such as tcp://host:8786")
+    return address
 
 
 def outputs(name: str, folder: Path) -> list[Path]:

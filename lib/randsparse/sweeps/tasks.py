@@ -28,7 +28,8 @@ Train = Callable[..., Record]
 
 _NO_PLACE = {errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM}
 _NO_MEMORY = re.compile(
-    "out of memory|(cannot|can't|could not) allocate|not enough memory|std::bad_alloc", re.IGNORECASE
+    "out of memory|(cannot|can't|could not) allocate|not enough memory|std::bad_alloc|failed to map segment",
+    re.IGNORECASE,
 )
 
 
