@@ -10,7 +10,7 @@ import pytest
 from planted_curves import EPOCHS, parameters, plant
 from randsparse import questions
 from randsparse.comparison.candidates import array
-from randsparse.questions.early_and_late import cooling, frames, hypotheses, prediction, variance
+from randsparse.questions.early_and_late import cooling, hypotheses, prediction, variance
 from randsparse.questions.early_and_late.evidence import Evidence
 from randsparse.runs.store import Store
 
@@ -193,7 +193,7 @@ def test_candidates_of_mixed_sparsity_show_that_the_machinery_sees_what_is_there
 
 def test_a_population_of_mixed_sparsity_is_one_network_of_each_cell(late):
     at = late.curves[late.curves["epoch"] == 1]
-    early, final = hypotheses.mixed_populations(frames.pairs_after(late.curves, 1))[2]
+    early, final = hypotheses.mixed_populations(at)[2]
     third = at[at["network"] == 2].pivot(index="cell", columns="order", values="val_accuracy")
     assert early.shape == final.shape == (5, 2)
     assert np.array_equal(early, third.loc[at["cell"].unique()].to_numpy())

@@ -18,7 +18,7 @@ def group(longer=1.0, epochs=10, longer_epochs=14, seed=0):
     final = random.normal(size=(8, 2))
     scores = {epoch: epoch / 10 * final + random.normal(size=final.shape) for epoch in range(1, epochs + 1)}
     controls = longer + random.normal(size=8)
-    return Measured("nodes 80 %", 0.8, epochs, scores, final, controls, longer_epochs, planned=(16, 8, 0))
+    return Measured("nodes 80 %", epochs, scores, final, controls, longer_epochs, planned=(16, 8, 0))
 
 
 def by_hand(cell, look):
@@ -47,7 +47,7 @@ def test_the_balance_is_the_formula_less_longer_training(size, look, share):
 
 
 def test_the_map_has_a_row_per_cell_size_and_look():
-    without = Measured("b", 0.9, 10, group().scores, group().final, longer_epochs=14)
+    without = Measured("b", 10, group().scores, group().final, longer_epochs=14)
     rows = break_even.map_of([group(), without], sizes=(2, 4))
     assert len(rows) == 9 * 2 and set(rows["cell"]) == {"nodes 80 %"}
     first = rows[(rows["look"] == 1) & (rows["candidates"] == 4)].iloc[0]
@@ -75,7 +75,7 @@ def test_the_interval_of_the_needed_correlation_is_that_of_a_simulation(longer):
 
 def test_cells_that_end_alike_need_no_correlation_that_is_known():
     cell = group()
-    alike = Measured("a", 0.8, 10, cell.scores, np.full((8, 2), 0.5), cell.longer, 14)
+    alike = Measured("a", 10, cell.scores, np.full((8, 2), 0.5), cell.longer, 14)
     assert break_even.correlation_needed(alike) is None
 
 
@@ -85,5 +85,5 @@ def test_the_table_has_both_ways_to_charge():
     assert rows["measured"].tolist() == pytest.approx([by_hand(group(longer=0.5), 1)[0]] * 2)
     needed = break_even.correlation_needed(group(longer=0.5))
     assert rows.loc[0, ["needed", "needed_low", "needed_high"]].tolist() == [needed.value, needed.low, needed.high]
-    empty = break_even.table([Measured("b", 0.9, 10, {1: np.full((8, 2), np.nan)}, np.full((8, 2), np.nan))])
+    empty = break_even.table([Measured("b", 10, {1: np.full((8, 2), np.nan)}, np.full((8, 2), np.nan))])
     assert empty[["measured", "needed"]].isna().all().all()

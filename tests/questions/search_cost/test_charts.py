@@ -14,8 +14,8 @@ from randsparse.questions.search_cost.measured import Measured
 
 FINAL = np.full((8, 2), 0.5)
 GROUPS = [
-    Measured("nodes 80 %", 0.8, 20, {}, FINAL, np.full(8, 0.6), 28, planned=(16, 8, 0)),
-    Measured("nodes 90 %", 0.9, 20, {}, FINAL[:0], longer_epochs=28, planned=(16, 8, 0)),
+    Measured("nodes 80 %", 20, {}, FINAL, np.full(8, 0.6), 28, planned=(16, 8, 0)),
+    Measured("nodes 90 %", 20, {}, FINAL[:0], longer_epochs=28, planned=(16, 8, 0)),
 ]
 WAYS = pd.DataFrame(
     [

@@ -18,7 +18,7 @@ def group(early, final, longer=(), small=(), epochs=10):
     early, final = np.asarray(early, dtype=float), np.asarray(final, dtype=float)
     planned = (final.size, len(longer), len(small))
     controls = {"longer": np.array(longer), "longer_epochs": 14, "small_dense": np.array(small), "planned": planned}
-    return Measured("nodes 80 %", 0.8, epochs, {1: early, epochs: final}, final, **controls)
+    return Measured("nodes 80 %", epochs, {1: early, epochs: final}, final, **controls)
 
 
 def random_group(r=0.0, longer=0.0, spread=1.0, seed=0, networks=8, share=0.0):

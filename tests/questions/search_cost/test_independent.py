@@ -20,7 +20,7 @@ def made(tmp_path_factory):
     """What the notebook says of planted runs, and the content of their files."""
     folder = tmp_path_factory.mktemp("results")
     plant(Store(folder), r=0.6, longer=0.012, seed=5)
-    found = Evidence(questions.compared("11_search_cost", parameters()), parameters(), Store(folder))
+    found = Evidence(questions.compared("11_search_cost", parameters()), Store(folder), parameters())
     return found, [json.loads(path.read_text()) for path in sorted(folder.rglob("*.json"))]
 
 

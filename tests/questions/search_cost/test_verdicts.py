@@ -25,7 +25,7 @@ NAME = "11_search_cost"
 def evidence(folder, **planted):
     store = Store(folder)
     plant(store, **planted)
-    return Evidence(questions.compared(NAME, parameters()), parameters(), store)
+    return Evidence(questions.compared(NAME, parameters()), store, parameters())
 
 
 def row(found, part):

@@ -73,7 +73,7 @@ def rise(before: Sequence[Early], after: Sequence[Early]) -> Estimate | None:
     return attempt(correlation_gain, cells)
 
 
-def gains(curves: pd.DataFrame, share: float, sizes: Sequence[int] = SIZES) -> pd.DataFrame:
+def gains(curves: pd.DataFrame, share: float) -> pd.DataFrame:
     """Return what searches among K candidates gain early and at the end, measured and predicted.
 
     Early is the winner's validation accuracy after a share of training above that of all candidates, late its test
@@ -87,7 +87,7 @@ def gains(curves: pd.DataFrame, share: float, sizes: Sequence[int] = SIZES) -> p
     early = [(look.early, look.early) for look in looked]
     ends = [(look.final, look.final) for look in looked]
     rows = []
-    for size in sizes:
+    for size in SIZES:
         rows += [
             ("early", size, "measured", attempt(best_gain, early, size)),
             ("early", size, "predicted", attempt(predicted_gain, early, size, size + 1)),
@@ -97,7 +97,7 @@ def gains(curves: pd.DataFrame, share: float, sizes: Sequence[int] = SIZES) -> p
         ]
     frame = [{"moment": moment, "size": size, "how": how} | limits(found) for moment, size, how, found in rows]
     whole = max((len(early) for early, _ in cells), default=0)
-    if whole > max(sizes):
+    if whole > max(SIZES):
         frame += _whole_order("early", early, whole) + _whole_order("late", cells, whole)
         frame += [row | {"how": "best possible"} for row in _whole_order("late", ends, whole)[:1]]
     return pd.DataFrame(frame, columns=["moment", "size", "how", *LIMITS])
@@ -117,14 +117,14 @@ def _whole_order(moment: str, cells: list[tuple[np.ndarray, np.ndarray]], size: 
     ]
 
 
-def winners(curves: pd.DataFrame, share: float, sizes: Sequence[int] = SIZES) -> pd.DataFrame:
+def winners(curves: pd.DataFrame, share: float) -> pd.DataFrame:
     """Return how often the winner after a share of training is the best at the end, beside chance.
 
     Columns K, probability (that the early winner is the best at the end), low, high, n, runs, by chance (1/K).
     """
     cells = [(look.early, look.final) for look in pairs_after(curves, epoch_at(curves, share))]
     rows = []
-    for size in sizes:
+    for size in SIZES:
         found = limits(attempt(same_winner, cells, size))
         found |= {name: float(np.clip(found[name], 0, 1)) for name in ("low", "high")}
         rows.append({"K": size, "probability": found.pop("value")} | found | {"by chance": 1 / size})

@@ -6,13 +6,10 @@ intervention takes it away; the explanation is supported if the correlation then
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 import numpy as np
 import pandas as pd
 
 from randsparse.comparison import stats
-from randsparse.comparison.candidates import Early
 from randsparse.comparison.inference.correlation import ALMOST_ONE, correlation
 from randsparse.comparison.inference.subsets import centred
 from randsparse.questions.early_and_late import cooling
@@ -128,19 +125,17 @@ def _persistence(curves: pd.DataFrame) -> dict[str, object]:
     }
 
 
-def mixed_populations(cells: Sequence[Early]) -> list[tuple[np.ndarray, np.ndarray]]:
-    """Return populations whose candidates differ in sparsity: network i of each cell, arrays (cells, orders).
+def mixed_populations(at: pd.DataFrame) -> list[tuple[np.ndarray, np.ndarray]]:
+    """Return populations whose candidates differ in sparsity: network i of each cell, early and final (cells, orders).
 
     A network that was not run in an order is nan there; order j is another one in each cell.
+
+    Args:
+        at: the rows of one epoch of `frames.curves`.
     """
-    networks, orders = np.max([cell.early.shape for cell in cells], axis=0)
-
-    def padded(values: np.ndarray) -> np.ndarray:
-        room = [(0, size - own) for size, own in zip((networks, orders), values.shape, strict=True)]
-        return np.pad(values, room, constant_values=np.nan)
-
-    early, final = (np.stack([padded(cell[part]) for cell in cells], axis=1) for part in (1, 2))
-    return list(zip(early, final, strict=True))
+    values, cells = ["val_accuracy", "test_accuracy"], at["cell"].unique()
+    tables = [own.pivot(index="cell", columns="order", values=values) for _, own in at.groupby("network")]
+    return [tuple(table[name].reindex(cells).to_numpy(dtype=float) for name in values) for table in tables]
 
 
 def mixed_correlation(curves: pd.DataFrame, share: float) -> dict[str, float]:
@@ -149,8 +144,8 @@ def mixed_correlation(curves: pd.DataFrame, share: float) -> dict[str, float]:
     Each population has one network per cell and is compared within each place of an order; n counts populations, and
     the interval is Student's t on Fisher's z over them. nan for fewer than four cells or two populations.
     """
-    cells = pairs_after(curves, epoch_at(curves, share))
-    populations = mixed_populations(cells) if len(cells) >= FEWEST else []
+    at = curves[curves["epoch"] == epoch_at(curves, share)]
+    populations = mixed_populations(at) if at["cell"].nunique() >= FEWEST else []
     found = [attempt(correlation, [population]) for population in populations]
     values = [each.value for each in found if each is not None and np.isfinite(each.value)]
     if len(values) < 2:

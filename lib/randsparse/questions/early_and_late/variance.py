@@ -80,14 +80,14 @@ def analyses(frame: pd.DataFrame, y: str) -> list[Crossed]:
     return [each for each in found if each is not None and each.components.sum() > 0]
 
 
-def shares(curves: pd.DataFrame, y: str = "val_accuracy") -> pd.DataFrame:
-    """Return the shares of network, order and residual in the variance of y after each epoch, and of the end.
+def shares(curves: pd.DataFrame) -> pd.DataFrame:
+    """Return the shares of network, order and residual in validation accuracy's variance by epoch, and of the end.
 
     Columns source, epoch (nan: test accuracy at the end), value, low, high, cells, networks; no row where no cell has
     a complete block.
     """
     last = curves["epoch"].max()
-    looked = [(epoch, curves[curves["epoch"] == epoch], y) for epoch in sorted(curves["epoch"].unique())]
+    looked = [(epoch, own, "val_accuracy") for epoch, own in curves.groupby("epoch")]
     rows = []
     for epoch, at, column in [*looked, (np.nan, curves[curves["epoch"] == last], "test_accuracy")]:
         if found := analyses(at, column):

@@ -9,7 +9,6 @@ import numpy as np
 import pandas as pd
 
 from randsparse.comparison.cells import Cells
-from randsparse.comparison.crossed import Crossed
 from randsparse.comparison.design import Parameters
 from randsparse.comparison.inference.estimate import Estimate
 from randsparse.comparison.wording import model_name
@@ -17,21 +16,17 @@ from randsparse.questions.search_cost import break_even, gains, strategies
 from randsparse.questions.search_cost.charts import DIFFERENCE, LONGER, POOLED, SEARCH
 from randsparse.questions.search_cost.measured import Measured, measure
 from randsparse.questions.search_cost.speed import speeds
-from randsparse.runs.store import Store
 
 
 @dataclass(frozen=True)
-class Evidence:
+class Evidence(Cells):
     """What the finished runs of a notebook's cells say, and the files of `make bench` beside them.
 
     Attributes:
-        design: the cells of the notebook.
         parameters: those of the notebook, which name the roles of cells.
     """
 
-    design: Crossed
     parameters: Parameters
-    store: Store
 
     @cached_property
     def groups(self) -> list[Measured]:
@@ -101,8 +96,3 @@ class Evidence:
     def speeds(self) -> pd.DataFrame:
         """How fast each sort of sparsity is, from `make bench`."""
         return speeds(self.store.root / "bench")
-
-    @cached_property
-    def cells(self) -> pd.DataFrame:
-        """One row per cell of the notebook, as `Cells.cells`."""
-        return Cells(self.design, self.store).cells

@@ -28,7 +28,6 @@ class Measured:
 
     Attributes:
         cell: its name.
-        sparsity: of nodes or weights.
         epochs: T, of a complete run.
         scores: by epoch from 1 on, validation accuracy of the candidates, of shape (networks, orders).
         final: their test accuracy at the end, of the same shape.
@@ -38,7 +37,6 @@ class Measured:
     """
 
     cell: str
-    sparsity: float
     epochs: int
     scores: dict[int, np.ndarray]
     final: np.ndarray
@@ -74,7 +72,7 @@ def measure(design: Crossed, parameters: Parameters, store: Store) -> list[Measu
         final = _grid(results, own, "test_accuracy")
         longer = group.longer.point.epochs if group.longer else None
         ended = (by_epoch, final, ends(group.longer), longer, ends(group.small_dense), planned)
-        found.append(Measured(own.name, point.sparsity, point.epochs, *ended))
+        found.append(Measured(own.name, point.epochs, *ended))
     return found
 
 

@@ -8,30 +8,25 @@ from typing import Any
 
 import pandas as pd
 
-from randsparse.comparison import candidates
+from randsparse.comparison.cells import Cells
 from randsparse.comparison.contrasts import contrast_of, regime
-from randsparse.comparison.crossed import Crossed
 from randsparse.comparison.design import Parameters
 from randsparse.comparison.inference.estimate import Estimate
 from randsparse.comparison.inference.simultaneous import simultaneous_intervals
 from randsparse.questions.theory import containment, predictions, subset_sums, verdicts
 from randsparse.questions.theory.plan import width_factor, width_of
-from randsparse.runs.store import Store
 
 GAP = ["cell", "sparsity", "width", "asked", "weights_ratio", "mean", "low", "high", "n"]
 
 
 @dataclass(frozen=True)
-class Evidence:
+class Evidence(Cells):
     """What the sources and tickets that a notebook draws say, and the finished runs of its cells.
 
     Attributes:
-        design: the cells.
         parameters: those of the notebook.
     """
 
-    design: Crossed
-    store: Store
     parameters: Parameters
 
     @cached_property
@@ -85,11 +80,6 @@ class Evidence:
         """The bits of error that each copy left takes away: of one weight, then of whole networks."""
         fewest = self.parameters["fewest_left"]
         return pd.concat([subset_sums.rates(each, fewest) for each in (self.weights, self.networks)], ignore_index=True)
-
-    @cached_property
-    def results(self) -> pd.DataFrame:
-        """One row per finished run."""
-        return candidates.results(self.design, self.store)
 
     @cached_property
     def gaps(self) -> pd.DataFrame:
