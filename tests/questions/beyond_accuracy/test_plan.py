@@ -199,10 +199,8 @@ def test_a_lost_evaluation_makes_the_notebook_stale_and_is_made_again(small, mad
     assert freshness._state(NAME, "tiny", REPOSITORY, results.results, files)["records"] != whole["records"]
 
     status.show(results)
-    assert (
-        said[-1]
-        == f"{NAME}: {RUNS * len(questions.wanted(NAME, made[0].parameters)) - 1} evaluations there, 1 evaluations to be made of 1 runs"
-    )
+    count = RUNS * len(questions.wanted(NAME, made[0].parameters))
+    assert said[-1] == f"{NAME}: {count - 1} evaluations there, 1 evaluations to be made of 1 runs"
     monkeypatch.setattr(Study, "stale", lambda self: [NAME])
     with pytest.raises(StudyError, match="^1 evaluations are missing: make them with make runs PROFILE=tiny$"):
         command_line.make_notebooks(results)
@@ -211,7 +209,7 @@ def test_a_lost_evaluation_makes_the_notebook_stale_and_is_made_again(small, mad
     assert said[-2:] == [f"{NAME}: 1 evaluations to be made of 1 runs", "all runs of this profile are in the store"]
     assert json.loads(lost.read_text())["values"] == before
     status.show(results)
-    assert said[-1] == f"{NAME}: {RUNS * len(questions.wanted(NAME, made[0].parameters))} evaluations there"
+    assert said[-1] == f"{NAME}: {count} evaluations there"
 
 
 def test_a_budget_is_for_runs_and_says_what_else_is_left(small, monkeypatch):
