@@ -241,7 +241,7 @@ def _cell(part: str, name: str, values: Any, recipe: Mapping[str, Any], before: 
     if "seeds_of" in values:
         values = values | _seeds_of(values, before)
     numbers = {field: _number(field, values, default) for field, default in _NUMBERS.items()}
-    first = numbers["first_seed"]
+    first, networks, orders, evaluated = (numbers[field] for field in ("first_seed", "networks", "orders", "evaluated"))
     if "rates" in values:
         rates = values["rates"]
         good = isinstance(rates, list) and all(isinstance(lr, int | float) and lr > 0 for lr in rates)
@@ -251,7 +251,6 @@ def _cell(part: str, name: str, values: Any, recipe: Mapping[str, Any], before: 
     rate: Rates | float = point.lr
     if "rate_of" in values:
         rate = _named("rate_of (a cell before this one that has rates)", values["rate_of"], before, Rates)
-    networks, orders, evaluated = (numbers[field] for field in ("networks", "orders", "evaluated"))
     require(networks <= ORDER_SEEDS, "networks", networks, f"at most {ORDER_SEEDS}")
     require(orders <= FORK_SEEDS, "orders", orders, f"at most {FORK_SEEDS}")
     require(evaluated <= networks, "evaluated", evaluated, f"at most the number of networks ({networks})")
