@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import errno
 import json
+import os
+from pathlib import Path
 
 import pytest
 
 from damage import damages
 from made_up import BASE, record_of
+from randsparse import files
 from randsparse.questions.beyond_accuracy.calibration import Calibration
 from randsparse.runs import evaluations
 from randsparse.runs.store import CorruptRecord, Store
@@ -57,3 +61,11 @@ def test_a_folder_of_records_that_is_a_link_to_itself_is_passed_over(store):
     loop = store.root / "runs" / "loop"
     loop.symlink_to(loop)
     assert [record["key"] for record in Store(store.root).records()] == [BASE.key]
+
+
+def test_a_folder_that_cannot_be_listed_hides_no_other_error(tmp_path, monkeypatch):
+    def lacking(self, pattern):
+        raise OSError(errno.ENOMEM, os.strerror(errno.ENOMEM))
+
+    monkeypatch.setattr(Path, "glob", lacking)
+    files.clean(tmp_path)

@@ -416,15 +416,17 @@ def fast(monkeypatch):
     monkeypatch.setattr("randsparse.sweeps.sweep.sweep", partial(sweeping.sweep, train=train_fast, progress=False))
 
 
-def test_failed_runs_are_tried_again_when_asked_for(small, said, tiny, plans, fast):
+def test_failed_runs_are_tried_again_when_asked_for(small, said, tiny, plans, fast, tmp_path):
     plans["02_second"] += [tiny.replace(data_seed=2)]
     for config in plans["02_second"]:
         made = record(config)
         small.store.put(made | {"status": "failed", "reason": "why", "test": None} if config.data_seed == 1 else made)
     command_line.make_runs(small)
     assert small.store.get(tiny.replace(data_seed=1))["status"] == "failed"
-    command_line.make_runs(afresh(small, retry=True))
+    out = tmp_path / "runs.jsonl"
+    command_line.make_runs(afresh(small, retry=True, out=out))
     assert "1 runs that failed are tried again" in said
+    assert [json.loads(line)["key"] for line in out.read_text().splitlines()] == [tiny.replace(data_seed=1).key]
     assert small.store.get(tiny.replace(data_seed=1))["status"] == "done"
 
 
@@ -473,6 +475,7 @@ def run(*arguments, cwd, **environment):
         (["all", "--profile", "nope"], "unknown profile 'nope': choose one of digits, tiny"),
         (["runs", "--budget", "25"], "budget '25': give a number above 0 and its unit, s, m or h, such as 25m"),
         (["runs", "--device", "gpu"], "unknown device 'gpu': choose one of cpu, cuda"),
+        (["runs", "--cluster", "nowhere"], "cluster 'nowhere': give the address of a Dask scheduler, such as tcp://"),
         (["all", "--budget", "25m"], "--budget is of no use to all: use runs"),
         (["runs", "--from", "there"], "--from is of no use to runs: use merge"),
         (["notebooks", "--device", "cuda"], "--device is of no use to notebooks: use all or runs or status"),
@@ -489,6 +492,17 @@ def test_an_error_of_the_user_is_one_line_and_a_non_zero_exit(root, arguments, m
     assert done.returncode == 2 and done.stdout == ""
     assert done.stderr.startswith(f"randsparse: {message}") and done.stderr.count("\n") == 1
     assert not (root / "results").exists()
+
+
+def test_the_environment_says_where_runs_are_trained(root, monkeypatch):
+    write_notebook(root, "01_first")
+    monkeypatch.chdir(root)
+    monkeypatch.setenv("RANDSPARSE_CLUSTER", "tcp://host:8786")
+    monkeypatch.setenv("RANDSPARSE_DEVICE", "cpu")
+    studies = []
+    monkeypatch.setitem(command_line.COMMANDS, "runs", studies.append)
+    assert command_line.main(["runs"]) == 0
+    assert (studies[0].cluster, studies[0].device) == ("tcp://host:8786", "cpu")
 
 
 def test_plans_and_status_need_no_torch(tmp_path):

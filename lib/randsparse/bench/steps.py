@@ -25,7 +25,7 @@ def masking(model: str, size: int, batch_size: int, steps: int = 20) -> dict[str
     """
     config = RunConfig(model=model, batch_size=batch_size)
     masked, dense, times = _in_turn(config.replace(sparsity=0.8), config, size, steps)
-    operation = statistics.median(seconds(masked.method.keep_masked) for _ in range(10 * steps))
+    operation = statistics.median(seconds(masked.method.mask_gradients) for _ in range(10 * steps))
     step = statistics.median(time for time, _ in times)
     return {
         "model": model,

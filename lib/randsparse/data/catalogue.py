@@ -127,7 +127,7 @@ def download(dataset: type, folder: Path, data_dir: Path) -> None:
     An archive that is already in `data_dir` is used if it is the official one. Raises StudyError that says
     what belongs where when the download fails.
     """
-    new = not data_dir.exists()
+    made = [folder for folder in (data_dir, *data_dir.parents) if not folder.exists()]
     try:
         data_dir.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(dir=data_dir, prefix=".download-") as place:
@@ -141,9 +141,9 @@ def download(dataset: type, folder: Path, data_dir: Path) -> None:
         files = expected_files(dataset, data_dir)[1]
         if all((folder / name).exists() for name in files):
             return  # another process was faster
-        if new:
+        for new in made:
             with contextlib.suppress(OSError):
-                data_dir.rmdir()
+                new.rmdir()
         url = getattr(dataset, "url", None) or dataset.mirrors[0]
         reason = " ".join(str(error).split())
         raise StudyError(

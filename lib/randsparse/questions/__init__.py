@@ -71,7 +71,7 @@ def _compared(name: str, parameters: str) -> Comparison | Crossed:
     values = json.loads(parameters)
     if name in COMPARISONS:
         return _planner(name, COMPARISONS)(values)
-    return cells_of(values, values["cells"]) if name in ROOMS else Comparison((), ())
+    return cells_of(values, values["cells"]) if "cells" in values else Comparison((), ())
 
 
 def _planner(name: str, functions: dict[str, str]) -> Callable[[Parameters], Any]:

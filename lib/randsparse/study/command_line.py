@@ -213,7 +213,7 @@ def _study(options: argparse.Namespace, started: float) -> Study:
         if value and name not in OPTIONS.get(options.command, ()):
             commands = " or ".join(command for command, names in OPTIONS.items() if name in names)
             raise StudyError(f"--{name.replace('source', 'from')} is of no use to {options.command}: use {commands}")
-    device(), cluster()  # these raise for what cannot be one
+    chosen |= {"device": device(), "cluster": cluster()}  # as the environment has them; raises for what is none
     if options.budget:
         parse_duration(options.budget)
     results = (options.results or results_folder(root)).resolve()

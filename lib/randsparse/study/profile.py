@@ -161,7 +161,7 @@ class Study:
         records = self.store.load(configs.values())
         if failed := [configs[key] for key, record in records.items() if record["status"] == "failed"]:
             self.say(f"{len(failed)} runs that failed are tried again")
-            self.sweep(failed, retry_failed=True)
+            self.sweep(failed, retry_failed=True, budget=self.spending(), finished=self.bundling())
 
     def say_failures(self, records: Iterable[Record]) -> None:
         """Say of each failed or diverged run what it was and why it ended."""

@@ -81,11 +81,15 @@ class StaticMask:
 
     def update_weights(self) -> None:
         """Update the weights that are kept, without counting a step: by operations on tensors, as a graph needs."""
+        self.mask_gradients()
+        self.optimizer.step()
+
+    def mask_gradients(self) -> None:
+        """Zero the gradients of the weights that are not kept."""
         pairs = zip(self.parameters.values(), self._factors, strict=True)
         seen = [(parameter.grad, factor) for parameter, factor in pairs if parameter.grad is not None]
         if seen:
             torch._foreach_mul_(*map(list, zip(*seen, strict=True)))
-        self.optimizer.step()
 
     def state_dict(self) -> State:
         """Return how many steps have been taken; network and optimiser have states of their own."""
