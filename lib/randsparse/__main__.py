@@ -1,5 +1,6 @@
 """`python -m randsparse`."""
 
+import signal
 import sys
 
 try:
@@ -8,4 +9,6 @@ except KeyboardInterrupt:  # before there is anything to stop
     sys.exit(130)
 
 if __name__ == "__main__":
-    sys.exit(main())
+    status = main()
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Python itself ends now: there is nothing left to stop
+    sys.exit(status)
