@@ -104,7 +104,7 @@ def test_a_file_that_cannot_be_used_is_named(tmp_path, text):
 @pytest.mark.parametrize(
     "runs, words",
     [
-        ("{sparsity: []}", "sparsity=.* not empty"),
+        ("{sparsity: []}", "sparsity=.* one value or more"),
         (f"{{mask_seed: {list(range(300))}, init_seed: {list(range(300))}}}", "runs=90000 .* at most 10000"),
         ("{epochs: .inf}", "epochs=inf is a float: it must be a whole number"),
         ("{seed: .nan}", "_seed=nan is a float: it must be a whole number"),

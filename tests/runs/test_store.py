@@ -5,6 +5,7 @@ import math
 import os
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import numpy
@@ -324,6 +325,20 @@ files.write(path, b"{half")
     os.utime(elsewhere, (0, 0))
     Store(store.root).put(record_of(BASE))
     assert not elsewhere.exists()
+
+
+@pytest.mark.parametrize("hours", [-4, 4])
+def test_a_clock_that_jumps_removes_no_file_of_a_living_process(tmp_path, monkeypatch, hours):
+    living = files._temporary(tmp_path / "living.json")
+    ended = subprocess.Popen([sys.executable, "-c", ""])
+    ended.wait(timeout=60)
+    dead = living.with_name(living.name.replace("living", "dead").replace(f"-{os.getpid()}.", f"-{ended.pid}."))
+    for path in (living, dead):
+        path.write_text("under way")
+    now = time.time()
+    monkeypatch.setattr(files.time, "time", lambda: now + 3600 * hours)
+    files.clean(tmp_path)
+    assert list(tmp_path.iterdir()) == [living]
 
 
 def test_frame_has_one_row_a_run_in_the_order_asked(store):

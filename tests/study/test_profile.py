@@ -17,7 +17,7 @@ import pytest
 import links
 from conftest import REPOSITORY, write_notebook
 from damage import damages
-from made_up import sealed
+from made_up import record_of, sealed
 from randsparse import questions
 from randsparse.errors import StudyError
 from randsparse.runs.config import RunConfig
@@ -217,7 +217,13 @@ def made(root, monkeypatch):
         (results / path).parent.mkdir(parents=True, exist_ok=True)
         (results / path).write_text(path)
     freshness.remember("01_first", "digits", root, results, [results / "runs/digits/abc.json"])
-    return lambda: not freshness.why_stale("01_first", "digits", root, results)
+    return lambda: not reasons(root)
+
+
+def reasons(root, records=("runs/digits/abc.json",)):
+    """Why the made-up notebook is stale, when it would show these records."""
+    results = root / "results"
+    return freshness.why_stale("01_first", "digits", root, results, [results / path for path in records])
 
 
 @pytest.mark.parametrize(
@@ -265,7 +271,17 @@ def test_outputs_are_stale_when_they_or_their_records_are_gone_but_not_by_times(
     assert not made()
 
 
-ODD = [3, [], "x", None, {}, {"records": 1}, {"records": [1]}, {"records": {"a": {}}, "library": 2, "parameters": []}]
+ODD = [
+    3,
+    [],
+    "x",
+    None,
+    {},
+    {"records": 1},
+    {"records": [1]},
+    {"records": {"/a": "b"}},
+    {"records": {"a": {}}, "library": 2, "parameters": []},
+]
 
 
 def there(files):
@@ -281,9 +297,7 @@ def test_a_damaged_state_makes_outputs_stale_or_changes_nothing(made, root):
     odd = [json.dumps({"01_first": each, "html": each}).encode() for each in ODD]
     for bad in [*damages(good, 130), *odd, deep]:
         path.write_bytes(bad)
-        reasons = freshness.why_stale("01_first", "digits", root, root / "results")
-        assert all(isinstance(reason, str) for reason in reasons)
-        assert bool(reasons) != made()
+        assert all(isinstance(reason, str) for reason in reasons(root))
         if made():
             entry = json.loads(bad)["01_first"]
             assert {part: there(entry.get(part, {})) for part in known} == {part: there(known[part]) for part in known}
@@ -301,18 +315,28 @@ def test_a_renamed_chart_makes_its_notebook_stale_and_no_other(made, root):
     assert made()
 
 
-def test_it_is_said_why_a_notebook_is_stale(made, root, said):
-    def reasons():
-        return freshness.why_stale("01_first", "digits", root, root / "results")
+def test_outputs_are_stale_when_a_record_came_later_that_they_would_show(made, root, tiny, monkeypatch):
+    study = Study("digits", root, root / "results", root / "data")
+    monkeypatch.setattr(questions, "used", lambda name, values, store: [tiny] if store.has(tiny) else [])
+    study.remember("01_first")
+    assert study.stale() == []
+    study.store.put(record_of(tiny))
+    path = study.store.path(tiny).relative_to(study.results).as_posix()
+    assert study.why_stale("01_first") == [f"record {path} is new"]
+    study.remember("01_first")
+    assert study.stale() == []
 
-    assert reasons() == []
+
+def test_it_is_said_why_a_notebook_is_stale(made, root, said, monkeypatch):
+    monkeypatch.setattr(Study, "_files", lambda self, name: [self.results / "runs/digits/abc.json"])
+    assert reasons(root) == []
     (root / "notebooks/profiles/digits").mkdir(exist_ok=True)
     (root / "notebooks/profiles/digits/01_first.yaml").write_text("epochs: 9\n")
     (root / "lib/randsparse/sparsity/masks.py").write_text("x = 2\n")
     (root / "lib/randsparse/questions/first/new.py").write_text("x = 2\n")
     (root / "results/runs/digits/abc.json").unlink()
     (root / "results/digits/figures/01_first_a.png").write_text("by hand")
-    assert reasons() == [
+    assert reasons(root) == [
         "parameter epochs was 3 and is 9",
         "the library's questions/first/new.py is new",
         "the library's sparsity/masks.py has changed",
@@ -321,9 +345,9 @@ def test_it_is_said_why_a_notebook_is_stale(made, root, said):
     ]
     study = Study("digits", root, root / "results", root / "data", 1, said.append, why=True)
     status.show(study)
-    assert said[-1] == f"01_first is to be made anew: {'; '.join(reasons())}"
+    assert said[-1] == f"01_first is to be made anew: {'; '.join(reasons(root))}"
     (root / "results/digits/state.json").unlink()
-    assert reasons() == ["it was never made here"]
+    assert reasons(root) == ["it was never made here"]
 
 
 def test_every_notebook_of_the_study_has_the_room_of_its_question():

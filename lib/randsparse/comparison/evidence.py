@@ -10,40 +10,30 @@ from typing import Any, TypeVar
 
 import pandas as pd
 
-from randsparse.comparison import candidates, conclusions, frames
-from randsparse.comparison.cells import Cells, Pair
+from randsparse.comparison import conclusions, frames
+from randsparse.comparison.cells import Cells, Pair, Runs
 from randsparse.comparison.conclusions import in_points
 from randsparse.comparison.contrasts import contrast_of, levels
-from randsparse.comparison.crossed import Crossed
 from randsparse.comparison.design import Parameters
 from randsparse.comparison.inference.estimate import Estimate
 from randsparse.comparison.inference.simultaneous import simultaneous_intervals
 from randsparse.comparison.primary import PrimaryClaim
 from randsparse.comparison.wording import number
 from randsparse.runs.config import RunConfig
-from randsparse.runs.store import Store
 
 Key = TypeVar("Key")
 LIMITS = ["mean", "low", "high"]
 
 
 @dataclass(frozen=True)
-class NamedCells:
+class NamedCells(Runs):
     """What the finished runs of cells say that the parameters of a notebook name, each with a role.
 
     Attributes:
-        design: the cells.
         parameters: those of the notebook.
     """
 
-    design: Crossed
-    store: Store
     parameters: Parameters
-
-    @cached_property
-    def results(self) -> pd.DataFrame:
-        """One row per finished run, as `candidates.results`."""
-        return candidates.results(self.design, self.store)
 
     @property
     def points(self) -> dict[str, RunConfig]:

@@ -43,12 +43,15 @@ def made_with(name: str, root: Path) -> list[Path]:
     return [path for part in parts for path in ([part] if part.suffix else part.rglob("*.py"))]
 
 
-def why_stale(name: str, profile: str, root: Path, results: Path) -> list[str]:
-    """Return why a notebook is to be made anew, one reason per parameter or file that differs; [] if it is not."""
+def why_stale(name: str, profile: str, root: Path, results: Path, records: Iterable[Path]) -> list[str]:
+    """Return why a notebook is to be made anew, one reason per parameter or file that differs; [] if it is not.
+
+    `records` are the files of the records that it would show now: one that came later is a reason, too.
+    """
     before = _load(results / profile / STATE).get(name)
     if not isinstance(before, dict) or not isinstance(before.get("records"), dict):
         return ["it was never made here" if before is None else "it was made by an earlier version"]
-    now, reasons = _state(name, profile, root, results, before["records"]), []
+    now, reasons = _state(name, profile, root, results, records), []
     for part, what in KINDS.items():
         old, new = _mapping(before.get(part)), now[part]
         for each in sorted(old.keys() | new.keys()):
@@ -61,8 +64,7 @@ def why_stale(name: str, profile: str, root: Path, results: Path) -> list[str]:
 def remember(name: str, profile: str, root: Path, results: Path, records: Iterable[Path]) -> None:
     """Note what a notebook just executed was made from; `records` are the files of the records it shows."""
     folder = results / profile
-    paths = sorted(path.relative_to(results).as_posix() for path in records)
-    states = _load(folder / STATE) | {name: _state(name, profile, root, results, paths)}
+    states = _load(folder / STATE) | {name: _state(name, profile, root, results, records)}
     _save(folder / STATE, {each: states[each] for each in states if each in names(root)})
 
 
@@ -88,7 +90,7 @@ KINDS = {
 """The parts of a state, and what one thing in each of them is called."""
 
 
-def _state(name: str, profile: str, root: Path, results: Path, records: Iterable[str]) -> State:
+def _state(name: str, profile: str, root: Path, results: Path, records: Iterable[Path]) -> State:
     """Return what a notebook would be made from now: by part, the value of each parameter, the digest of each file."""
     folder = results / profile
     others = [*(folder / "figures").glob("*"), *(folder / "tables").glob("*")] if name == OVERVIEW else []
@@ -98,7 +100,7 @@ def _state(name: str, profile: str, root: Path, results: Path, records: Iterable
         "parameters": parameters.profile_parameters(name, profile, root),
         "library": _digests(made_with(name, root), root / "lib" / "randsparse"),
         "other notebooks": _digests(others, folder),
-        "records": _digests([results / path for path in records], results),
+        "records": _digests(records, results),
         "outputs": _digests(outputs(name, folder), folder),
     }
 

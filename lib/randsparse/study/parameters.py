@@ -135,7 +135,7 @@ def _check_range(parameter: Parameter, value: object) -> None:
     [0, 1), a density in (0, 1], a margin above 0.
     """
     name, usual = parameter.name, _numbers(parameter.value)
-    require(bool(value) or not parameter.value or not isinstance(value, list | tuple), name, value, "not empty")
+    require(bool(value) or not parameter.value or not isinstance(value, list | tuple), name, value, "one value or more")
     lists = [each for each in _within(value) if isinstance(each, list | tuple | dict)]
     require(all(lists), name, value, "without empty lists")
     for number in _numbers(value):

@@ -88,7 +88,7 @@ class Study:
 
     def why_stale(self, name: str) -> list[str]:
         """Return why a notebook is to be made anew, one reason per parameter or file that differs; [] if it is not."""
-        return freshness.why_stale(name, self.profile, self.root, self.results)
+        return freshness.why_stale(name, self.profile, self.root, self.results, self._files(name))
 
     def needed(self, names: Sequence[str], store: Store) -> list[RunConfig]:
         """Return the runs that notebooks need next, each once: the plan of them all."""

@@ -75,7 +75,7 @@ def _each(block: dict[str, Any]) -> list[dict[str, Any]]:
     """Return every combination of the values of a block."""
     choices = [value if isinstance(value, list) and name != "milestones" else [value] for name, value in block.items()]
     for name, values in zip(block, choices, strict=True):
-        require(bool(values), str(name), values, "not empty")
+        require(bool(values), str(name), values, "one value or more")
     count = math.prod(map(len, choices))
     require(count <= MOST, "runs", count, f"at most {MOST}: one for each combination of the lists of a block")
     return [dict(zip(block, values, strict=True)) for values in itertools.product(*choices)]

@@ -79,7 +79,7 @@ def test_the_campaign_measures_networks_of_equal_weights_and_on_both_sides_of_th
     ("changes", "message"),
     [
         ({"epsilons": [-1.0]}, r"epsilons=.* is not possible: it must be at least 0"),
-        ({"epsilons": []}, r"epsilons=.* is not possible: it must be not empty"),
+        ({"epsilons": []}, r"epsilons=.* is not possible: it must be one value or more"),
         ({"masking_epsilon": 0.0}, r"masking_epsilon=0.0 is not possible: it must be above 0 and below 255"),
         ({"pgd_steps": 2}, r"pgd_steps=2 is not possible: it must be at least 4"),
         ({"severities": [6]}, r"severities=6 is not possible: it must be 1 to 5"),

@@ -7,6 +7,7 @@ import pytest
 from planted_curves import parameters, plant
 from randsparse import questions
 from randsparse.comparison.primary import claims_of
+from randsparse.errors import StudyError
 from randsparse.questions.early_and_late import claims, prose
 from randsparse.questions.early_and_late.evidence import Evidence
 from randsparse.runs.store import Store
@@ -41,6 +42,13 @@ def test_the_primary_claim_follows_what_is_planted(tmp_path, r, expected):
     rows = claims.primary(evidence(tmp_path, r, network=0.02))
     assert [row["verdict"] for row in rows] == expected
     assert {row["n"] for row in rows} == {40}
+
+
+def test_without_a_run_it_is_said_in_one_line(tmp_path):
+    found = Evidence(questions.compared(NAME, parameters(2)), Store(tmp_path))
+    names = ", ".join(cell.name for cell in found.design.networks)
+    with pytest.raises(StudyError, match=f"^no run of the cells {names} has ended: train some with make runs"):
+        prose.abstract(found)
 
 
 def test_the_margin_is_that_of_the_table_of_claims(tmp_path):

@@ -12,6 +12,7 @@ from randsparse.comparison.inference.correlation import correlation
 from randsparse.comparison.inference.estimate import Estimate
 from randsparse.comparison.primary import claims_of
 from randsparse.comparison.wording import in_percent, model_name
+from randsparse.errors import StudyError
 from randsparse.questions.early_and_late import basins, cooling, frames, plan, variance
 from randsparse.questions.early_and_late.frames import POOLED
 from randsparse.questions.early_and_late.hypotheses import hypotheses, recover_planted
@@ -37,8 +38,11 @@ class Evidence:
 
     @cached_property
     def curves(self) -> pd.DataFrame:
-        """One row per run and epoch."""
-        return frames.curves(self.design, self.store)
+        """One row per run and epoch; raises StudyError if no run has ended."""
+        if (curves := frames.curves(self.design, self.store)).empty:
+            names = ", ".join(cell.name for cell in self.design.networks)
+            raise StudyError(f"no run of the cells {names} has ended: train some with make runs, or merge records")
+        return curves
 
     @cached_property
     def plain(self) -> pd.DataFrame:
