@@ -18,7 +18,7 @@ def search_rows(folder, curve, skip=lambda *_: False, **changes):
     design = plan.search(parameters)
     planted.plant(design, store, curve, skip)
     found = SearchEvidence(design, store, parameters)
-    return found, verdicts.of_search(found)
+    return found, verdicts.judge_search(found)
 
 
 def accuracy_rows(folder, curve, skip=lambda *_: False):
@@ -26,7 +26,7 @@ def accuracy_rows(folder, curve, skip=lambda *_: False):
     store, design = Store(folder), plan.sparsities(ACCURACY)
     planted.plant(design, store, curve, skip)
     found = AccuracyEvidence(design, store, ACCURACY)
-    return found, verdicts.of_accuracy(found)
+    return found, verdicts.judge_accuracy(found)
 
 
 def equal(cell, network, order):
@@ -137,7 +137,7 @@ def test_the_check_of_shapes_sees_a_network_of_another_size(tmp_path):
     record = found.store.get(config)
     record["density"]["realised"] *= 1.01
     found.store.put(record)
-    again = verdicts.of_accuracy(AccuracyEvidence(design, found.store, ACCURACY))
+    again = verdicts.judge_accuracy(AccuracyEvidence(design, found.store, ACCURACY))
     assert again.set_index("claim").loc[name, "verdict"] == "contradicted"
 
 

@@ -29,7 +29,7 @@ def abstract(found: Layerwise, rows: pd.DataFrame) -> Markdown:
     """Return question and regime, estimates, and what follows, in three sentences.
 
     Args:
-        rows: as from `verdicts.verdicts`.
+        rows: as from `verdicts.judge`.
     """
     question = (
         f"Does it matter how many weights each layer keeps, and which of them, if the whole network has one density "
@@ -45,7 +45,7 @@ def abstract(found: Layerwise, rows: pd.DataFrame) -> Markdown:
 
 
 def what_follows(found: Layerwise, rows: pd.DataFrame) -> Markdown:
-    """Return what a practitioner can take from notebook 05; `rows` as from `verdicts.verdicts`."""
+    """Return what a practitioner can take from notebook 05; `rows` as from `verdicts.judge`."""
     return sentences.what_follows(
         _advice_on_rules(found), _advice_on_masks(found, rows["verdict"][1]), _cost_of_sparsity(found)
     )

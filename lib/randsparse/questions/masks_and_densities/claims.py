@@ -6,10 +6,15 @@ import pandas as pd
 from IPython.display import Markdown
 
 from randsparse.comparison import sentences
-from randsparse.comparison.conclusions import as_check, estimate_text, finding, table
-from randsparse.comparison.verdicts import row
+from randsparse.comparison.conclusions import conclude_check, conclude_finding, estimate_text, make_table
+from randsparse.comparison.verdicts import conclude_comparisons
 from randsparse.questions.masks_and_densities.evidence import Evidence
-from randsparse.questions.masks_and_densities.verdicts import clipping, effective_density, exact_allocation, nesting
+from randsparse.questions.masks_and_densities.verdicts import (
+    judge_allocation,
+    judge_clipping,
+    judge_effective_density,
+    judge_nesting,
+)
 
 RULE, SPARSITY = "erk", 0.99
 """Of the finding."""
@@ -21,20 +26,20 @@ FOLLOWS = {
 }
 
 
-def of_masks(found: Evidence) -> pd.DataFrame:
+def judge(found: Evidence) -> pd.DataFrame:
     """Return the rows of notebook 01: the finding on effective density, then checks."""
     used = 100 * (1 - found.parameters["gap"])
     at = f"At {100 * SPARSITY:g} % sparsity"
     sentence = f"{at}, less than {used:g} % of the weights that an ERK mask keeps lie on a path."
-    first = finding(sentence, found.on_path(RULE, SPARSITY), found.regime, "% of kept weights", "below", used)
+    first = conclude_finding(sentence, found.on_path(RULE, SPARSITY), found.regime, "% of kept weights", "below", used)
     checks = [
-        effective_density(found.gaps, found.parameters["gap"]),
-        exact_allocation(found.allocated),
-        clipping(found.allocated),
-        row("Masks of two seeds share what chance gives", found.overlap, "equivalent"),
-        nesting(found.nested),
+        judge_effective_density(found.gaps, found.parameters["gap"]),
+        judge_allocation(found.allocated),
+        judge_clipping(found.allocated),
+        conclude_comparisons("Masks of two seeds share what chance gives", found.overlap, "equivalent"),
+        judge_nesting(found.nested),
     ]
-    return table([first, *map(as_check, checks)])
+    return make_table([first, *map(conclude_check, checks)])
 
 
 def abstract(found: Evidence, verdict: str) -> Markdown:

@@ -5,7 +5,15 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from randsparse.comparison.sentences import abstract, what_follows
-from randsparse.comparison.wording import interval, listed, named, phase_text, points, share_text, with_interval
+from randsparse.comparison.wording import (
+    format_interval,
+    format_phase,
+    format_points,
+    list_names,
+    list_words,
+    share_text,
+    with_interval,
+)
 from randsparse.questions.random_search.accuracies import DENSE
 from randsparse.questions.random_search.evidence import AccuracyEvidence, SearchEvidence
 from randsparse.questions.random_search.gains import EARLY, POOLED
@@ -37,7 +45,7 @@ def search_abstract(found: SearchEvidence, verdict: str) -> Markdown:
         verdict: the one on the primary claim.
     """
     question = (
-        f"Is the best of {found.size} random networks after {phase_text(found.phase)} of training still better than "
+        f"Is the best of {found.size} random networks after {format_phase(found.phase)} of training still better than "
         f"the others at the end ({found.regime})?"
     )
     return abstract(question, _gain_sentence(found), KEPT[verdict])
@@ -56,7 +64,8 @@ def accuracy_abstract(found: AccuracyEvidence, verdict: str) -> Markdown:
     low, high = found.results["weights_kept"].min(), found.results["weights_kept"].max()
     left = f"{100 * high:.3g}" if low == high else f"{100 * high:.3g} to {100 * low:.3g}"
     estimate = (
-        f"With {left} % of the weights left, the winner among {found.size} after {phase_text(found.phase)} of training "
+        f"With {left} % of the weights left, the winner among {found.size} after "
+        f"{format_phase(found.phase)} of training "
         f"differs from random networks by {with_interval(gain)} points of final test accuracy "
         f"(n = {gain.n} networks, {gain.runs} runs, 95 % interval)."
     )
@@ -69,7 +78,8 @@ def _gain_sentence(found: SearchEvidence) -> str:
         return "No cell has enough runs for a search."
     first = found.gains[(found.gains["cell"] == POOLED) & (found.gains["phase"] == found.phase)].set_index("measured")
     return (
-        f"It differs from the mean of its subset by {points(first.loc[EARLY, 'mean'])} points of validation accuracy "
+        f"It differs from the mean of its subset by {format_points(first.loc[EARLY, 'mean'])} points of "
+        "validation accuracy "
         f"when it is chosen and by {with_interval(gain)} points of test accuracy at the end, which is "
         f"{share_text(share.value, *share.interval())} of what the best of the subset gains (n = {gain.n} networks, "
         f"{gain.runs} runs, 95 % intervals)."
@@ -85,7 +95,7 @@ def longer_training(found: SearchEvidence) -> Markdown:
     epochs = {found.design.by_name[name].point.epochs for name in found.parameters["longer"]}
     return what_follows(
         f"Random networks that spend the epochs of such a search on longer training "
-        f"({listed(sorted(map(str, epochs)))} epochs: {named(found.parameters['longer'])}) gain "
+        f"({list_words(sorted(map(str, epochs)))} epochs: {list_names(found.parameters['longer'])}) gain "
         f"{with_interval(found.longer)} points of test accuracy over random ones, where the search gains "
         f"{with_interval(found.gain_of_longer)} (95 % intervals, the same cells). "
         f"Notebook 11 compares all ways to spend epochs."
@@ -117,7 +127,7 @@ def what_follows_of_accuracy(found: AccuracyEvidence, verdict: str) -> Markdown:
         lost = dense["mean"].iloc[0] - found.levels.loc[found.levels["cell"] == least["cell"], "mean"].iloc[0]
         texts.append(
             f"What matters is how much is left: *{least['cell']}* ({100 * least['weights_kept']:.3g} % of the weights) "
-            f"costs {points(lost, signed=False)} points against the dense network, and a search gives "
+            f"costs {format_points(lost, signed=False)} points against the dense network, and a search gives "
             f"{with_interval(gain) if gain else 'an unknown number of'} points."
         )
     texts += [_control_sentence(row) for row in found.controls.itertuples()]
@@ -126,10 +136,10 @@ def what_follows_of_accuracy(found: AccuracyEvidence, verdict: str) -> Markdown:
 
 def _control_sentence(row: tuple) -> str:
     verb = "differ by" if row.low > 0 or row.high < 0 else "do not differ clearly:"
-    return f"*{row.a}* and *{row.b}* {verb} {points(row.mean)} {interval(row.low, row.high)} points."
+    return f"*{row.a}* and *{row.b}* {verb} {format_points(row.mean)} {format_interval(row.low, row.high)} points."
 
 
-def no_others(found: SearchEvidence) -> Markdown:
+def explain_no_others(found: SearchEvidence) -> Markdown:
     """Return why there is nothing to show of other networks."""
     names = found.parameters["others"]
-    return what_follows(f"No run yet: {named(names)}." if names else "This profile has runs of no other network.")
+    return what_follows(f"No run yet: {list_names(names)}." if names else "This profile has runs of no other network.")

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from randsparse.comparison import sentences
-from randsparse.comparison.conclusions import in_points
-from randsparse.comparison.primary import claims_of, judge
-from randsparse.comparison.wording import listed, number, with_interval
+from randsparse.comparison.conclusions import convert_to_points
+from randsparse.comparison.primary import find_claims, judge
+from randsparse.comparison.wording import list_words, number, with_interval
 from randsparse.questions.search_cost import gains
 from randsparse.questions.search_cost.evidence import Evidence
 from randsparse.questions.search_cost.halving import Rounds
@@ -42,8 +42,8 @@ def what_follows(found: Evidence) -> Markdown:
 
 
 def _verdict(found: Evidence) -> str:
-    (claim,) = claims_of("11")
-    return judge(claim, in_points(found.difference), found.regime, "points")["verdict"]
+    (claim,) = find_claims("11")
+    return judge(claim, convert_to_points(found.difference), found.regime, "points")["verdict"]
 
 
 def _estimates(found: Evidence) -> str:
@@ -53,7 +53,7 @@ def _estimates(found: Evidence) -> str:
             for group in found.groups
             if (gain := gains.gain_of_search(group)) is not None
         ]
-        gained = f"It gains {listed(there)} over one training" if there else "No cell has enough runs for a search"
+        gained = f"It gains {list_words(there)} over one training" if there else "No cell has enough runs for a search"
         return f"{gained}, and no gain of longer training is known for all cells yet."
     first = found.groups[0]
     charged = Rounds((first.phase(),), (SIZE,)).cost(first.epochs, anew=True)

@@ -6,7 +6,7 @@ import pandas as pd
 from IPython.display import Markdown
 
 from randsparse.comparison import sentences
-from randsparse.comparison.wording import TOO_FEW, listed, with_interval
+from randsparse.comparison.wording import TOO_FEW, list_words, with_interval
 from randsparse.questions.strong_tickets.evidence import Tickets
 
 FOLLOWS = {
@@ -21,7 +21,7 @@ def abstract(found: Tickets, rows: pd.DataFrame) -> Markdown:
     """Return question and regime, estimate, and what follows, in three sentences.
 
     Args:
-        rows: as from `verdicts.verdicts`.
+        rows: as from `verdicts.judge`.
     """
     question = f"Does a random sparse network have tickets as good as those of the dense network ({found.regime})?"
     if found.claim:
@@ -34,7 +34,7 @@ def abstract(found: Tickets, rows: pd.DataFrame) -> Markdown:
         texts = [f"{with_interval(found.difference(pairs))} ({source})" for source, pairs in found.unequal.items()]
         estimate = (
             f"The test accuracy of tickets of random sources minus that of tickets of the dense one, whose layers have "
-            f"other densities, is {listed(texts)} in points (95 % intervals)."
+            f"other densities, is {list_words(texts)} in points (95 % intervals)."
             if texts
             else f"There are {TOO_FEW}."
         )
@@ -42,7 +42,7 @@ def abstract(found: Tickets, rows: pd.DataFrame) -> Markdown:
 
 
 def what_follows(found: Tickets, rows: pd.DataFrame) -> Markdown:
-    """Return what a practitioner can take from notebook 09; `rows` as from `verdicts.verdicts`."""
+    """Return what a practitioner can take from notebook 09; `rows` as from `verdicts.judge`."""
     return sentences.what_follows(
         FOLLOWS[rows["verdict"][0]],
         _against_training(found, False, "Choosing edges instead of training weights as long gives"),
@@ -50,7 +50,7 @@ def what_follows(found: Tickets, rows: pd.DataFrame) -> Markdown:
     )
 
 
-def restart(found: Tickets) -> Markdown:
+def describe_restart(found: Tickets) -> Markdown:
     """Return what the first epoch of training weights does to a ticket."""
     if found.restart is None:
         return sentences.what_follows("No ticket is retrained in these runs.")
@@ -66,4 +66,4 @@ def restart(found: Tickets) -> Markdown:
 def _against_training(found: Tickets, retrained: bool, what: str) -> str:
     estimates = {source: found.difference(pairs) for source, pairs in found.trained(retrained).items()}
     texts = [f"{with_interval(each)} points ({source})" for source, each in estimates.items() if each]
-    return f"{what} {listed(texts)}." if texts else ""
+    return f"{what} {list_words(texts)}." if texts else ""
