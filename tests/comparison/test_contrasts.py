@@ -75,12 +75,12 @@ def test_too_few_networks_give_no_estimate():
 
 def test_the_regime_and_what_is_missing_are_said(tmp_path):
     store = Store(tmp_path)
-    assert contrasts.regime(DESIGN, store, ["a", "b"]).endswith("4 epochs, no run yet")
+    assert contrasts.describe_regime(DESIGN, store, ["a", "b"]).endswith("4 epochs, no run yet")
     assert sentences.write_missing_runs(cells.count_runs(DESIGN, store)).data == "No run yet: *a*, *b* and *c*."
     for cell in DESIGN.networks[:2]:
         for config in cell.wanted(store)[: 8 if cell.name == "a" else 5]:
             store.put(record(config))
-    assert contrasts.regime(DESIGN, store, ["a", "b"]) == (
+    assert contrasts.describe_regime(DESIGN, store, ["a", "b"]) == (
         "WRN-10-1 on digits, 16 images, 4 epochs of 1 steps, dense 90.0 %"
     )
     told = sentences.write_missing_runs(cells.count_runs(DESIGN, store)).data

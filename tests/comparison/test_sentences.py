@@ -20,5 +20,5 @@ def test_missing_runs_and_rates_are_named():
 def test_the_claims_and_sentences_of_a_notebook_are_shown():
     told = sentences.write_claims("05").data
     assert all(claim.claim in told and claim.estimand in told for claim in find_claims("05"))
-    assert sentences.abstract("One.", "Two.").data == "**Abstract.** One. Two."
-    assert sentences.what_follows("One.", "", "Two.").data == "One. Two."
+    assert sentences.write_abstract("One.", "Two.").data == "**Abstract.** One. Two."
+    assert sentences.write_what_follows("One.", "", "Two.").data == "One. Two."

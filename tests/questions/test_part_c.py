@@ -85,6 +85,6 @@ def test_before_the_first_run_nothing_is_tested_and_all_is_said(tmp_path, notebo
     verdicts, prose = room
     rows = verdicts.judge(found)
     assert set(rows.loc[rows["kind"] != "check", "verdict"]) == {"not tested"}
-    assert "too few runs yet" in prose.abstract(found, rows).data and found.regime.endswith("no run yet")
-    assert prose.what_follows(found, rows).data and "too few runs" in draw(found).caption
+    assert "too few runs yet" in prose.write_abstract(found, rows).data and found.regime.endswith("no run yet")
+    assert prose.write_what_follows(found, rows).data and "too few runs" in draw(found).caption
     assert (found.cells["runs"] == 0).all()

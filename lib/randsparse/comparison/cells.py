@@ -156,4 +156,4 @@ class Cells(Runs):
     @cached_property
     def regime(self) -> str:
         """Network, dataset, training and dense accuracy in words: for what a verdict holds."""
-        return contrasts.regime(self.design, self.store, [(self.dense or self.design.networks[0]).name])
+        return contrasts.describe_regime(self.design, self.store, [(self.dense or self.design.networks[0]).name])

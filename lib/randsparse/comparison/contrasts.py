@@ -92,7 +92,7 @@ def levels(design: Crossed, frame: pd.DataFrame, y: str = "test_accuracy") -> pd
     return pd.DataFrame(rows, columns=["cell", "mean", "low", "high", "n", "runs"])
 
 
-def regime(design: Crossed, store: Store, names: Sequence[str]) -> str:
+def describe_regime(design: Crossed, store: Store, names: Sequence[str]) -> str:
     """Return network, dataset, training and dense accuracy of some cells in words, those of the first one first."""
     chosen = [design.by_name[name] for name in dict.fromkeys(names)]
     points = [cell.point for cell in chosen]

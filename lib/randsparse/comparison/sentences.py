@@ -20,15 +20,15 @@ def write_claims(notebook: str) -> Markdown:
         f"*Power*: {each.power}."
         for each in find_claims(notebook)
     ]
-    return what_follows("\n\n".join(texts))
+    return write_what_follows("\n\n".join(texts))
 
 
-def abstract(*sentences: str) -> Markdown:
+def write_abstract(*sentences: str) -> Markdown:
     """Return sentences as the abstract of a notebook."""
-    return what_follows(f"**Abstract.** {' '.join(sentences)}")
+    return write_what_follows(f"**Abstract.** {' '.join(sentences)}")
 
 
-def what_follows(*sentences: str) -> Markdown:
+def write_what_follows(*sentences: str) -> Markdown:
     """Return sentences for a practitioner, or any others; empty ones are left out."""
     from IPython.display import Markdown
 
@@ -41,17 +41,17 @@ def write_missing_runs(cells: pd.DataFrame) -> Markdown:
     some = [f"*{row.cell}* ({row.runs} of {row.planned})" for row in cells.itertuples() if 0 < row.runs < row.planned]
     texts = [f"No run yet: {list_names(none)}."] if none else []
     texts += [f"Not all runs yet: {list_words(some)}."] if some else []
-    return what_follows(*texts or [f"All {cells['planned'].sum()} runs are there."])
+    return write_what_follows(*texts or [f"All {cells['planned'].sum()} runs are there."])
 
 
 def write_chosen_rates(rates: pd.DataFrame) -> Markdown:
     """Return which learning rates validation accuracy chose; `rates`: of `Cells.rates`."""
     if rates.empty:
-        return what_follows("No learning rate was chosen for these cells: their campaign fixes it.")
+        return write_what_follows("No learning rate was chosen for these cells: their campaign fixes it.")
     waiting = [cell for cell, own in rates.groupby("cell", sort=False) if not own["chosen"].any()]
     texts = [f"{row.lr:g} for *{row.cell.removeprefix('rate, ')}*" for row in rates[rates["chosen"]].itertuples()]
     told = f"Chosen: {list_words(texts)}." if texts else ""
-    return what_follows(told, f"Not chosen yet: {list_names(waiting)}." if waiting else "")
+    return write_what_follows(told, f"Not chosen yet: {list_names(waiting)}." if waiting else "")
 
 
 def fold(table: HTML, title: str) -> HTML:

@@ -26,7 +26,7 @@ def format_points(fraction: float, signed: bool = True) -> str:
     return ("−" if fraction < 0 else "+") + text
 
 
-def with_interval(estimate: Estimate | None) -> str:
+def format_estimate(estimate: Estimate | None) -> str:
     """Return an estimate in points with its 95 % interval: "+0.31 [−0.10, +0.72]"."""
     return (
         TOO_FEW

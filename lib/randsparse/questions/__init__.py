@@ -39,7 +39,7 @@ ROOMS = {
 }
 """The room of each notebook, a folder beside this file; a notebook that is not here asks no question of its own."""
 COMPARISONS = {
-    "01_masks_and_densities": "comparison",
+    "01_masks_and_densities": "make_comparison",
     "02_random_search": "search",
     "03_sparsity_vs_accuracy": "sparsities",
     "04_size": "sizes",

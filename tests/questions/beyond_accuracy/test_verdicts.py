@@ -32,7 +32,7 @@ def test_the_difference_in_the_nearest_images_decides_the_claim(shift, verdict, 
     first = verdicts.judge(found).iloc[0]
     assert (first["kind"], first["verdict"], first["n"], first["unit"]) == ("primary claim", verdict, 8, "points")
     assert first["estimate"] == pytest.approx(100 * shift - 2.5, abs=0.4)
-    assert prose.FOLLOWS[verdict] in prose.abstract(found, verdict).data
+    assert prose.FOLLOWS[verdict] in prose.write_abstract(found, verdict).data
 
 
 def test_other_images_and_other_masks_do_not_test_the_claim(tmp_path):
@@ -137,15 +137,15 @@ def test_without_networks_nothing_is_tested_and_every_sentence_says_so(tmp_path)
         found = evidence(tmp_path / str(networks), networks=networks)
         rows = verdicts.judge(found)
         assert set(rows.loc[rows["kind"] != "check", "verdict"]) == {"not tested"}
-        assert "too few runs" in prose.abstract(found, "not tested").data
-        assert "too few runs" in prose.what_follows(found, "not tested").data
+        assert "too few runs" in prose.write_abstract(found, "not tested").data
+        assert "too few runs" in prose.write_what_follows(found, "not tested").data
         assert found.cell_table["networks"].tolist() == [networks] * 4
         assert len(found.score_table) == 5 and len(found.calibration_table) == (4 if networks else 0)
 
 
 def test_what_follows_names_the_measures_that_differ(tmp_path):
     found = evidence(tmp_path, {"nll": 0.1, "auroc": 0.05})
-    told = prose.what_follows(found, "supported").data
+    told = prose.write_what_follows(found, "supported").data
     assert "Calibration: worse in NLL and NLL, temperature-scaled." in told
     assert "Other images: better in AUROC, cifar100, AUROC, rotated and AUROC, uniform-noise." in told
     assert "Attacks: no difference is shown." in told

@@ -48,7 +48,7 @@ def test_without_a_run_it_is_said_in_one_line(tmp_path):
     found = Evidence(questions.compare(NAME, parameters(2)), Store(tmp_path))
     names = ", ".join(cell.name for cell in found.design.networks)
     with pytest.raises(StudyError, match=f"^no run of the cells {names} has ended: train some with make runs"):
-        prose.abstract(found)
+        prose.write_abstract(found)
 
 
 def test_the_margin_is_that_of_the_table_of_claims(tmp_path):
@@ -69,7 +69,7 @@ def test_there_is_no_verdict_where_the_ends_differ_by_the_choice_of_images_alone
 def test_findings_and_the_check_stand_below_the_claim_with_their_regime(late):
     rows = claims.judge_claims(late)
     assert rows["kind"].tolist() == ["primary claim"] * 3 + ["finding"] * 7 + ["check"]
-    assert rows["claim"].is_unique and set(rows["regime"]) == {prose.regime(late)}
+    assert rows["claim"].is_unique and set(rows["regime"]) == {prose.describe_regime(late)}
     found = rows.set_index("claim")
     average = found.loc["Transient noise of the optimiser hides the ranking (test: moving average of the weights)."]
     gain = late.pooled(late.averaged).loc[1, "value"] - late.pooled(late.plain).loc[1, "value"]
@@ -89,7 +89,7 @@ def test_the_prediction_is_judged_by_the_margin_of_a_gain(late, tmp_path):
 
 
 def test_the_abstract_says_regime_estimates_and_gains(late):
-    text = prose.abstract(late).data
+    text = prose.write_abstract(late).data
     plain = late.pooled(late.plain)
     gains = late.gains.set_index(["moment", "size", "how"])
     assert "after 1 of 10 epochs" in text and "80 runs of 5 cells" in text and "n = 40 networks of 5 cells" in text
@@ -105,12 +105,12 @@ def test_the_abstract_says_regime_estimates_and_gains(late):
 
 
 def test_what_follows_says_when_to_look_and_what_there_is_to_gain(late, tmp_path):
-    text = prose.what_follows(late).data
+    text = prose.write_what_follows(late).data
     assert "network as trained correlates with the end by more than 0.5 from epoch 8 of 10 on" in text
     assert "moving average of its weights correlates with the end by more than 0.5 from epoch 1 of 10 on" in text
     best = late.gains.set_index(["moment", "size", "how"]).loc[("late", 4, "best possible"), "value"]
     assert f"gains at most {100 * best:.2f} [" in text
-    never = prose.what_follows(evidence(tmp_path, lambda epoch: 0.0, cells=2)).data
+    never = prose.write_what_follows(evidence(tmp_path, lambda epoch: 0.0, cells=2)).data
     assert "Validation accuracy of the network as trained never orders the ends well" in never
 
 
@@ -124,6 +124,6 @@ def test_the_first_epoch_above_a_level_is_the_one_from_which_on_r_stays_there(la
 def test_with_ten_runs_of_one_cell_all_sentences_are_there(tmp_path):
     few = {"keep": lambda network, order: order == 0 or network < 2, "cells": 1}
     found = evidence(tmp_path, rises_late, **few)
-    assert "10 runs of 1 cell" in prose.abstract(found).data and "K" not in prose.what_follows(found).data
+    assert "10 runs of 1 cell" in prose.write_abstract(found).data and "K" not in prose.write_what_follows(found).data
     rows = claims.judge_claims(found)
     assert len(rows) == 11 and set(rows["verdict"]) <= {"supported", "undecided", "not tested", "contradicted"}

@@ -36,7 +36,7 @@ def test_what_is_planted_turns_the_primary_claims(tmp_path, shift, spread, rule,
     assert rows.loc[0, "n"] == 10 and rows.loc[0, "claim"] == RULE
     three, four = (found.values(found.find(sparsity=0.98, rule=name)[0]) for name in ("erk", "uniform"))
     assert rows.loc[0, "estimate"] == pytest.approx(100 * (three.mean() - four.mean()))
-    told = prose.abstract(found, rows).data
+    told = prose.write_abstract(found, rows).data
     assert prose.RULE[rule] in told and prose.MASK[mask] in told and "10 %" not in told
     assert f"{rows.loc[1, 'estimate']:+.2f}".replace("-", "−") in told
 
@@ -69,12 +69,13 @@ def test_what_was_not_run_is_not_tested(tmp_path):
     rows = verdicts.judge(found)
     assert list(rows["verdict"][:2]) == ["not tested"] * 2
     assert list(rows["evidence"][:2]) == [verdicts.NO_RULES, verdicts.NO_MASKS]
-    assert "too few runs yet" in prose.abstract(found, rows).data
+    assert "too few runs yet" in prose.write_abstract(found, rows).data
     empty = planted(tmp_path / "empty", skip=lambda *_: True)
     rows = verdicts.judge(empty)
     assert set(rows["verdict"]) == {"not tested", "undecided"}
     assert (
-        prose.what_follows(empty, rows).data == "Whether a score mask is worth more than its densities of layers, "
+        prose.write_what_follows(empty, rows).data
+        == "Whether a score mask is worth more than its densities of layers, "
         "these runs do not tell."
     )
 
@@ -99,7 +100,7 @@ def test_cells_are_called_by_what_they_are(tmp_path):
 def test_advice_has_the_numbers_of_the_levels(tmp_path):
     found = planted(tmp_path)
     levels = {(row.sparsity, row.row): row.mean for row in found.rule_levels.itertuples()}
-    told = prose.what_follows(found, verdicts.judge(found)).data
+    told = prose.write_what_follows(found, verdicts.judge(found)).data
     gap = 100 * (levels[0.98, "balanced"] - levels[0.98, "uniform"])
     assert f"{gap:.1f} points at 98 % (balanced above uniform)" in told
     dense = np.mean(found.values(found.dense))

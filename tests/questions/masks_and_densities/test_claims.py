@@ -56,8 +56,8 @@ def test_the_share_on_a_path_decides_the_finding(found, shares, verdict):
     assert set(rows["kind"][1:]) == {"check"} and len(rows) == 6
     if verdict != "not tested":
         assert rows.loc[0, "estimate"] == pytest.approx(100 * np.nanmean(shares))
-    assert claims.FOLLOWS[verdict] in claims.abstract(other, verdict).data
-    assert claims.FOLLOWS[verdict] in claims.what_follows(other, verdict).data
+    assert claims.FOLLOWS[verdict] in claims.write_abstract(other, verdict).data
+    assert claims.FOLLOWS[verdict] in claims.write_what_follows(other, verdict).data
 
 
 def test_the_limits_are_those_of_students_t(found):
@@ -100,4 +100,4 @@ def test_captions_say_what_is_drawn(found):
 )
 def test_unknown_names_are_refused_before_a_mask_is_drawn(found, changes, message):
     with pytest.raises(StudyError, match=message):
-        plan.comparison(found.parameters | changes)
+        plan.make_comparison(found.parameters | changes)

@@ -60,7 +60,7 @@ def test_the_estimate_of_the_primary_claim(made):
     first = verdicts.judge(found).iloc[0]
     assert first["estimate"] == pytest.approx(np.mean(each))
     told = f"{abs(np.mean(each)):.2f}"
-    assert told in prose.abstract(found).data
+    assert told in prose.write_abstract(found).data
 
 
 def test_the_needed_correlation(made):

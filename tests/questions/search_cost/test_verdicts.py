@@ -50,7 +50,7 @@ def test_planted_runs_decide_the_primary_claim(tmp_path, planted, verdict, sente
     first = table.iloc[0]
     assert (first["kind"], first["verdict"]) == (PRIMARY, verdict) and (table["kind"] == PRIMARY).sum() == 1
     assert first["claim"] == "Search gains less than spending its epochs on longer training."
-    assert sentence in prose.abstract(found).data and sentence in prose.what_follows(found).data
+    assert sentence in prose.write_abstract(found).data and sentence in prose.write_what_follows(found).data
 
 
 def test_the_primary_row_is_in_points_with_its_limits_and_its_power(tmp_path):

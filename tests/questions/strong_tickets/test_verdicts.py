@@ -25,7 +25,7 @@ def test_what_is_planted_turns_the_primary_claim(tmp_path, shift, spread, verdic
     found = planted(tmp_path, spread, shift)
     rows = verdicts.judge(found)
     assert (rows.loc[0, "verdict"], rows.loc[0, "kind"], rows.loc[0, "n"]) == (verdict, "primary claim", 20)
-    told = prose.abstract(found, rows).data
+    told = prose.write_abstract(found, rows).data
     assert told.endswith(prose.FOLLOWS[verdict]) and "n = 20, 40 runs" in told
     assert f"{rows.loc[0, 'estimate']:+.2f}".replace("-", "−") in told
 
@@ -53,7 +53,7 @@ def test_sources_of_other_layer_densities_are_findings_and_no_claim(tmp_path):
     assert row["claim"].startswith("A ticket of a random source (ER source, 50 %) is at most 1 point worse")
     assert row["claim"].endswith("whose layers have other densities.") and row["verdict"] == "supported"
     assert row["estimate"] == pytest.approx(4, abs=0.5)
-    told = prose.abstract(found, rows).data
+    told = prose.write_abstract(found, rows).data
     assert f"{row['estimate']:+.2f}" in told and "(ER source, 50 %) in points" in told
     assert told.endswith(prose.FOLLOWS["not tested"])
 
@@ -68,13 +68,13 @@ def test_a_claim_without_one_of_its_sparsities_is_not_tested(tmp_path):
     empty = planted(tmp_path / "empty", skip=lambda *_: True)
     rows = verdicts.judge(empty)
     assert set(rows["verdict"]) == {"not tested", "undecided"}
-    assert prose.what_follows(empty, rows).data == prose.FOLLOWS["not tested"]
-    assert "too few runs yet" in prose.abstract(empty, rows).data
+    assert prose.write_what_follows(empty, rows).data == prose.FOLLOWS["not tested"]
+    assert "too few runs yet" in prose.write_abstract(empty, rows).data
 
 
 def test_advice_has_the_numbers_of_the_findings(tmp_path):
     found = planted(tmp_path)
-    told = prose.what_follows(found, verdicts.judge(found)).data
+    told = prose.write_what_follows(found, verdicts.judge(found)).data
     for retrained in (False, True):
         for source, pairs in found.trained(retrained).items():
             value = f"{100 * found.difference(pairs).value:+.2f}".replace("-", "−")

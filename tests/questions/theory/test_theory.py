@@ -275,16 +275,16 @@ def test_a_wider_network_is_judged_against_dense_with_a_margin_of_a_point(lost, 
         [2, 9.4912, 0.4], rel=1e-3
     )
     assert gap.loc["wider, 50 %", "mean"] == pytest.approx(0.02, abs=0.002)
-    assert claims.FOLLOWS[verdict] in claims.abstract(found, verdict).data
+    assert claims.FOLLOWS[verdict] in claims.write_abstract(found, verdict).data
     checks = rows[rows["kind"] == "check"]
     assert len(checks) == 9 and set(checks["verdict"]) <= {"supported", "contradicted", "undecided"}
-    assert claims.FOLLOWS[verdict] in claims.what_follows(found, rows).data
+    assert claims.FOLLOWS[verdict] in claims.write_what_follows(found, rows).data
 
 
 def test_few_runs_decide_nothing(tmp_path):
     found = trained(tmp_path, 0.0, n=2)
     assert claims.judge(found)["verdict"].iloc[:2].tolist() == ["not tested"] * 2
-    assert drawn.draw_practice(found) is None and "too few runs" in claims.abstract(found, "not tested").data
+    assert drawn.draw_practice(found) is None and "too few runs" in claims.write_abstract(found, "not tested").data
 
 
 def test_figures_say_what_they_draw(tmp_path):

@@ -7,7 +7,7 @@ from itertools import product
 
 import pandas as pd
 
-from randsparse.comparison.contrasts import estimate_contrast, levels, regime
+from randsparse.comparison.contrasts import describe_regime, estimate_contrast, levels
 from randsparse.comparison.evidence import LIMITS, NamedCells, known_limits, mean_text
 from randsparse.comparison.inference.estimate import Estimate
 from randsparse.data import catalogue
@@ -40,7 +40,7 @@ class Evidence(NamedCells):
     @property
     def regime(self) -> str:
         """Network, dataset, training and dense accuracy in words."""
-        return regime(self.design, self.store, [self.dense, self.sparse])
+        return describe_regime(self.design, self.store, [self.dense, self.sparse])
 
     @property
     def chance(self) -> float:

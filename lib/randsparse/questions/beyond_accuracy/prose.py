@@ -28,7 +28,7 @@ FOLLOWS = {
 }
 
 
-def abstract(found: Evidence, verdict: str) -> Markdown:
+def write_abstract(found: Evidence, verdict: str) -> Markdown:
     """Return question and regime, estimates, and what follows, in three sentences.
 
     Args:
@@ -43,7 +43,7 @@ def abstract(found: Evidence, verdict: str) -> Markdown:
         f"{estimate_text(parts[0], 'points')}, and from that of a dense network of its own accuracy by "
         f"{estimate_text(parts[1], 'points')}."
     )
-    return sentences.abstract(question, estimate, FOLLOWS[verdict])
+    return sentences.write_abstract(question, estimate, FOLLOWS[verdict])
 
 
 def equal_accuracy(found: Evidence) -> Markdown:
@@ -58,11 +58,13 @@ def equal_accuracy(found: Evidence) -> Markdown:
     )
 
 
-def what_follows(found: Evidence, verdict: str) -> Markdown:
+def write_what_follows(found: Evidence, verdict: str) -> Markdown:
     """Return what a practitioner can take from the notebook."""
     own = found.differences[found.differences["baseline"] == EQUAL_ACCURACY]
     if own.empty:
-        return sentences.what_follows(FOLLOWS[verdict], "There are too few runs for a comparison at equal accuracy.")
+        return sentences.write_what_follows(
+            FOLLOWS[verdict], "There are too few runs for a comparison at equal accuracy."
+        )
     beside = "Beside a dense network of the same accuracy, by kind of measure (simultaneous 95 % intervals):"
     texts = [FOLLOWS[verdict], beside]
     for kind in (IMAGES, CALIBRATION, CORRUPTIONS, ATTACKS):
@@ -71,4 +73,4 @@ def what_follows(found: Evidence, verdict: str) -> Markdown:
         names = {"better": list(rows["name"][is_better]), "worse": list(rows["name"][~is_better])}
         told = [f"{word} in {list_words(each)}" for word, each in names.items() if each]
         texts.append(f"{kind.capitalize()}: {' and '.join(told) or 'no difference is shown'}.")
-    return sentences.what_follows(*texts)
+    return sentences.write_what_follows(*texts)

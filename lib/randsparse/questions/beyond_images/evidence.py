@@ -10,7 +10,7 @@ import pandas as pd
 import torch
 
 from randsparse.comparison import candidates
-from randsparse.comparison.contrasts import regime
+from randsparse.comparison.contrasts import describe_regime
 from randsparse.comparison.evidence import NamedCells, known_limits
 from randsparse.comparison.inference.estimate import Estimate
 from randsparse.comparison.inference.search_value import best_gain, estimate_by_cell, search_gain
@@ -48,7 +48,7 @@ class Evidence(NamedCells):
         texts = []
         for name in self.parameters["candidates"]:
             alike = [each for each, kind in kinds.items() if kind == kinds[name]]
-            texts.append(regime(self.design, self.store, [name, *alike]).replace("images", "samples"))
+            texts.append(describe_regime(self.design, self.store, [name, *alike]).replace("images", "samples"))
         return "; ".join(texts)
 
     @cached_property

@@ -17,7 +17,7 @@ FOLLOWS = {
 }
 
 
-def abstract(found: Evidence, verdict: str) -> Markdown:
+def write_abstract(found: Evidence, verdict: str) -> Markdown:
     """Return question and regime, estimate, and what follows, in three sentences.
 
     Args:
@@ -28,10 +28,10 @@ def abstract(found: Evidence, verdict: str) -> Markdown:
         f"The winner among {found.size} after {format_phase(found.phase)} of training differs from random networks by "
         f"{estimate_text(convert_to_points(found.gain), 'points')} of final test accuracy."
     )
-    return sentences.abstract(question, estimate, FOLLOWS[verdict])
+    return sentences.write_abstract(question, estimate, FOLLOWS[verdict])
 
 
-def what_follows(found: Evidence, verdict: str) -> Markdown:
+def write_what_follows(found: Evidence, verdict: str) -> Markdown:
     """Return what a practitioner can take from the notebook."""
     texts, best = [FOLLOWS[verdict]], found.best
     if best is not None:
@@ -46,4 +46,4 @@ def what_follows(found: Evidence, verdict: str) -> Markdown:
             )
     if found.differences.empty:
         texts.append("There are too few runs yet for any other comparison.")
-    return sentences.what_follows(*texts)
+    return sentences.write_what_follows(*texts)

@@ -11,7 +11,7 @@ from randsparse.questions.early_and_late import frames, hypotheses
 from randsparse.questions.early_and_late.evidence import Evidence
 from randsparse.questions.early_and_late.plan import EARLY
 from randsparse.questions.early_and_late.prediction import prediction_error
-from randsparse.questions.early_and_late.prose import regime
+from randsparse.questions.early_and_late.prose import describe_regime
 from randsparse.questions.early_and_late.words import format_interval
 
 NOTEBOOK = "10"
@@ -29,7 +29,7 @@ def judge_claims(found: Evidence) -> pd.DataFrame:
     rows = [{"kind": "primary claim"} | row for row in judge_primary(found)]
     rows += [{"kind": "finding"} | row for row in [*_explanations(found), _prediction(found)]]
     rows.append({"kind": "check"} | _planted(found))
-    return pd.DataFrame(rows).reindex(columns=COLUMNS).assign(regime=regime(found))
+    return pd.DataFrame(rows).reindex(columns=COLUMNS).assign(regime=describe_regime(found))
 
 
 def judge_primary(found: Evidence) -> list[dict[str, object]]:
@@ -37,7 +37,7 @@ def judge_primary(found: Evidence) -> list[dict[str, object]]:
 
     Ends are known to differ if in one cell at least the reliability of final test accuracy is above 0.
     """
-    told, early, late = regime(found), *find_claims(NOTEBOOK)
+    told, early, late = describe_regime(found), *find_claims(NOTEBOOK)
     estimates = (found.early, found.rise)
     differ = bool((found.reliable.loc[found.reliable["epoch"].isna(), "low"] > 0).any())
     parts = [

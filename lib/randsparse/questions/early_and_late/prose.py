@@ -21,14 +21,14 @@ LEVEL = 0.5
 """The correlation from which on a look is said to order the ends: a quarter of the variance."""
 
 
-def abstract(found: Evidence) -> Markdown:
+def write_abstract(found: Evidence) -> Markdown:
     """Return question and regime, estimate, and what follows, in three sentences."""
     curves = found.curves
     early, late, last = find_epoch(curves, EARLY), find_epoch(curves, LATE), int(curves["epoch"].max())
     plain = found.pooled(found.plain)
-    return sentences.abstract(
+    return sentences.write_abstract(
         f"Does validation accuracy after {early} of {last} epochs say which of several random networks is the best at "
-        f"the end ({regime(found)})?",
+        f"the end ({describe_regime(found)})?",
         f"It correlates with final test accuracy by r = {format_interval(plain.loc[early])} then, and by "
         f"{format_interval(plain.loc[late])} after epoch {late} "
         f"({format_networks(int(plain.loc[early, 'n']), curves['cell'].nunique())}, 95 % intervals).",
@@ -36,7 +36,7 @@ def abstract(found: Evidence) -> Markdown:
     )
 
 
-def regime(found: Evidence) -> str:
+def describe_regime(found: Evidence) -> str:
     """Return dataset, network, epochs, runs and accuracies in words."""
     cells = found.design.networks
     models = sorted({format_model(cell.point.model) for cell in cells})
@@ -82,7 +82,7 @@ def find_first_above(rows: pd.DataFrame, level: float = LEVEL) -> int | None:
     return int(after.min()) if len(after) else None
 
 
-def what_follows(found: Evidence) -> Markdown:
+def write_what_follows(found: Evidence) -> Markdown:
     """Return when to look, at what, and how much a search can gain at most."""
     plain, averaged = found.pooled(found.plain), found.pooled(found.averaged)
     last = int(plain.index.max())
@@ -99,7 +99,7 @@ def what_follows(found: Evidence) -> Markdown:
             "training it gained "
             f"{format_points(gain['late'])}."
         )
-    return sentences.what_follows(f"**When to look, and at what.** {'; '.join(looks)}.", most)
+    return sentences.write_what_follows(f"**When to look, and at what.** {'; '.join(looks)}.", most)
 
 
 def _when(what: str, rows: pd.DataFrame, last: int, ceiling: float) -> str:

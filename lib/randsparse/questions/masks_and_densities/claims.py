@@ -42,7 +42,7 @@ def judge(found: Evidence) -> pd.DataFrame:
     return make_table([first, *map(conclude_check, checks)])
 
 
-def abstract(found: Evidence, verdict: str) -> Markdown:
+def write_abstract(found: Evidence, verdict: str) -> Markdown:
     """Return question and regime, estimate, and what follows, in three sentences.
 
     Args:
@@ -51,17 +51,17 @@ def abstract(found: Evidence, verdict: str) -> Markdown:
     question = f"How much of what a random mask keeps is of use ({found.regime})?"
     share = estimate_text(found.on_path(RULE, SPARSITY), "%")
     estimate = f"At {100 * SPARSITY:g} % sparsity, the share of an ERK mask's weights on a path to a class is {share}."
-    return sentences.abstract(question, estimate, FOLLOWS[verdict])
+    return sentences.write_abstract(question, estimate, FOLLOWS[verdict])
 
 
-def what_follows(found: Evidence, verdict: str) -> Markdown:
+def write_what_follows(found: Evidence, verdict: str) -> Markdown:
     """Return what a practitioner can take from the notebook."""
     starts = found.gaps.query("draw == 'exact'")["gap_from"].dropna()
     told = (
         f"More than {100 * found.parameters['gap']:g} % of the kept weights are on no path from "
         f"{100 * starts.min():g} to {100 * starts.max():g} % sparsity on, depending on the rule."
     )
-    return sentences.what_follows(
+    return sentences.write_what_follows(
         FOLLOWS[verdict],
         told if len(starts) else "",
         "Compare networks at the density that was realised, and above 98 % sparsity at the effective one, too.",

@@ -79,7 +79,7 @@ def draw_difference(frame: pd.DataFrame, whole: Estimate | None, phase: float, s
     """Draw searched minus random in final test accuracy, cell by cell and over all cells, with the claim's margin.
 
     Args:
-        frame: one row per cell, then POOLED, as from `gains.estimates`.
+        frame: one row per cell, then POOLED, as from `gains.estimate_cells`.
         whole: the estimate over all cells, whose limits of the claim's level are drawn thick.
         phase, size: of the search.
     """

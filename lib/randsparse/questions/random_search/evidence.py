@@ -82,7 +82,7 @@ class Evidence(Runs):
 
     def regime_of(self, names: Sequence[str]) -> str:
         """Return network, dataset, training and dense accuracy of some cells in words."""
-        return contrasts.regime(self.design, self.store, names)
+        return contrasts.describe_regime(self.design, self.store, names)
 
     def _reliability(self, cell: str) -> float:
         try:
@@ -177,7 +177,7 @@ class AccuracyEvidence(Evidence):
     @cached_property
     def differences(self) -> pd.DataFrame:
         """Searched minus random, cell by cell and over all cells."""
-        return gains.estimates(candidates.look_after(self.curves, self.phase), search_gain, self.size)
+        return gains.estimate_cells(candidates.look_after(self.curves, self.phase), search_gain, self.size)
 
     @property
     def control_table(self) -> pd.DataFrame:

@@ -43,9 +43,9 @@ def gains(curves: pd.DataFrame, phases: Iterable[float], size: int) -> pd.DataFr
     for phase in phases:
         cells = look_after(curves, phase)
         own = {
-            EARLY: estimates([each._replace(final=each.early) for each in cells], search_gain, size),
-            FINAL: estimates(cells, search_gain, size),
-            BEST: estimates(cells, best_gain, size),
+            EARLY: estimate_cells([each._replace(final=each.early) for each in cells], search_gain, size),
+            FINAL: estimate_cells(cells, search_gain, size),
+            BEST: estimate_cells(cells, best_gain, size),
         }
         found += [rows.assign(phase=phase, measured=measured) for measured, rows in own.items()]
     return _joined(found, ["phase", "measured"])
@@ -56,7 +56,7 @@ def shares(curves: pd.DataFrame, phases: Iterable[float], size: int) -> pd.DataF
 
     Columns phase, then those of ESTIMATE; a limit is infinite where the oracle's gain could be 0.
     """
-    found = [estimates(look_after(curves, phase), share_of_oracle, size).assign(phase=phase) for phase in phases]
+    found = [estimate_cells(look_after(curves, phase), share_of_oracle, size).assign(phase=phase) for phase in phases]
     return _joined(found, ["phase"])
 
 
@@ -71,7 +71,7 @@ def leads(curves: pd.DataFrame, phases: Iterable[float], size: int) -> pd.DataFr
         for epoch in sorted(epochs.unique()):
             at = curves[curves["epoch"] == epoch].set_index("key")["val_accuracy"]
             then = look_after(curves.assign(then=curves["key"].map(at)), phase, final="then")
-            found.append(estimates(then, search_gain, size).assign(phase=phase, epoch=int(epoch)))
+            found.append(estimate_cells(then, search_gain, size).assign(phase=phase, epoch=int(epoch)))
     return _joined(found, ["phase", "epoch"])
 
 
@@ -82,7 +82,7 @@ def mean_leads(curves: pd.DataFrame, phases: Iterable[float], size: int) -> pd.D
     """
     found = []
     for phase in phases:
-        rows = estimates(look_at_mean(curves, phase), search_gain, size)
+        rows = estimate_cells(look_at_mean(curves, phase), search_gain, size)
         epochs = curves.loc[curves["epoch"] > _choices(curves, phase), "epoch"].nunique()
         found.append(rows.assign(phase=phase, epochs=epochs))
     return _joined(found, ["phase", "epochs"])
@@ -114,7 +114,7 @@ def list_looks(curves: pd.DataFrame, phases: Iterable[float], size: int) -> pd.D
     return pd.DataFrame(rows, columns=["phase", "epoch", "cell", "network", "order", "val_accuracy", "wins"])
 
 
-def estimates(cells: Sequence[Early], statistic: Callable[..., Estimate], size: int) -> pd.DataFrame:
+def estimate_cells(cells: Sequence[Early], statistic: Callable[..., Estimate], size: int) -> pd.DataFrame:
     """Return a statistic of a search in each cell, then over all cells.
 
     Intervals of cells are simultaneous 95 % intervals, that over all cells is a 95 % interval. A cell with

@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from randsparse.comparison.contrasts import estimate_contrast, regime
+from randsparse.comparison.contrasts import describe_regime, estimate_contrast
 from randsparse.comparison.evidence import NamedCells, known_limits
 from randsparse.comparison.inference.estimate import Estimate
 from randsparse.comparison.wording import convert_to_percent
@@ -41,7 +41,7 @@ class Evidence(NamedCells):
     @property
     def regime(self) -> str:
         """Networks, dataset, training and dense accuracy in words."""
-        return regime(self.design, self.store, [dense for dense, _ in self.parameters["pairs"]])
+        return describe_regime(self.design, self.store, [dense for dense, _ in self.parameters["pairs"]])
 
     @property
     def sparsity(self) -> float | None:

@@ -18,7 +18,7 @@ FOLLOWS = {
 }
 
 
-def abstract(found: Evidence, verdict: str) -> Markdown:
+def write_abstract(found: Evidence, verdict: str) -> Markdown:
     """Return question and regime, estimate, and what follows, in three sentences.
 
     Args:
@@ -28,10 +28,10 @@ def abstract(found: Evidence, verdict: str) -> Markdown:
     at = "several sparsities" if found.sparsity is None else f"{100 * found.sparsity:g} % sparsity"
     slope = estimate_text(convert_to_points(found.slope()), f"{UNIT} of the number of weights")
     estimate = f"At {at}, the difference to the dense network changes by {slope}."
-    return sentences.abstract(question, estimate, FOLLOWS[verdict])
+    return sentences.write_abstract(question, estimate, FOLLOWS[verdict])
 
 
-def what_follows(found: Evidence, verdict: str) -> Markdown:
+def write_what_follows(found: Evidence, verdict: str) -> Markdown:
     """Return what a practitioner can take from the notebook."""
     texts = [FOLLOWS[verdict]]
     own = found.gaps[found.gaps["sparsity"] == found.sparsity].sort_values("weights")
@@ -53,4 +53,4 @@ def what_follows(found: Evidence, verdict: str) -> Markdown:
                 f"A sparse wide network {verb} a dense narrow one with {equal}: {format_points(mean.value)} "
                 f"{format_interval(*mean.interval())} points."
             )
-    return sentences.what_follows(*texts)
+    return sentences.write_what_follows(*texts)

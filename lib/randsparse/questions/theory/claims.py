@@ -79,7 +79,7 @@ def _checks(found: Evidence) -> list[Row]:
     ]
 
 
-def abstract(found: Evidence, verdict: str) -> Markdown:
+def write_abstract(found: Evidence, verdict: str) -> Markdown:
     """Return question and regime, estimate, and what follows, in three sentences.
 
     Args:
@@ -93,14 +93,14 @@ def abstract(found: Evidence, verdict: str) -> Markdown:
         f"*{name}* differs from *{found.parameters['dense']}* by {gap}, where a source that contains a given network "
         f"has to be {number(width_factor(sparsity), 1)} times as wide as that."
     )
-    return sentences.abstract(question, estimate, FOLLOWS[verdict])
+    return sentences.write_abstract(question, estimate, FOLLOWS[verdict])
 
 
-def what_follows(found: Evidence, rows: pd.DataFrame) -> Markdown:
+def write_what_follows(found: Evidence, rows: pd.DataFrame) -> Markdown:
     """Return what a practitioner can take from the notebook."""
     checks = rows[rows["kind"] == "check"]["verdict"].value_counts()
     held = ", ".join(f"{number} {verdict}" for verdict, number in checks.items())
-    return sentences.what_follows(
+    return sentences.write_what_follows(
         FOLLOWS[rows["verdict"].iloc[0]],
         f"The theory bounds what a source contains, and its checks hold or fail as such ({held}); it does not say how "
         "wide a network has to be for training.",

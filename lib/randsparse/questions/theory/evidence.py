@@ -9,7 +9,7 @@ from typing import Any
 import pandas as pd
 
 from randsparse.comparison.cells import Cells
-from randsparse.comparison.contrasts import estimate_contrast, regime
+from randsparse.comparison.contrasts import describe_regime, estimate_contrast
 from randsparse.comparison.design import Parameters
 from randsparse.comparison.inference.estimate import Estimate
 from randsparse.comparison.inference.simultaneous import simultaneous_intervals
@@ -108,7 +108,7 @@ class Evidence(Cells):
     @property
     def regime(self) -> str:
         """Networks, images and training in words."""
-        return regime(self.design, self.store, [self.parameters["dense"], *self.parameters["wider"]])
+        return describe_regime(self.design, self.store, [self.parameters["dense"], *self.parameters["wider"]])
 
     def _given(self, *names: str) -> list[Any]:
         return [self.parameters[name] for name in names]
