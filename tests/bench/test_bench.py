@@ -102,7 +102,7 @@ def test_the_report_is_written_and_printed(tmp_path, monkeypatch, capsys):
     monkeypatch.setattr(throughput.Way, "rate", lambda way, processes, seconds: 1e3)
     monkeypatch.setattr(
         candidates,
-        "batched",
+        "time_batched",
         lambda rounds: {"candidates": 2, "workers": 1, "speedup": spread, "seconds": {"reference": 1.0}},
     )
     report.main(["--steps", "2", "--rounds", "1"], tmp_path)
