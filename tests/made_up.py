@@ -18,7 +18,7 @@ def sealed(text: str) -> str:
     """The text of an edited record with the checksum of what it says now, so that nothing but the edit is wrong."""
     values = json.loads(text)
     values.pop(records.CHECKSUM)
-    return re.sub(rf'("{records.CHECKSUM}": ?")[0-9a-f]+', rf"\g<1>{records.checksum(values)}", text)
+    return re.sub(rf'("{records.CHECKSUM}": ?")[0-9a-f]+', rf"\g<1>{records.compute_checksum(values)}", text)
 
 
 def record_of(config: RunConfig, epochs: int | None = None, **changes):

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from made_up import record
-from randsparse.comparison.crossed import Crossed, cells_of
+from randsparse.comparison.crossed import Crossed, select_cells
 from randsparse.runs.store import Store
 
 RECIPE = {"dataset": "digits", "model": "wrn-10-1", "epochs": 6, "batch_size": 32}
@@ -27,7 +27,7 @@ def parameters(cells: Mapping[str, Mapping[str, Any]], n: int = 10) -> dict[str,
 def design_of(cells: Mapping[str, Mapping[str, Any]], n: int = 10) -> Crossed:
     """Return these cells as a notebook has them."""
     values = parameters(cells, n)
-    return cells_of(values, values["cells"])
+    return select_cells(values, values["cells"])
 
 
 def plant(

@@ -79,10 +79,10 @@ def plant(
             for point in record["curve"]:
                 own, average = (bits(early(each(point["epoch"]))) for each in (r, averaged))
                 point |= {"lr": 0.1 * (1 - point["epoch"] / (EPOCHS + 1)), "val_accuracy": float(own.mean())}
-                point |= {"ema_val_accuracy": float(average.mean()), "val_correct": records.packed(own)}
-                point |= {"ema_val_correct": records.packed(average)}
+                point |= {"ema_val_accuracy": float(average.mean()), "val_correct": records.pack(own)}
+                point |= {"ema_val_correct": records.pack(average)}
             correct = bits(level + end)
-            record["test"] |= {"accuracy": float(correct.mean()), "correct": records.packed(correct)}
+            record["test"] |= {"accuracy": float(correct.mean()), "correct": records.pack(correct)}
             if not keep(number, order):
                 continue
             store.put(record)

@@ -54,7 +54,7 @@ def train_with_a_kill(config: RunConfig, *, data_dir=None, checkpoint_dir=None) 
     """Kills its own process in the middle of the run of mask seed 2, the first time, while it writes weights."""
     record = train_slowly(config, checkpoint_dir=checkpoint_dir)
     if config.mask_seed == 2 and started(checkpoint_dir).count(config.key) == 1:
-        path = weights.path_of(config, checkpoint_dir.parent)
+        path = weights.find_path(config, checkpoint_dir.parent)
         path.parent.mkdir(exist_ok=True)
         path.with_name(f"{path.name}.{platform.node()}-{os.getpid()}.tmp").touch()
         os.kill(os.getpid(), signal.SIGKILL)

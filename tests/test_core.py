@@ -28,7 +28,7 @@ def check(model: nn.Module, mask: Mask, optimizer: torch.optim.Optimizer) -> Non
     """Exactly a tenth of the weights is left, all else is zero to the last bit, and so is what the optimiser has."""
     weights = {name: model.get_parameter(name) for name in mask}
     assert sum(int((weight != 0).sum()) for weight in weights.values()) == mask.nnz == round(WEIGHTS / 10)
-    assert mask.size == WEIGHTS and list(mask) == list(masks.weights_of(model))
+    assert mask.size == WEIGHTS and list(mask) == list(masks.find_weights(model))
     for name, weight in weights.items():
         for state in [weight, *optimizer.state[weight].values()]:
             assert state.shape != mask[name].shape or (state[~mask[name]] == 0).all(), name
@@ -77,7 +77,7 @@ def test_a_mask_of_scores():
     model = resnet()
 
     found = scores.snip(model, IMAGES, LABELS, 0.1)
-    mask = scores.keep(found, scores.counts(found, 0.1))
+    mask = scores.keep(found, scores.count_kept(found, 0.1))
     mask.apply(model)
 
     check(model, mask, torch.optim.SGD(model.parameters(), lr=0.1))
@@ -91,6 +91,6 @@ def test_the_effective_density_of_a_network_of_ones_own():
 
     kept = [[[1, 1, 0], [0, 0, 1]], [[1, 0], [0, 0]], [[1, 1]]]  # hidden unit 2 leads nowhere, unit 2 after it has none
     mask = Mask({f"{2 * index}.weight": torch.tensor(layer, dtype=torch.bool) for index, layer in enumerate(kept)})
-    density = effective_density(mask, chain(masks.weights_of(model)))
+    density = effective_density(mask, chain(masks.find_weights(model)))
 
     assert mask.density == 6 / 12 and density == pytest.approx(4 / 12)

@@ -88,7 +88,7 @@ def test_the_documented_targets_are_those_of_make():
 
 def test_the_documented_profiles_exist_the_default_one_first():
     documented = re.findall(r"^\| `([a-z0-9-]+)`", section("Profiles", PAGES["profiles.md"]), flags=re.MULTILINE)
-    assert documented[0] == parameters.DEFAULT_PROFILE and set(documented) <= set(parameters.profiles(REPOSITORY))
+    assert documented[0] == parameters.DEFAULT_PROFILE and set(documented) <= set(parameters.list_profiles(REPOSITORY))
 
 
 def test_the_layout_names_files_that_exist():

@@ -30,7 +30,7 @@ def require(condition: bool, name: str, value: object, allowed: str, where: str 
 
 
 @contextmanager
-def named_as(**names: str) -> Iterator[None]:
+def rename_in_errors(**names: str) -> Iterator[None]:
     """Let an error about one of these names, which begins with "name=", use the name that the user typed instead."""
     try:
         yield

@@ -17,21 +17,21 @@ CONFIG = RunConfig(batch_size=16, sparsity=0.8)
 
 
 def test_masking_is_measured_against_a_step():
-    row = steps.masking("wrn-10-1", size=8, batch_size=16, steps=3)
+    row = steps.time_masking("wrn-10-1", size=8, batch_size=16, steps=3)
     assert 0 < row["masking_ms"] < row["step_ms"]
     assert row["share"] == row["masking_ms"] / row["step_ms"]
     assert row["ratio"] == sorted(row["ratio"]) and row["ratio"][0] > 0
 
 
 def test_compaction_is_measured_against_the_masked_step():
-    row = steps.compaction("wrn-10-1", size=8, batch_size=16, sparsity=0.5, steps=3)
+    row = steps.time_compaction("wrn-10-1", size=8, batch_size=16, sparsity=0.5, steps=3)
     assert row["speedup"] == sorted(row["speedup"]) and 2.5 < row["flops"] < 4
 
 
 def test_the_reference_loop_takes_the_steps_of_training():
     """In double precision, the same batches give the same losses, in another order of operations."""
     config = CONFIG.replace(precision="float64", warmup_epochs=0.0)
-    run = prepare([config], steps.random_images(8, 64))
+    run = prepare([config], steps.make_noise(8, 64))
     network = create(config, 10, 3, 8)
     model = network.model.double().train()
     weights = [p for p in model.parameters() if p.dim() > 1]
@@ -48,11 +48,11 @@ def test_the_reference_loop_takes_the_steps_of_training():
 
 
 def test_rates_are_measured():
-    data = steps.random_images(8, 32)
-    assert reference.images_per_second(CONFIG, data, seconds=0.1) > 0
-    assert throughput.images_per_second(CONFIG, data, seconds=0.05) > 0
-    assert throughput.images_per_second(CONFIG.replace(engine="batched"), data, seconds=0.05) > 0
-    assert timing.matmul_rate(torch.bfloat16, seconds=0.01) > 0
+    data = steps.make_noise(8, 32)
+    assert reference.measure_rate(CONFIG, data, seconds=0.1) > 0
+    assert throughput.measure_rate(CONFIG, data, seconds=0.05) > 0
+    assert throughput.measure_rate(CONFIG.replace(engine="batched"), data, seconds=0.05) > 0
+    assert timing.measure_matmul_rate(torch.bfloat16, seconds=0.01) > 0
 
 
 def process(*, seconds: float) -> tuple[int, int]:
@@ -69,27 +69,27 @@ def test_ways_are_compared_within_a_round(monkeypatch):
     rates = iter([100.0, 300.0, 1e9, 200.0, 400.0, 2e9])
     monkeypatch.setattr(throughput.Way, "rate", lambda way, processes, seconds: next(rates))
     way = throughput.Way(process, ())
-    row = throughput.compared({"reference": way, "a": way}, {torch.float32: way}, 1e6, 1.0, rounds=2)
+    row = throughput.compare_ways({"reference": way, "a": way}, {torch.float32: way}, 1e6, 1.0, rounds=2)
     assert row["rates"] == {"reference": 150.0, "a": 350.0}
     assert row["speedup"]["a"] == pytest.approx([1.75, 2.5, 3.25]) and row["speedup"]["reference"][1] == 1
     assert row["of_limit"]["a"] == pytest.approx((0.3 + 0.2) / 2) and row["limit_gflops"] == {"float32": 1.5}
 
 
 def test_flops_are_those_of_the_images_measured():
-    small, large = (throughput.flops_of_an_image(CONFIG, steps.random_images(size, 8)) for size in (8, 32))
+    small, large = (throughput.count_training_flops(CONFIG, steps.make_noise(size, 8)) for size in (8, 32))
     classifier = 3 * 2 * 64 * 10
     assert large - classifier == 16 * (small - classifier)
 
 
 def test_ways_that_measure_differently_have_processes_of_their_own():
-    ours, theirs = (throughput.Way(measure, (), 1, None) for measure in (throughput.images_per_second, process))
+    ours, theirs = (throughput.Way(measure, (), 1, None) for measure in (throughput.measure_rate, process))
     assert ours.place != theirs.place == throughput.Way(process, (CONFIG,), 1, None).place
 
 
 def test_candidates_are_swept_in_every_way(monkeypatch):
     monkeypatch.setattr(candidates, "SIZE", 2)
     monkeypatch.setattr(candidates.joblib, "cpu_count", lambda: 1)
-    row = candidates.batched(rounds=2)
+    row = candidates.time_batched(rounds=2)
     assert row["seconds"].keys() == row["speedup"].keys() == {"one_by_one", "side_by_side", "batched"}
     assert row["speedup"]["one_by_one"][1] == 1 and all(value > 0 for value in row["seconds"].values())
 
@@ -102,7 +102,7 @@ def test_the_report_is_written_and_printed(tmp_path, monkeypatch, capsys):
     monkeypatch.setattr(throughput.Way, "rate", lambda way, processes, seconds: 1e3)
     monkeypatch.setattr(
         candidates,
-        "batched",
+        "time_batched",
         lambda rounds: {"candidates": 2, "workers": 1, "speedup": spread, "seconds": {"reference": 1.0}},
     )
     report.main(["--steps", "2", "--rounds", "1"], tmp_path)
@@ -134,7 +134,7 @@ def test_sparse_kernels_are_measured_against_dense_ones(monkeypatch):
     def clock(call):
         return call()
 
-    monkeypatch.setattr(kernels, "seconds", clock)
+    monkeypatch.setattr(kernels, "time_call", clock)
     monkeypatch.setattr(
         kernels.Products,
         "__init__",
@@ -143,7 +143,7 @@ def test_sparse_kernels_are_measured_against_dense_ones(monkeypatch):
             **{kind: {name: lambda t=t: t for name, t in own.items()} for kind, own in taken.items()},
         ),
     )
-    row = kernels.products(1, 4, 1, 0.75, steps=3)
+    row = kernels.time_products(1, 4, 1, 0.75, steps=3)
     assert row["forward"] == [3, 3, 3] and row["training"] == [1.8, 1.8, 1.8] and row["flops"] == 4
     assert (row["dense_ms"], row["sparse_ms"]) == (9000, 5000)
 

@@ -49,8 +49,8 @@ def frame():
 
 
 def test_cells_with_the_same_seeds_are_compared_seed_by_seed():
-    paired = contrasts.contrast_of(DESIGN, frame(), {"a": 1.0, "b": -1.0})
-    own = contrasts.contrast_of(DESIGN, frame(), {"a": 1.0, "c": -1.0})
+    paired = contrasts.estimate_contrast(DESIGN, frame(), {"a": 1.0, "b": -1.0})
+    own = contrasts.estimate_contrast(DESIGN, frame(), {"a": 1.0, "c": -1.0})
     assert paired.value == pytest.approx(own.value) == pytest.approx(0.023)
     differences = 0.02 * (1 + np.arange(4) / 10)
     assert paired.error == pytest.approx(differences.std(ddof=1) / 2) and (paired.df, paired.n) == (3, 4)
@@ -59,9 +59,9 @@ def test_cells_with_the_same_seeds_are_compared_seed_by_seed():
 
 def test_a_network_counts_once_whatever_its_orders():
     values = frame()
-    assert contrasts.by_network(DESIGN, values, "b") == pytest.approx(0.5 + EFFECTS)
+    assert contrasts.average_orders(DESIGN, values, "b") == pytest.approx(0.5 + EFFECTS)
     values.loc[(values["cell"] == "b") & (values["network"] == 2), "test_accuracy"] = np.nan
-    assert np.isnan(contrasts.by_network(DESIGN, values, "b")).tolist() == [False, False, True, False]
+    assert np.isnan(contrasts.average_orders(DESIGN, values, "b")).tolist() == [False, False, True, False]
     level = contrasts.levels(DESIGN, values).set_index("cell").loc["b"]
     assert (level["mean"], level["n"], level["runs"]) == (pytest.approx(0.5 + (0.1 + 0.3) / 3), 3, 6)
 
@@ -69,19 +69,19 @@ def test_a_network_counts_once_whatever_its_orders():
 def test_too_few_networks_give_no_estimate():
     values = frame()
     few = values[(values["network"] < 2) | (values["cell"] != "b")]
-    assert contrasts.contrast_of(DESIGN, few, {"a": 1.0, "b": -1.0}) is None
-    assert contrasts.contrast_of(DESIGN, values[values["cell"] != "b"], {"a": 1.0, "b": -1.0}) is None
+    assert contrasts.estimate_contrast(DESIGN, few, {"a": 1.0, "b": -1.0}) is None
+    assert contrasts.estimate_contrast(DESIGN, values[values["cell"] != "b"], {"a": 1.0, "b": -1.0}) is None
 
 
 def test_the_regime_and_what_is_missing_are_said(tmp_path):
     store = Store(tmp_path)
-    assert contrasts.regime(DESIGN, store, ["a", "b"]).endswith("4 epochs, no run yet")
-    assert sentences.missing_runs(cells.count_runs(DESIGN, store)).data == "No run yet: *a*, *b* and *c*."
+    assert contrasts.describe_regime(DESIGN, store, ["a", "b"]).endswith("4 epochs, no run yet")
+    assert sentences.write_missing_runs(cells.count_runs(DESIGN, store)).data == "No run yet: *a*, *b* and *c*."
     for cell in DESIGN.networks[:2]:
         for config in cell.wanted(store)[: 8 if cell.name == "a" else 5]:
             store.put(record(config))
-    assert contrasts.regime(DESIGN, store, ["a", "b"]) == (
+    assert contrasts.describe_regime(DESIGN, store, ["a", "b"]) == (
         "WRN-10-1 on digits, 16 images, 4 epochs of 1 steps, dense 90.0 %"
     )
-    told = sentences.missing_runs(cells.count_runs(DESIGN, store)).data
+    told = sentences.write_missing_runs(cells.count_runs(DESIGN, store)).data
     assert told == "No run yet: *c*. Not all runs yet: *b* (5 of 8)."

@@ -12,7 +12,7 @@ from randsparse.comparison.cells import FOREST, LEVELS, POOLED
 from randsparse.comparison.forests import BESIDE, draw_forest, draw_levels
 from randsparse.comparison.inference.estimate import Estimate
 from randsparse.comparison.plots import PALETTE
-from randsparse.comparison.primary import claims_of
+from randsparse.comparison.primary import find_claims
 
 ROWS = pd.DataFrame(
     [
@@ -22,7 +22,7 @@ ROWS = pd.DataFrame(
     ],
     columns=FOREST,
 )
-WITHIN, AT_LEAST = claims_of("05")[1], claims_of("08")[0]
+WITHIN, AT_LEAST = find_claims("05")[1], find_claims("08")[0]
 ESTIMATE = Estimate(-0.005, 0.005, 17.0, 18, 36)
 
 

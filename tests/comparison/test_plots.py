@@ -33,16 +33,16 @@ def runs(seed: int = 0) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=["arm", "epoch", "val_accuracy"])
 
 
-@plots.styled
+@plots.use_style
 def draw(frame: pd.DataFrame):
     """Draw a band per arm, with a legend above."""
-    figure, (ax,) = plots.panels(["Validation accuracy of each arm"])
+    figure, (ax,) = plots.make_panels(["Validation accuracy of each arm"])
     for arm, own in frame.groupby("arm"):
         drawn = stats.summary(own, ["epoch"], "val_accuracy")
         ax.plot(drawn["epoch"], drawn["mean"], color=plots.PALETTE[arm], label=arm)
         ax.fill_between(drawn["epoch"], drawn["low"], drawn["high"], color=plots.PALETTE[arm], alpha=0.18)
-    plots.percent(ax, "Validation accuracy")
-    plots.legend(figure)
+    plots.label_percent(ax, "Validation accuracy")
+    plots.draw_legend(figure)
     return figure
 
 
@@ -134,8 +134,8 @@ def test_the_sparsity_axis_is_linear_in_log_density():
 
 
 def test_ticks_are_percent_and_none_stands_on_another():
-    figure, (ax,) = plots.panels(["a"])
-    plots.sparsity_axis(ax, [0.98, 0, 0.2, 0.4, 0.6, 0.8, 0.801, 0.9, 0.95])
+    figure, (ax,) = plots.make_panels(["a"])
+    plots.space_sparsities(ax, [0.98, 0, 0.2, 0.4, 0.6, 0.8, 0.801, 0.9, 0.95])
     figure.draw_without_rendering()
     shown = [label.get_text() for label in ax.get_xticklabels()]
     assert shown == ["0", "20", "40", "60", "80", "90", "95", "98"]
@@ -148,9 +148,9 @@ def test_percent(fraction, text):
 
 def test_what_cannot_be_drawn_is_one_clear_line():
     with pytest.raises(StudyError, match="nothing to draw"):
-        plots.need(runs().iloc[:0], "arm")
+        plots.require_columns(runs().iloc[:0], "arm")
     with pytest.raises(StudyError, match="unknown column 'structure'"):
-        plots.need(runs(), "arm", "structure")
+        plots.require_columns(runs(), "arm", "structure")
 
 
 def test_a_caption_is_markdown():
@@ -159,7 +159,7 @@ def test_a_caption_is_markdown():
 
 def test_panels_fill_their_rows_and_show_ticks_where_nothing_is_below():
     assert [plots.even_columns(count) for count in range(9)] == [1, 1, 2, 3, 2, 3, 3, 3, 3]
-    _, axes = plots.panels(list("abcde"), columns=3, sharex=True)
+    _, axes = plots.make_panels(list("abcde"), columns=3, sharex=True)
     assert [ax.xaxis.get_tick_params()["labelbottom"] for ax in axes] == [False, False, True, True, True]
 
 

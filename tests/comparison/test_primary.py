@@ -9,7 +9,7 @@ import re
 import pytest
 
 from randsparse.comparison.inference.estimate import Estimate
-from randsparse.comparison.primary import VERDICTS, PrimaryClaim, claims_of, judge, judge_together
+from randsparse.comparison.primary import VERDICTS, PrimaryClaim, find_claims, judge, judge_together
 from randsparse.errors import StudyError
 
 NOTEBOOKS = ("02", "03", "04", "05", "06", "08", "09", "10", "11", "12")
@@ -38,28 +38,28 @@ def judged(claim, value, error=0.05, **more):
 
 
 def test_the_claims_are_those_that_were_fixed_before_the_runs():
-    claims = [claim for notebook in NOTEBOOKS for claim in claims_of(notebook)]
+    claims = [claim for notebook in NOTEBOOKS for claim in find_claims(notebook)]
     assert {(each.notebook, each.part): (each.direction, each.margin, each.unit) for each in claims} == FIXED
     assert {each.level for each in claims} == {0.95}
     for each in claims:
         assert each.claim.endswith(".")
         assert all((each.estimand, each.replicates, each.power))
-    assert ".96 at a true share of 0" in claims_of("02")[0].power
+    assert ".96 at a true share of 0" in find_claims("02")[0].power
 
 
 def test_a_notebook_without_a_claim_is_refused_and_no_margin_can_be_given():
     with pytest.raises(StudyError, match="unknown notebook '07': choose one of 02, 03"):
-        claims_of("07")
+        find_claims("07")
     assert list(inspect.signature(judge).parameters) == ["claim", "estimate", "regime", "unit"]
     with pytest.raises(AttributeError):
-        claims_of("02")[0].margin = 0.9
+        find_claims("02")[0].margin = 0.9
     with pytest.raises(StudyError, match="unknown direction"):
         PrimaryClaim("02", "share", "", "", "share", "beneath", 0.5, 0.95, "", "")
 
 
 @pytest.mark.parametrize("key", FIXED)
 def test_each_side_of_the_margin_gives_its_verdict(key):
-    (claim,) = [each for each in claims_of(key[0]) if each.part == key[1]]
+    (claim,) = [each for each in find_claims(key[0]) if each.part == key[1]]
     error = 0.05
     limit = 1.6895725 * error  # t(.95; 35)
     if claim.direction == "within":
@@ -78,27 +78,27 @@ def test_each_side_of_the_margin_gives_its_verdict(key):
 
 
 def test_a_row_tells_what_was_found():
-    row = judged(claims_of("02")[0], 0.1)
+    row = judged(find_claims("02")[0], 0.1)
     assert row["estimate"] == 0.1
     assert (row["low"], row["high"]) == pytest.approx((0.1 - 1.6895725 * 0.05, 0.1 + 1.6895725 * 0.05))
     assert (row["unit"], row["n"], row["regime"]) == ("share", 40, "WRN-16-1")
-    assert row["power"] == claims_of("02")[0].power
+    assert row["power"] == find_claims("02")[0].power
     assert row["evidence"] == "0.1 share, one-sided limits 0.0155 and 0.184, n = 40."
 
 
 def test_an_undecided_row_tells_what_it_excludes_and_what_would_decide():
-    row = judged(claims_of("02")[0], 0.4, 0.2)
+    row = judged(find_claims("02")[0], 0.4, 0.2)
     assert "Values below 0.0621 and above 0.738 are excluded." in row["evidence"]
     # (z(.95) + z(.8))^2 = 6.18 times (.2 / .1)^2 times the 40 that there are
     assert int(re.search(r"([\d,]+) replicates", row["evidence"])[1].replace(",", "")) == pytest.approx(990, abs=5)
-    within = judged(claims_of("03")[0], 0, 0.2)["evidence"]
+    within = judged(find_claims("03")[0], 0, 0.2)["evidence"]
     assert int(re.search(r"([\d,]+) replicates", within)[1].replace(",", "")) == pytest.approx(344, abs=5)
-    assert "replicates would decide" in judged(claims_of("03")[0], 0.3, 0.2)["evidence"]
-    assert "No number of replicates decides" in judged(claims_of("02")[0], 0.5)["evidence"]
+    assert "replicates would decide" in judged(find_claims("03")[0], 0.3, 0.2)["evidence"]
+    assert "No number of replicates decides" in judged(find_claims("02")[0], 0.5)["evidence"]
 
 
 def test_nothing_is_tested_without_spread_or_runs():
-    claim = claims_of("03")[0]
+    claim = find_claims("03")[0]
     for found in (None, estimate(0, 0.0), estimate(0, 1e-15), estimate(math.nan, math.nan)):
         row = judge(claim, found, "digits", "points")
         assert row["verdict"] == "not tested"
@@ -108,11 +108,11 @@ def test_nothing_is_tested_without_spread_or_runs():
 
 def test_fractions_are_not_judged_by_a_margin_in_points():
     with pytest.raises(StudyError, match="an estimate in 'fraction' cannot decide this claim: give it in 'points'"):
-        judge(claims_of("03")[0], estimate(0), "WRN-16-1", "fraction")
+        judge(find_claims("03")[0], estimate(0), "WRN-16-1", "fraction")
 
 
 def test_a_claim_of_two_parts_needs_both():
-    parts = {verdict: {**judged(claims_of("10")[0], 0), "verdict": verdict} for verdict in VERDICTS}
+    parts = {verdict: {**judged(find_claims("10")[0], 0), "verdict": verdict} for verdict in VERDICTS}
     expected = {
         ("supported", "supported"): "supported",
         ("supported", "contradicted"): "contradicted",
@@ -127,4 +127,4 @@ def test_a_claim_of_two_parts_needs_both():
         row = judge_together("Early values say little.", [parts[each] for each in pair])
         assert row["verdict"] == verdict
         assert row["claim"] == "Early values say little."
-        assert row["evidence"].count(claims_of("10")[0].claim) == 2
+        assert row["evidence"].count(find_claims("10")[0].claim) == 2

@@ -32,7 +32,9 @@ def frame(effect: float, noise: float = 0.002, n: int = 6) -> pd.DataFrame:
     ],
 )
 def test_a_planted_effect_decides(effect, noise, expected, verdict):
-    row = verdicts.row("a claim", stats.comparisons(frame(effect, noise), "searched", "random"), expected)
+    row = verdicts.conclude_comparisons(
+        "a claim", stats.comparisons(frame(effect, noise), "searched", "random"), expected
+    )
     assert row["verdict"] == verdict
     assert "n = 6" in row["evidence"]
 
@@ -40,21 +42,21 @@ def test_a_planted_effect_decides(effect, noise, expected, verdict):
 def test_one_point_against_the_claim_is_named():
     data = frame(0.0)
     data.loc[(data["sparsity"] == 0.8) & (data["arm"] == "searched"), "test_accuracy"] -= 0.05
-    row = verdicts.row("a claim", stats.comparisons(data, "searched", "random"), "equivalent")
+    row = verdicts.conclude_comparisons("a claim", stats.comparisons(data, "searched", "random"), "equivalent")
     assert row["verdict"] == "contradicted" and "worse at 80% (node)" in row["evidence"]
 
 
 def test_one_false_alarm_among_many_contradicts_nothing():
     rows = pd.concat([stats.comparisons(frame(0.0), "searched", "random")] * 10, ignore_index=True)
     rows.loc[0, ["verdict", "p_difference", "p_equivalence"]] = ["better", 0.03, 0.9]
-    assert verdicts.row("a claim", rows, "equivalent")["verdict"] == "inconclusive"
+    assert verdicts.conclude_comparisons("a claim", rows, "equivalent")["verdict"] == "inconclusive"
     rows.loc[0, "p_difference"] = 0.0001
-    assert verdicts.row("a claim", rows, "equivalent")["verdict"] == "contradicted"
+    assert verdicts.conclude_comparisons("a claim", rows, "equivalent")["verdict"] == "contradicted"
 
 
 def test_no_comparison_decides_nothing():
     rows = stats.comparisons(frame(0.0), "searched", "random")
-    row = verdicts.row("a claim", rows[:0], "equivalent")
+    row = verdicts.conclude_comparisons("a claim", rows[:0], "equivalent")
     assert row["verdict"] == "inconclusive" and row["evidence"] == "no comparison"
 
 

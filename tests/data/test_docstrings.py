@@ -29,7 +29,7 @@ class Second(Base):
 
 
 def test_public_docstrings_of_classes_methods_and_functions_without_the_names_of_libraries():
-    assert list(docstrings.of_source(SOURCE)) == [
+    assert list(docstrings.read_source(SOURCE)) == [
         "return the figure of x one two three four",
         "a class of with words enough to be seen here dataframe",
         "methods count too the regex d is eight words long",
@@ -37,7 +37,7 @@ def test_public_docstrings_of_classes_methods_and_functions_without_the_names_of
 
 
 def test_what_two_libraries_share_is_of_neither():
-    assert docstrings.unshared([["a", "b"], ["b", "c"], ["d"]]) == [["a"], ["c"], ["d"]]
+    assert docstrings.drop_shared([["a", "b"], ["b", "c"], ["d"]]) == [["a"], ["c"], ["d"]]
 
 
 def test_versions_are_those_of_the_lock_where_they_are_the_same_everywhere():

@@ -74,8 +74,8 @@ def test_streamed_images_are_not_loaded_and_imagenet_has_its_published_size():
     images = catalogue.FOLDERS["imagenet"].images[0]
     assert catalogue.Folder.held_out(images, 1000) == 50_000
     run = RunConfig(dataset="imagenet", model="wrn-10-1", batch_size=1)
-    assert budget.training_flops(run) == budget.training_flops(run.replace(train_samples=images - 50_000))
-    assert budget.training_flops(run.replace(dataset="folder-birds-3-16")) is None
+    assert budget.count_training_flops(run) == budget.count_training_flops(run.replace(train_samples=images - 50_000))
+    assert budget.count_training_flops(run.replace(dataset="folder-birds-3-16")) is None
 
 
 def test_parts_are_disjoint_fixed_and_hold_the_classes_in_proportion(made):

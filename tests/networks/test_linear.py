@@ -16,7 +16,7 @@ from randsparse.networks.initialization import initialize
 from randsparse.networks.registry import Widths
 from randsparse.runs import flops, methods, store
 from randsparse.runs.config import RunConfig
-from randsparse.runs.feasibility import infeasible
+from randsparse.runs.feasibility import explain_infeasible
 from randsparse.sparsity import densities
 from randsparse.sparsity.layers import maskable
 from randsparse.training import checkpoints, network
@@ -63,7 +63,7 @@ def test_flops_are_those_that_torch_counts(name):
 def test_products_of_attention_are_dense_whatever_the_mask(name):
     shape = catalogue.shape(NETWORKS[name])
     nothing = dict.fromkeys(registry.shapes(name, *shape), 0.0)
-    none = flops.on_kept_weights(flops.of_config(config(name)), nothing)
+    none = flops.count_kept(flops.count_for_config(config(name)), nothing)
     assert none == sum(registry.products(name, shape[2]).values())
     assert (none > 0) == (name == "transformer-2-16")
 
@@ -122,7 +122,7 @@ def test_a_perceptron_sees_images_of_any_size():
     small = RunConfig(model="mlp-3-32", sparsity=0.9, method="small-dense")
     net = network.create(small, *catalogue.shape("digits"))
     assert net.density["realised"] == pytest.approx(0.1, rel=0.1)
-    assert infeasible(small.replace(sparsity=0.999), *catalogue.shape("digits"))
+    assert explain_infeasible(small.replace(sparsity=0.999), *catalogue.shape("digits"))
 
 
 @pytest.mark.parametrize("rule", [*densities.RULES, *densities.SCORED])
@@ -204,4 +204,4 @@ def test_resume_is_bit_for_bit(name, method, tmp_path):
     training.train(of.replace(stop_epoch=1), checkpoint_dir=tmp_path)
     assert checkpoints.load(of, tmp_path)["epoch"] == 1
     resumed = training.train(of, checkpoint_dir=tmp_path)
-    assert store.comparable(resumed) == store.comparable(straight) and straight["status"] == "done"
+    assert store.keep_comparable(resumed) == store.keep_comparable(straight) and straight["status"] == "done"

@@ -37,9 +37,9 @@ TICKETS = [
 
 
 def design_of(notebook, cells):
-    content = parameters.campaign_content("campaign", REPOSITORY)
+    content = parameters.read_campaign("campaign", REPOSITORY)
     values = {"campaign": content, "train_missing": False, "cells": ["small, dense", *cells]}
-    return questions.compared(notebook, values)
+    return questions.compare(notebook, values)
 
 
 def shared(pair):
@@ -83,8 +83,8 @@ def test_tickets_of_equal_layer_densities_are_there(tmp_path):
 def test_before_the_first_run_nothing_is_tested_and_all_is_said(tmp_path, notebook, cells, evidence, room, draw):
     found = evidence(design_of(notebook, cells), Store(tmp_path))
     verdicts, prose = room
-    rows = verdicts.verdicts(found)
+    rows = verdicts.judge(found)
     assert set(rows.loc[rows["kind"] != "check", "verdict"]) == {"not tested"}
-    assert "too few runs yet" in prose.abstract(found, rows).data and found.regime.endswith("no run yet")
-    assert prose.what_follows(found, rows).data and "too few runs" in draw(found).caption
+    assert "too few runs yet" in prose.write_abstract(found, rows).data and found.regime.endswith("no run yet")
+    assert prose.write_what_follows(found, rows).data and "too few runs" in draw(found).caption
     assert (found.cells["runs"] == 0).all()

@@ -41,8 +41,8 @@ def test_a_question_imports_no_other_question_nor_the_registry(room):
 
 def test_a_notebook_without_runs_or_evaluations_needs_none(tmp_path):
     for name in ("00_overview", "of_mine"):
-        assert questions.plan(name, {}, Store(tmp_path)) == questions.used(name, {}, Store(tmp_path)) == []
-        assert questions.wanted(name, {}) == questions.paths(name, {}, Store(tmp_path)) == []
+        assert questions.plan(name, {}, Store(tmp_path)) == questions.find_used(name, {}, Store(tmp_path)) == []
+        assert questions.plan_evaluations(name, {}) == questions.list_paths(name, {}, Store(tmp_path)) == []
 
 
 @pytest.mark.parametrize("functions", [questions.COMPARISONS, questions.PLANS, questions.FILES])

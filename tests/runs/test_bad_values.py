@@ -59,7 +59,7 @@ def test_fields_of_a_run(values):
         assert one_line(error)
         return
     assert RunConfig.from_dict(config.to_dict()) == config and len(config.key) == 16
-    feasibility.infeasible(config, *catalogue.shape(config.dataset))
+    feasibility.explain_infeasible(config, *catalogue.shape(config.dataset))
 
 
 @FEW
@@ -69,10 +69,10 @@ def test_parameters_of_a_notebook(tmp_path_factory, data, name, place):
     chosen = list(declared)[place % len(declared)]
     value = data.draw(st.one_of(VALUES, of_type(declared[chosen].type), of_type(declared[chosen].type)))
     try:
-        values = parameters.check(declared, parameters.overrides(name, "tiny", REPOSITORY) | {chosen: value})
+        values = parameters.check(declared, parameters.read_overrides(name, "tiny", REPOSITORY) | {chosen: value})
         values = parameters.complete(values, REPOSITORY)
-        questions.wanted(name, values)
-        compared = questions.compared(name, values)
+        questions.plan_evaluations(name, values)
+        compared = questions.compare(name, values)
     except StudyError as error:
         assert one_line(error)
         return

@@ -86,7 +86,7 @@ def test_defaults_are_all_frozen():
 
 
 def test_defaults_are_in_order_as_they_are_not_checked():
-    typed = {name: forms.typed(name, value, value) for name, value in DEFAULTS.items()}
+    typed = {name: forms.convert(name, value, value) for name, value in DEFAULTS.items()}
     assert typed == DEFAULTS and [*map(type, typed.values())] == [*map(type, DEFAULTS.values())]
     assert all(DEFAULTS[name] in allowed for name, allowed in CHOICES.items())
 

@@ -42,7 +42,7 @@ def test_a_hundred_damages_of_a_record_give_no_other_result(store):
 
 def test_a_hundred_damages_of_an_evaluation_give_no_other_result(store):
     evaluations.save(BASE, Calibration(), {"x": 0.125, "y": [1, 2, 3]}, {"torch": "3"}, store)
-    path = evaluations.path_of(BASE, Calibration(), store)
+    path = evaluations.find_path(BASE, Calibration(), store)
     good, refused = path.read_bytes(), 0
     for bad in damages(good, 130):
         path.write_bytes(bad)

@@ -78,7 +78,7 @@ def test_a_record_comes_back_and_makes_a_row(store, tiny):
     other = tiny.replace(sparsity=0.5)
     save(store, other, Constant(2), x=0.5, bins=[{"a": 1}], text="t", bad=float("nan"))
     save(store, tiny, Constant(2), x=0.25)
-    frame = evaluations.frame([tiny, other, tiny], [Constant(2), Constant(3)], store)
+    frame = evaluations.make_frame([tiny, other, tiny], [Constant(2), Constant(3)], store)
     assert frame["key"].tolist() == [tiny.key, other.key]
     assert frame["x"].tolist() == [0.25, 0.5] and frame["value"].tolist() == [2, 2]
     assert frame["kind"].unique().tolist() == ["constant"] and frame["sparsity"].tolist() == [0, 0.5]
@@ -103,11 +103,11 @@ def test_the_digest_is_that_of_the_values_in_any_order(store, tiny):
 def test_a_damaged_record_is_named_and_set_aside(store, tiny, damage):
     save(store, tiny, Constant(), x=1)
     save(store, tiny, Constant(2), x=2)
-    path = evaluations.path_of(tiny, Constant(), store)
+    path = evaluations.find_path(tiny, Constant(), store)
     text = path.read_text()
     content = {
         "cut": text[:50],
-        "another": evaluations.path_of(tiny, Constant(2), store).read_text(),
+        "another": evaluations.find_path(tiny, Constant(2), store).read_text(),
         "list": "[]",
         "version": sealed(text.replace('"version": 1', '"version": 2')),
     }
@@ -120,14 +120,14 @@ def test_a_damaged_record_is_named_and_set_aside(store, tiny, damage):
 
 def test_a_record_of_another_schema_stays(store, tiny):
     save(store, tiny, Constant(), x=1)
-    path = evaluations.path_of(tiny, Constant(), store)
+    path = evaluations.find_path(tiny, Constant(), store)
     path.write_text(sealed(path.read_text().replace('"schema": 1', '"schema": 9')))
     assert evaluations.load([tiny], [Constant()], store) == {} and path.exists()
 
 
 def test_a_read_only_store_is_not_written(store, tiny):
     save(store, tiny, Constant(), x=1)
-    path = evaluations.path_of(tiny, Constant(), store)
+    path = evaluations.find_path(tiny, Constant(), store)
     path.write_text("cut")
     closed = Store(store.root, read_only=True)
     with pytest.raises(CorruptRecord, match="left in place in a read-only store"):

@@ -14,8 +14,8 @@ import pytest
 from made_up import BASE, environment, record_of, sealed
 from randsparse import files
 from randsparse.errors import StudyError
-from randsparse.runs.config import DEFAULTS, RunConfig, key_of
-from randsparse.runs.store import CorruptRecord, Store, comparable
+from randsparse.runs.config import DEFAULTS, RunConfig, compute_key
+from randsparse.runs.store import CorruptRecord, Store, keep_comparable
 
 
 @pytest.fixture
@@ -79,7 +79,7 @@ def test_a_beginning_is_answered_from_a_longer_run(store, longer):
     own = Store(store.root / "own")
     own.put(record_of(early))
     answer = store.get(early)
-    assert comparable(answer) == comparable(own.get(early))
+    assert keep_comparable(answer) == keep_comparable(own.get(early))
     assert answer["cost"] == own.get(early)["cost"]
     assert store.digest([early]) == own.digest([early])
     assert store.get(BASE.replace(stop_epoch=5)) is not None
@@ -153,7 +153,7 @@ def alien(store, change):
     """A record whose config this library refuses, with the key that fits it, as a newer version would write it."""
     record = record_of(BASE)
     record["config"] = change(record["config"])
-    record["key"] = key_of(record["config"])
+    record["key"] = compute_key(record["config"])
     path = store.path(BASE).with_name(f"{record['key']}.json")
     path.write_text(json.dumps(record))
     return path
@@ -411,4 +411,4 @@ def test_curves_have_one_row_a_run_and_epoch(store):
 
 
 def test_comparable_leaves_out_cost_and_environment():
-    assert set(record_of(BASE)) - set(comparable(record_of(BASE))) == {"cost", "environment"}
+    assert set(record_of(BASE)) - set(keep_comparable(record_of(BASE))) == {"cost", "environment"}

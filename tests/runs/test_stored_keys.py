@@ -37,7 +37,7 @@ def test_committed_runs_are_of_this_library_and_in_their_shortest_form():
     for record in Store(RESULTS, read_only=True).records():
         config = RunConfig.from_dict(record["config"])
         assert (config.key, config.to_dict()) == (record["key"], record["config"])
-        assert not records.stale(record)
+        assert not records.is_stale(record)
 
 
 def test_committed_evaluations_are_of_kinds_that_there_are():
@@ -48,4 +48,4 @@ def test_committed_evaluations_are_of_kinds_that_there_are():
         assert values.pop("version") == kind.version
         evaluation, config = kind(**values), RunConfig.from_dict(record["config"])
         assert (evaluation.key, evaluation.to_dict()) == (record["key"], record["evaluation"])
-        assert evaluations.path_of(config, evaluation, Store(RESULTS)) == path
+        assert evaluations.find_path(config, evaluation, Store(RESULTS)) == path

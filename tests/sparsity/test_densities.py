@@ -6,7 +6,7 @@ import pytest
 
 from randsparse.errors import StudyError
 from randsparse.networks import registry
-from randsparse.sparsity.densities import RULES, allocate, apportion, clipped, custom, within
+from randsparse.sparsity.densities import RULES, allocate, apportion, clip_densities, custom, fit_within
 from randsparse.sparsity.layers import maskable
 
 DENSITIES = [i / 100 for i in range(1, 101)]
@@ -168,13 +168,13 @@ def test_unknown_rules_are_refused_with_the_list():
     with pytest.raises(StudyError, match="'foo'.*erk.*pyramidal"):
         allocate(SMALL, 0.5, "foo")
     with pytest.raises(StudyError, match="'pyramidal'.*balanced"):
-        clipped(SMALL, 0.5, "pyramidal")
+        clip_densities(SMALL, 0.5, "pyramidal")
 
 
 @pytest.mark.parametrize("rule,realised", [("balanced", 0.46), ("erk", 0.65), ("uniform", 0.8)])
 def test_clipping_loses_the_surplus(shapes, rule, realised):
     layers = shapes["wrn-28-10"]
-    densities = clipped(layers, 0.8, rule)
+    densities = clip_densities(layers, 0.8, rule)
     kept = sum(densities[layer] * math.prod(shape) for layer, shape in layers.items())
     assert kept / total(layers) == pytest.approx(realised, abs=0.005)
     assert max(densities.values()) <= 1
@@ -182,14 +182,14 @@ def test_clipping_loses_the_surplus(shapes, rule, realised):
 
 def test_clipping_does_nothing_where_no_layer_is_full():
     for rule in ("uniform", "er", "erk", "balanced"):
-        assert clipped(SMALL, 0.05, rule) == pytest.approx(RULES[rule](SMALL, 0.05))
+        assert clip_densities(SMALL, 0.05, rule) == pytest.approx(RULES[rule](SMALL, 0.05))
 
 
 def test_counts_within_limits_hand_on_what_a_layer_cannot_take():
     limits = {"a": 5, "b": 100, "c": 100}
-    assert within({"a": 5, "b": 10, "c": 30}, limits) == {"a": 5, "b": 10, "c": 30}
-    assert within({"a": 25, "b": 10, "c": 30}, limits) == {"a": 5, "b": 15, "c": 45}  # 20 shared 1 : 3
-    assert within({"a": 25, "b": 50, "c": 30}, {"a": 25, "b": 50, "c": 30}) == {"a": 25, "b": 50, "c": 30}
-    assert sum(within({"a": 25, "b": 10, "c": 31}, limits).values()) == 66
+    assert fit_within({"a": 5, "b": 10, "c": 30}, limits) == {"a": 5, "b": 10, "c": 30}
+    assert fit_within({"a": 25, "b": 10, "c": 30}, limits) == {"a": 5, "b": 15, "c": 45}  # 20 shared 1 : 3
+    assert fit_within({"a": 25, "b": 50, "c": 30}, {"a": 25, "b": 50, "c": 30}) == {"a": 25, "b": 50, "c": 30}
+    assert sum(fit_within({"a": 25, "b": 10, "c": 31}, limits).values()) == 66
     with pytest.raises(StudyError, match="66 weights do not fit into layers that have 60"):
-        within({"a": 25, "b": 10, "c": 31}, {"a": 25, "b": 10, "c": 25})
+        fit_within({"a": 25, "b": 10, "c": 31}, {"a": 25, "b": 10, "c": 25})

@@ -14,7 +14,7 @@ from randsparse.data.dataset import load
 from randsparse.errors import StudyError
 from randsparse.networks import registry
 from randsparse.runs.config import RunConfig
-from randsparse.runs.feasibility import changing_counts, infeasible
+from randsparse.runs.feasibility import allocate_changing, explain_infeasible
 from randsparse.sparsity import densities, flow_preservation
 from randsparse.sparsity.masks import Mask, draw, draw_inside
 from randsparse.training import train as training
@@ -40,7 +40,7 @@ def all_connected(mask: Mask) -> bool:
 
 def feasible(model: str, rule: str, density: float) -> RunConfig | None:
     config = RunConfig(model=model, sparsity=round(1 - density, 12), rule=rule, preserve_flow=True)
-    return None if infeasible(config, *SHAPE) else config
+    return None if explain_infeasible(config, *SHAPE) else config
 
 
 @pytest.mark.parametrize("density", DENSITIES)
@@ -57,7 +57,7 @@ def test_every_rule_keeps_its_total_and_leaves_no_unit_alone(model, density):
             assert net.density["effective"] == net.density["realised"], rule
         else:
             plain = RunConfig(model=model, sparsity=round(1 - density, 12), rule=rule)
-            assert infeasible(plain, *SHAPE) or sum(floor.values()) > round(density * size)
+            assert explain_infeasible(plain, *SHAPE) or sum(floor.values()) > round(density * size)
 
 
 def test_sparse_networks_are_among_those():
@@ -167,19 +167,19 @@ def test_by_hand_counts_below_the_floor_get_it_in_proportion_to_what_others_have
 
 def test_infeasible_names_the_smallest_density_that_works():
     config = RunConfig(sparsity=0.999, rule="balanced", preserve_flow=True)
-    assert infeasible(config.replace(preserve_flow=False), *SHAPE) is None
-    why = infeasible(config, *SHAPE)
+    assert explain_infeasible(config.replace(preserve_flow=False), *SHAPE) is None
+    why = explain_infeasible(config, *SHAPE)
     assert why.startswith("77 of 77072 weights cannot preserve flow: the units of the 10 layers need 400; ")
     low = float(why.split("from ")[1].split()[0])
     with pytest.raises(StudyError, match="cannot preserve flow.*choose a density from 0.00"):
         create(config, *SHAPE)
-    assert infeasible(config.replace(sparsity=round(1 - low, 12)), *SHAPE) is None
-    assert infeasible(config.replace(sparsity=round(1 - low + 2e-5, 12)), *SHAPE)
+    assert explain_infeasible(config.replace(sparsity=round(1 - low, 12)), *SHAPE) is None
+    assert explain_infeasible(config.replace(sparsity=round(1 - low + 2e-5, 12)), *SHAPE)
     scored = config.replace(rule="magnitude")
-    assert infeasible(scored, *SHAPE) == why
+    assert explain_infeasible(scored, *SHAPE) == why
     dynamic = RunConfig(sparsity=0.9995, method="rigl", source_sparsity=0.999, source_rule="er", preserve_flow=True)
-    assert infeasible(dynamic, *SHAPE) == why
-    assert infeasible(dynamic.replace(preserve_flow=False), *SHAPE) is None
+    assert explain_infeasible(dynamic, *SHAPE) == why
+    assert explain_infeasible(dynamic.replace(preserve_flow=False), *SHAPE) is None
 
 
 def test_draws_that_cannot_preserve_flow_are_refused():
@@ -213,7 +213,7 @@ def test_sources_preserve_flow_and_contain_the_first_mask(method):
     assert all_connected(net.source) and not all_connected(plain.source)
     assert all((net.mask[name] <= net.source[name]).all() for name in net.source)
     shapes = {name: tuple(kept.shape) for name, kept in net.source.items()}
-    assert (net.source.counts, net.mask.counts) == changing_counts(config, shapes)
+    assert (net.source.counts, net.mask.counts) == allocate_changing(config, shapes)
 
 
 @pytest.mark.parametrize(
@@ -256,4 +256,4 @@ def test_rigl_stays_in_a_source_with_flow():
 
 def test_runs_with_flow_and_without_share_a_program():
     config = RunConfig(sparsity=0.98, engine="batched")
-    assert programs.together(config) == programs.together(config.replace(preserve_flow=True))
+    assert programs.find_shared_program(config) == programs.find_shared_program(config.replace(preserve_flow=True))

@@ -262,18 +262,18 @@ def test_a_copy_is_free_and_a_network_that_goes_takes_its_hooks_along():
 def test_random_masks_take_networks_and_shapes():
     net = model()
     shapes = {"0.weight": (4, 3, 2), "4.weight": (2, 20)}
-    assert masks.weights_of(net) == shapes
+    assert masks.find_weights(net) == shapes
     mask = masks.random(net, density=0.5, rule="uniform", seed=3)
     assert mask == masks.random(shapes, density=0.5, rule="uniform", seed=3)
     assert mask == draw(shapes, {"0.weight": 12, "4.weight": 20}, 3)
     assert masks.random(net, density=1).density == 1
     tied = nn.Sequential(nn.Linear(3, 3), nn.Linear(3, 3))
     tied[1].weight = tied[0].weight
-    assert list(masks.weights_of(tied)) == ["0.weight"] and list(masks.weights_of(tied[0])) == ["weight"]
+    assert list(masks.find_weights(tied)) == ["0.weight"] and list(masks.find_weights(tied[0])) == ["weight"]
 
 
 def test_a_network_where_shapes_are_expected_is_one_line():
-    with pytest.raises(StudyError, match=r"a Sequential has no shapes by name: give masks.weights_of\(model\)"):
+    with pytest.raises(StudyError, match=r"a Sequential has no shapes by name: give masks.find_weights\(model\)"):
         densities.allocate(model(), 0.5, "erk")
     with pytest.raises(StudyError, match=r"a Sequential has no shapes by name"):
         draw(model(), {"0.weight": 1}, 0)

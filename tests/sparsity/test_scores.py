@@ -74,7 +74,7 @@ def test_snip_ratio_is_that_of_the_chain_rule_by_hand(three_layers, digits):
     total = sum(each.size for each in by_hand)
     for density in (0.02, 0.1, 0.5, 0.9):
         kept = np.sort(np.concatenate([each.ravel() for each in by_hand]))[-round(density * total) :]
-        counts = scores.counts(found, density)
+        counts = scores.count_kept(found, density)
         for (name, count), expected in zip(counts.items(), by_hand, strict=True):
             assert count / expected.size == pytest.approx((expected >= kept[0]).mean(), abs=1e-6), name
         assert sum(counts.values()) == round(density * total)
@@ -151,7 +151,7 @@ def test_synflow_prunes_round_by_round_and_needs_no_data(digits):
         for weight, stays in zip(alive.parameters(), kept.split([1280, 200]), strict=True):
             weight.data *= stays.view_as(weight)
     found = scores.synflow(model, shape, None, density, rounds=20)
-    mask = scores.keep(found, scores.counts(found, density))
+    mask = scores.keep(found, scores.count_kept(found, density))
     assert torch.equal(torch.cat([each.flatten() for each in mask.values()]), kept)
     other = scores.synflow(model, torch.randn(5, 1, 8, 8), torch.zeros(5), density, rounds=20)
     assert all(torch.equal(found[name], other[name]) for name in found)
@@ -202,15 +202,15 @@ def test_batch_norm_has_the_mode_of_the_score_whatever_that_of_the_network(name,
 
 def test_highest_scores_of_all_layers_count_and_no_layer_is_emptied():
     found = {"a": torch.tensor([[5.0, 4.0, 3.0, 3.0]]), "b": torch.tensor([[0.1, 0.2], [0.0, 0.2]])}
-    assert scores.counts(found, 3 / 8) == {"a": 2, "b": 1}
-    assert scores.counts(found, 5 / 8) == {"a": 4, "b": 1}
-    assert scores.counts(found, 1.0) == {"a": 4, "b": 4}
+    assert scores.count_kept(found, 3 / 8) == {"a": 2, "b": 1}
+    assert scores.count_kept(found, 5 / 8) == {"a": 4, "b": 1}
+    assert scores.count_kept(found, 1.0) == {"a": 4, "b": 4}
     mask = scores.keep(found, {"a": 3, "b": 1})
     assert mask["a"].tolist() == [[True, True, True, False]]  # of equal scores the first
     assert mask["b"].tolist() == [[False, True], [False, False]]
     assert scores.keep(found, {"a": 0, "b": 4}).counts == {"a": 0, "b": 4}
     with pytest.raises(StudyError, match="density 0.125 cannot be met by 2 layers of 8 weights"):
-        scores.counts(found, 1 / 8)
+        scores.count_kept(found, 1 / 8)
 
 
 @pytest.mark.parametrize("name", ["snip", "magnitude"])
@@ -221,7 +221,7 @@ def test_score_counts_are_exact_at_every_density_and_nested(name, digits):
     total = sum(map(math.prod, maskable(model).values()))
     denser = None
     for density in reversed([i / 100 for i in range(1, 100)]):
-        mask = scores.keep(found, scores.counts(found, density))
+        mask = scores.keep(found, scores.count_kept(found, density))
         assert mask.nnz == round(density * total) and not mask.empty_layers
         assert denser is None or all((denser[key] | ~kept).all() for key, kept in mask.items())
         denser = mask

@@ -106,11 +106,11 @@ def test_a_fault_is_one_line_that_names_the_page_each_time(root, folder):
 
 def test_the_front_of_a_notebook_is_its_title_and_its_abstract_or_first_paragraph(root, folder):
     executed = json.loads((folder / "notebooks" / "01_first.ipynb").read_text())
-    assert book_pages.front(executed) == ("Title of 01_first", "So it [is](02_second.ipynb).")
+    assert book_pages.read_front(executed) == ("Title of 01_first", "So it [is](02_second.ipynb).")
     source = json.loads((root / "notebooks" / "01_first.ipynb").read_text())
-    assert book_pages.front(source) == ("Title of 01_first", "It holds that $p_l < 1$.")
+    assert book_pages.read_front(source) == ("Title of 01_first", "It holds that $p_l < 1$.")
     source["cells"] = source["cells"][1:]
-    assert book_pages.front(source) == ("", "")
+    assert book_pages.read_front(source) == ("", "")
 
 
 def test_a_page_folds_code_says_what_it_is_and_changes_no_other_link(root, folder):
@@ -118,30 +118,30 @@ def test_a_page_folds_code_says_what_it_is_and_changes_no_other_link(root, folde
     executed["cells"][1]["metadata"]["tags"] = ["injected-parameters"]
     html = '<a href="https://e.org/02_a.ipynb">a</a> <a href="../notebooks/02_a.ipynb#b">b</a> <a href="02_a.csv">c</a>'
     executed["cells"][-1]["outputs"][1]["data"]["text/html"] = html
-    page = book_pages.as_page(executed, True)
+    page = book_pages.make_page(executed, True)
     shown = page["cells"][-1]["outputs"][1]["data"]["text/html"]
     assert shown == html.replace("notebooks/02_a.ipynb#b", "notebooks/02_a.html#b")
     prompts = [cell["metadata"]["mystnb"]["code_prompt_show"] for cell in page["cells"] if cell["cell_type"] == "code"]
     assert prompts == ["What this profile changes", "Code"]
-    assert len(page["cells"]) == len(executed["cells"]) == len(book_pages.as_page(executed, False)["cells"]) - 1
+    assert len(page["cells"]) == len(executed["cells"]) == len(book_pages.make_page(executed, False)["cells"]) - 1
 
 
 def test_the_first_picture_is_that_of_the_first_output_that_has_one(folder):
     executed = json.loads((folder / "notebooks" / "01_first.ipynb").read_text())
-    assert book_pages.first_picture(executed) == base64.b64decode(PIXEL)
+    assert book_pages.find_first_picture(executed) == base64.b64decode(PIXEL)
     executed["cells"] = executed["cells"][:-1]
-    assert book_pages.first_picture(executed) is None
+    assert book_pages.find_first_picture(executed) is None
 
 
 def test_the_reference_of_the_library_comes_when_few_notebooks_are_missing(root, folder, monkeypatch):
-    monkeypatch.setattr(book_pages, "reference", lambda lib: {"reference/sparsity.md": "the library"})
-    assert not [path for path in book.sources("tiny", root, folder) if path.startswith("reference/")]
+    monkeypatch.setattr(book_pages, "make_reference", lambda lib: {"reference/sparsity.md": "the library"})
+    assert not [path for path in book.collect_sources("tiny", root, folder) if path.startswith("reference/")]
     monkeypatch.setattr(book, "LATE", 1)
-    assert "reference/sparsity.md" in book.sources("tiny", root, folder)
+    assert "reference/sparsity.md" in book.collect_sources("tiny", root, folder)
 
 
 def test_the_reference_has_the_public_modules_of_each_room():
-    pages = book_pages.reference(REPOSITORY / "lib")
+    pages = book_pages.make_reference(REPOSITORY / "lib")
     assert set(pages) == {f"reference/{room}.md" for room in book_pages.REFERENCE}
     assert "automodule:: randsparse.sparsity.masks\n" in pages["reference/sparsity.md"]
     assert "automodule:: randsparse.training.methods.dynamic\n" in pages["reference/training.md"]

@@ -311,8 +311,8 @@ def test_narrow_networks_of_equal_flops_have_those_of_the_sparse_ones(profile, s
         parent = shapes(sparse.model, *catalogue.shape(sparse.dataset))
         counts = allocate(sparse, parent)
         kept = {layer: counts[layer] / math.prod(shape) for layer, shape in parent.items()}
-        wanted = flops.on_kept_weights(flops.of_config(sparse), kept)
-        found = sum(flops.of_config(cells[name].point).values())
+        wanted = flops.count_kept(flops.count_for_config(sparse), kept)
+        found = sum(flops.count_for_config(cells[name].point).values())
         assert found == pytest.approx(wanted, rel=0.06), name  # of whole nodes
         assert cells[name].networks == cells[name.replace("equal FLOPs", "equal weights")].networks
 

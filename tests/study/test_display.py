@@ -11,7 +11,7 @@ from randsparse.study import display
 
 def shown(frame, csv=""):
     """The cells of a table as it is shown, the head first, and what is said below it."""
-    text = display.table_html(frame, csv)
+    text = display.make_table_html(frame, csv)
     rows = [re.findall(r"<t[hd][^>]*>(.*?)</t[hd]>", row) for row in re.findall(r"<tr>(.*?)</tr>", text)]
     return [[html.unescape(cell) for cell in row] for row in rows], re.findall(r"<p>(.*?)</p>", text)
 
@@ -66,14 +66,14 @@ def test_an_interval_stands_in_brackets_after_its_estimate(low, high, text):
 
 
 def test_columns_have_classes_by_which_numbers_and_names_are_not_wrapped():
-    text = display.table_html(pd.DataFrame({"a": ["x", "y"], "b": [1, 2], "c": ["word " * 20, ""]}))
+    text = display.make_table_html(pd.DataFrame({"a": ["x", "y"], "b": [1, 2], "c": ["word " * 20, ""]}))
     assert '<td class="name">x</td><td class="number">1</td><td class="prose">word' in text
 
 
 def test_long_tables_are_folded_and_link_to_all_columns():
     frame = pd.DataFrame({"n": range(display.LONG)})
-    assert "<details" not in display.table_html(frame, "a.csv")
-    longer = display.table_html(pd.DataFrame({"n": range(display.LONG + 1)}), "../tables/a.csv")
+    assert "<details" not in display.make_table_html(frame, "a.csv")
+    longer = display.make_table_html(pd.DataFrame({"n": range(display.LONG + 1)}), "../tables/a.csv")
     assert longer.startswith("<details><summary>Table of 21 rows</summary>") and 'href="../tables/a.csv"' in longer
     assert shown(frame[:0]) == ([], ["There is nothing in this table yet."])
 
@@ -90,4 +90,4 @@ def test_long_tables_are_folded_and_link_to_all_columns():
     ],
 )
 def test_alternative_text_is_the_first_sentence_of_the_caption(caption, words):
-    assert display.alternative_text(caption) == words
+    assert display.make_alternative_text(caption) == words

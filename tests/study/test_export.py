@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from made_up import BASE, record_of
-from randsparse.runs.records import packed
+from randsparse.runs.records import pack
 from randsparse.runs.store import Store
 from randsparse.study.export import export
 
@@ -17,8 +17,8 @@ def test_all_records_come_back_from_parquet_alone(tmp_path):
     store = Store(tmp_path)
     right = np.array([True, False, True, True, False, False, False, True, True])
     first = record_of(BASE)
-    first["curve"][2] |= {"val_correct": packed(right), "ema_val_accuracy": 0.25}
-    first["test"]["correct"] = packed(~right)
+    first["curve"][2] |= {"val_correct": pack(right), "ema_val_accuracy": 0.25}
+    first["test"]["correct"] = pack(~right)
     second = record_of(BASE.replace(mask_seed=2**70, milestones=(0.5,)), status="diverged", reason="nan", epochs=3)
     for record in (first, second):
         store.put(record)

@@ -64,7 +64,7 @@ def test_workers_device_and_cluster_come_from_the_environment(first, monkeypatch
         {"workers": None, "device": None, "cluster": None, **data},
         {"workers": 3, "device": "cuda", "cluster": "tcp://there:1", **data},
     ]
-    monkeypatch.setattr(questions, "groups", lambda name, values, store: [([], [])])
+    monkeypatch.setattr(questions, "group_evaluations", lambda name, values, store: [([], [])])
     monkeypatch.setattr("randsparse.sweeps.measuring.evaluate", lambda runs, wanted, store, **here: asked.append(here))
     opened(first).measure()
     assert asked[2] == {"workers": 3, "device": "cuda", **data}
@@ -265,4 +265,4 @@ def test_every_profile_overrides_only_what_notebooks_have():
         if path.name == parameters.CAMPAIGN:
             assert campaign.load(path.parent.name, REPOSITORY).cells
         else:
-            parameters.profile_parameters(path.stem, path.parent.name, REPOSITORY)
+            parameters.read_parameters(path.stem, path.parent.name, REPOSITORY)

@@ -6,7 +6,7 @@ import pandas as pd
 import pytest
 
 from conftest import REPOSITORY
-from randsparse.comparison.primary import all_claims
+from randsparse.comparison.primary import read_claims
 from randsparse.study import freshness, overview
 
 NUMBERS = {"estimate": 1.234, "low": 0.5, "high": 2.0, "unit": "points", "n": 10, "regime": "WRN-16-1, dense 89 %"}
@@ -20,7 +20,7 @@ def row(notebook, claim, verdict, kind="primary claim"):
 
 @pytest.fixture
 def verdicts():
-    claims = {claim.notebook: claim.claim for claim in all_claims()}
+    claims = {claim.notebook: claim.claim for claim in read_claims()}
     return pd.DataFrame(
         [
             row("01_masks_and_densities", "Masks lose weights.", "supported", "finding"),
@@ -35,18 +35,18 @@ def verdicts():
 
 
 def test_every_primary_claim_is_a_finding_whatever_the_outcome(verdicts):
-    found = overview.findings(verdicts)
-    assert found["claim"][: len(all_claims())].tolist() == [claim.claim for claim in all_claims()]
-    assert found["claim"][len(all_claims()) :].tolist() == ["Masks lose weights."]
+    found = overview.write_findings(verdicts)
+    assert found["claim"][: len(read_claims())].tolist() == [claim.claim for claim in read_claims()]
+    assert found["claim"][len(read_claims()) :].tolist() == ["Masks lose weights."]
     told = found.set_index("claim")["verdict"]
-    by_notebook = {claim.notebook: told[claim.claim] for claim in all_claims()}
+    by_notebook = {claim.notebook: told[claim.claim] for claim in read_claims()}
     assert by_notebook["02"] == "contradicted" and by_notebook["06"] == "undecided"
     assert [by_notebook[name] for name in ("03", "12")] == ["not tested"] * 2
     assert len(found) <= overview.MOST
 
 
 def test_decided_findings_have_effect_limits_n_regime_and_a_link(verdicts):
-    told = overview.settled(verdicts).data
+    told = overview.write_settled(verdicts).data
     lines = told.splitlines()
     assert len(lines) == 2 and lines[0].startswith("- **Contradicted.** The winner after 10 %")
     assert lines[0].endswith(
@@ -56,8 +56,8 @@ def test_decided_findings_have_effect_limits_n_regime_and_a_link(verdicts):
 
 
 def test_open_findings_say_what_would_decide_them(verdicts):
-    lines = overview.undecided(verdicts).data.splitlines()
-    assert len(lines) == len(all_claims()) - 1
+    lines = overview.write_undecided(verdicts).data.splitlines()
+    assert len(lines) == len(read_claims()) - 1
     own = next(line for line in lines if "[06](06_beyond_accuracy.ipynb)" in line)
     assert own.endswith(f"{NEEDED} [06](06_beyond_accuracy.ipynb)") and own.startswith("- **Undecided.**")
     other = next(line for line in lines if "[03](03.ipynb)" in line)
@@ -65,22 +65,25 @@ def test_open_findings_say_what_would_decide_them(verdicts):
 
 
 def test_checks_and_all_verdicts_are_folded(verdicts):
-    shown = overview.checks(verdicts).data
+    shown = overview.fold_checks(verdicts).data
     assert shown.startswith("<details><summary>1 of 2 checks hold</summary>")
     assert "A theorem holds." in shown and "Masks lose" not in shown
-    assert "All 7 verdicts" in overview.everything(verdicts).data
+    assert "All 7 verdicts" in overview.fold_everything(verdicts).data
 
 
 def test_verdicts_of_notebooks_without_kinds_are_no_findings():
     own = {"notebook": "05_layerwise_density", "claim": "It matters", "verdict": "supported", "evidence": ""}
     old = pd.DataFrame([own])
-    found = overview.findings(old)
+    found = overview.write_findings(old)
     assert set(found["verdict"]) == {"not tested"} and "05_layerwise_density" in set(found["notebook"])
-    assert overview.settled(old).data == "Nothing is decided yet." and "0 of 0 checks" in overview.checks(old).data
-    assert len(overview.findings(old[:0])) == len(all_claims())
+    assert (
+        overview.write_settled(old).data == "Nothing is decided yet."
+        and "0 of 0 checks" in overview.fold_checks(old).data
+    )
+    assert len(overview.write_findings(old[:0])) == len(read_claims())
 
 
 def test_the_page_is_made_anew_when_its_code_changes():
-    names = {path.name for path in freshness.made_with("00_overview", REPOSITORY)}
+    names = {path.name for path in freshness.list_sources("00_overview", REPOSITORY)}
     assert "overview.py" in names
-    assert "overview.py" not in {path.name for path in freshness.made_with("01_masks_and_densities", REPOSITORY)}
+    assert "overview.py" not in {path.name for path in freshness.list_sources("01_masks_and_densities", REPOSITORY)}

@@ -68,7 +68,7 @@ def test_a_notebook_declares_its_profile_and_must_exist(root):
     ],
 )
 def test_fits(value, hint, expected):
-    assert parameters.fits(value, hint) is expected
+    assert parameters.has_type(value, hint) is expected
 
 
 def test_check_refuses_unknown_names_and_wrong_types_in_one_line(root):
@@ -86,14 +86,14 @@ def test_check_refuses_unknown_names_and_wrong_types_in_one_line(root):
 def test_a_profile_overrides_what_its_file_names(root):
     write_notebook(root, "01_first")
     file = root / "notebooks" / "profiles" / "tiny" / "01_first.yaml"
-    assert parameters.profile_parameters("01_first", "tiny", root)["profile"] == "tiny"
+    assert parameters.read_parameters("01_first", "tiny", root)["profile"] == "tiny"
     file.write_text("epochs: 1\n")
-    assert parameters.profile_parameters("01_first", "tiny", root) == {
+    assert parameters.read_parameters("01_first", "tiny", root) == {
         "profile": "tiny",
         "sparsities": [0, 0.5],
         "epochs": 1,
     }
-    assert parameters.profile_parameters("01_first", "digits", root)["epochs"] == 3
+    assert parameters.read_parameters("01_first", "digits", root)["epochs"] == 3
 
 
 @pytest.mark.parametrize(
@@ -109,20 +109,20 @@ def test_a_wrong_override_is_an_error_that_names_the_file(root, text, message):
     write_notebook(root, "01_first")
     (root / "notebooks" / "profiles" / "tiny" / "01_first.yaml").write_text(text)
     with pytest.raises(StudyError, match=message) as raised:
-        parameters.overrides("01_first", "tiny", root)
+        parameters.read_overrides("01_first", "tiny", root)
     assert "\n" not in str(raised.value)
 
 
 def test_an_unknown_profile_is_refused(root):
     with pytest.raises(StudyError, match="unknown profile 'cifar': choose one of digits, tiny"):
-        parameters.overrides("01_first", "cifar", root)
+        parameters.read_overrides("01_first", "cifar", root)
 
 
 def test_injected_reads_the_last_cell_that_papermill_made():
     history = ["", "epochs = 1", "# Parameters\nepohs = 2\nrates = [1]\n", "x = 1"]
-    assert parameters.injected(history) == ["epohs", "rates"]
-    assert parameters.injected([*history, "# Parameters\nepochs = 2\n"]) == ["epochs"]
-    assert parameters.injected(["epochs = 1", "y = 2"]) == []
+    assert parameters.find_injected(history) == ["epohs", "rates"]
+    assert parameters.find_injected([*history, "# Parameters\nepochs = 2\n"]) == ["epochs"]
+    assert parameters.find_injected(["epochs = 1", "y = 2"]) == []
 
 
 SOURCES = sorted(path.stem for path in (REPOSITORY / "notebooks").glob("[0-9]*.ipynb"))
@@ -132,7 +132,7 @@ SOURCES = sorted(path.stem for path in (REPOSITORY / "notebooks").glob("[0-9]*.i
 def test_the_default_profile_is_what_the_parameters_cells_say(name):
     """If it fails after a change that is meant: `python -m randsparse.study.parameters` writes the files anew."""
     cell = {key: each.value for key, each in parameters.read(name, REPOSITORY).items()}
-    file = parameters.overrides(name, "digits", REPOSITORY)
+    file = parameters.read_overrides(name, "digits", REPOSITORY)
     assert file == cell and list(file) == list(cell)
 
 
@@ -143,10 +143,10 @@ def test_a_notebook_that_was_edited_and_saved_redefines_no_profile(root):
     assert parameters.injected_values("01_first", "digits", root) == {"profile": "digits"}
     assert parameters.injected_values("01_first", "tiny", root) == {"profile": "tiny", "epochs": 1}
     write_notebook(root, "01_first", parameters=PARAMETERS.replace("[0, 0.5]", "[0.7]").replace("= 3", "= 4"))
-    assert parameters.profile_parameters("01_first", "digits", root) == {
+    assert parameters.read_parameters("01_first", "digits", root) == {
         "profile": "digits", "sparsities": [0, 0.5], "epochs": 3
     }  # fmt: skip
-    assert parameters.profile_parameters("01_first", "tiny", root)["sparsities"] == [0, 0.5]
+    assert parameters.read_parameters("01_first", "tiny", root)["sparsities"] == [0, 0.5]
     given = {"profile": "digits", "sparsities": [0, 0.5], "epochs": 3}
     assert parameters.injected_values("01_first", "digits", root) == given
     assert Notebook.open("01_first", {**given, "sparsities": [0.7], "epochs": 4}, root).profile == "custom"
@@ -156,7 +156,7 @@ def test_a_notebook_that_was_edited_and_saved_redefines_no_profile(root):
 def test_it_is_known_which_notebooks_differ_from_their_committed_form(root):
     write_notebook(root, "01_first")
     write_notebook(root, "02_second")
-    assert parameters.edited(root) == []
+    assert parameters.list_edited(root) == []
 
     def git(*arguments):
         subprocess.run(["git", "-C", str(root), "-c", "user.name=a", "-c", "user.email=a@b", *arguments], check=True)
@@ -164,6 +164,6 @@ def test_it_is_known_which_notebooks_differ_from_their_committed_form(root):
     git("init", "-q")
     git("add", "notebooks")
     git("commit", "-qm", "first")
-    assert parameters.edited(root) == []
+    assert parameters.list_edited(root) == []
     write_notebook(root, "02_second", "more")
-    assert parameters.edited(root) == ["02_second"]
+    assert parameters.list_edited(root) == ["02_second"]

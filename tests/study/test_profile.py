@@ -96,10 +96,10 @@ def record(config: RunConfig, seconds: float = 6.0) -> dict:
             "images_per_second": 1.0,
             "epochs": config.epochs,
             "images": 256 * config.epochs,
-            "flops": config.epochs * budget.training_flops(config),
+            "flops": config.epochs * budget.count_training_flops(config),
             "sparse_flops": 1,
         },
-        "environment": {"device": "cpu", "hardware": budget.here("cpu"), "threads": 1},
+        "environment": {"device": "cpu", "hardware": budget.find_hardware("cpu"), "threads": 1},
     }
 
 
@@ -153,7 +153,7 @@ def test_what_needs_no_run_is_made_first_then_the_main_figure_and_each_as_soon_a
         return [config for config in runs.get(name, []) if not store.has(config)]
 
     monkeypatch.setattr(questions, "plan", missing)
-    monkeypatch.setattr(questions, "planned", missing)
+    monkeypatch.setattr(questions, "plan_runs", missing)
     monkeypatch.setattr(making, "FIRST", "03_third")
     order = []
 
@@ -175,7 +175,7 @@ def test_what_needs_no_run_is_made_first_then_the_main_figure_and_each_as_soon_a
 
 def test_the_time_left_is_by_the_runs_that_are_there(small, said, root, tiny, monkeypatch):
     runs = [tiny.replace(data_seed=seed) for seed in range(9)]
-    monkeypatch.setattr(questions, "planned", lambda name, values, store: [c for c in runs if not store.has(c)])
+    monkeypatch.setattr(questions, "plan_runs", lambda name, values, store: [c for c in runs if not store.has(c)])
     working = making.Making(small, ["01_first", "02_second"])
     assert working.time_left() == ""
     small.store.put(record(runs[0], seconds=60.0))
@@ -223,7 +223,7 @@ def made(root, monkeypatch):
 def reasons(root, records=("runs/digits/abc.json",)):
     """Why the made-up notebook is stale, when it would show these records."""
     results = root / "results"
-    return freshness.why_stale("01_first", "digits", root, results, [results / path for path in records])
+    return freshness.explain_stale("01_first", "digits", root, results, [results / path for path in records])
 
 
 @pytest.mark.parametrize(
@@ -317,7 +317,7 @@ def test_a_renamed_chart_makes_its_notebook_stale_and_no_other(made, root):
 
 def test_outputs_are_stale_when_a_record_came_later_that_they_would_show(made, root, tiny, monkeypatch):
     study = Study("digits", root, root / "results", root / "data")
-    monkeypatch.setattr(questions, "used", lambda name, values, store: [tiny] if store.has(tiny) else [])
+    monkeypatch.setattr(questions, "find_used", lambda name, values, store: [tiny] if store.has(tiny) else [])
     study.remember("01_first")
     assert study.stale() == []
     study.store.put(record_of(tiny))
@@ -353,7 +353,7 @@ def test_it_is_said_why_a_notebook_is_stale(made, root, said, monkeypatch):
 def test_every_notebook_of_the_study_has_the_room_of_its_question():
     questions = REPOSITORY / "lib/randsparse/questions"
     rooms = {path.name for path in questions.iterdir() if (path / "__init__.py").is_file()}
-    notebooks = set(freshness.names(REPOSITORY)) - {freshness.OVERVIEW, "13_cookbook"}  # they ask no question
+    notebooks = set(freshness.list_names(REPOSITORY)) - {freshness.OVERVIEW, "13_cookbook"}  # they ask no question
     assert freshness.ROOMS.keys() == notebooks and set(freshness.ROOMS.values()) == rooms
     for name in notebooks:
         source = json.loads((REPOSITORY / "notebooks" / f"{name}.ipynb").read_text())
@@ -372,7 +372,7 @@ def plans(tiny, monkeypatch):
         return [config for config in wanted[name] if not store.has(config)]
 
     monkeypatch.setattr(questions, "plan", plan)
-    monkeypatch.setattr(questions, "used", lambda name, values, store: [c for c in wanted[name] if store.has(c)])
+    monkeypatch.setattr(questions, "find_used", lambda name, values, store: [c for c in wanted[name] if store.has(c)])
     return wanted
 
 
@@ -400,7 +400,7 @@ def test_the_plans_of_all_notebooks_are_one_and_are_announced(small, said, tiny,
     ("minutes", "words"), [(0.2, "a minute"), (1.4, "a minute"), (12.4, "12 minutes"), (150, "2.5 hours")]
 )
 def test_durations_are_in_words(minutes, words):
-    assert budget.in_words(60 * minutes) == words
+    assert budget.format_duration(60 * minutes) == words
 
 
 def test_status_counts_runs_and_tells_what_is_stale_and_how_long_the_rest_takes(small, said, tiny, plans):
@@ -539,9 +539,9 @@ def test_plans_and_status_need_no_torch(tmp_path):
         from randsparse.study import command_line, freshness, parameters
 
         store, root, needed = Store(sys.argv[2]), Path(sys.argv[1]), 0
-        for name in freshness.names(root):
-            values = parameters.profile_parameters(name, "digits", root)
-            needed += len(questions.plan(name, values, store)) + len(questions.missing(name, values, store))
+        for name in freshness.list_names(root):
+            values = parameters.read_parameters(name, "digits", root)
+            needed += len(questions.plan(name, values, store)) + len(questions.find_missing(name, values, store))
         assert needed and sys.modules.keys().isdisjoint({"torch", "pandas"})
         assert command_line.main(["status", "--profile", "digits", "--results", sys.argv[2]]) == 0
         assert "torch" not in sys.modules
@@ -555,7 +555,7 @@ def test_plans_and_status_need_no_torch(tmp_path):
 def test_a_record_of_another_schema_version_stays_and_is_said(tmp_path):
     name = "02_random_search"
     store = Store(tmp_path)
-    config = questions.plan(name, parameters.profile_parameters(name, "tiny", REPOSITORY), store)[0]
+    config = questions.plan(name, parameters.read_parameters(name, "tiny", REPOSITORY), store)[0]
     store.put(record(config))
     path = store.path(config)
     path.write_text(sealed(path.read_text().replace('"schema": 1', '"schema": 9')))

@@ -28,7 +28,7 @@ from randsparse.errors import StudyError
 from randsparse.networks.bottleneck_layers import BOTTLENECKS
 from randsparse.runs import flops, store
 from randsparse.runs.config import RunConfig
-from randsparse.runs.store import Store, comparable
+from randsparse.runs.store import Store, keep_comparable
 from randsparse.sparsity.layers import maskable
 from randsparse.study import command_line, recipes
 from randsparse.sweeps import budget
@@ -134,18 +134,18 @@ def test_two_processes_give_the_run_of_one(together, data_dir, tmp_path):
     assert shared["test"] == pytest.approx(alone["test"], rel=1e-9)
     assert shared["density"] == alone["density"] and shared["cost"]["images"] == alone["cost"]["images"] == 108
     assert shared["environment"]["processes"] == 2 and alone["environment"]["processes"] == 1
-    first, second = (load_file(weights.path_of(RUN, place)) for place in (together.root, tmp_path))
+    first, second = (load_file(weights.find_path(RUN, place)) for place in (together.root, tmp_path))
     for name in first.keys() - {name for name in first if name.endswith("num_batches_tracked")}:
         torch.testing.assert_close(first[name], second[name], rtol=1e-8, atol=1e-10)
 
 
 def test_the_mask_is_that_of_the_config_and_masked_weights_are_exactly_zero(together):
     mask = network.create(RUN, *catalogue.shape(RUN.dataset)).mask
-    state = load_file(weights.path_of(RUN, together.root))
+    state = load_file(weights.find_path(RUN, together.root))
     assert together.get(RUN)["density"]["realised"] == mask.density
     for name, kept in mask.items():
         assert (state[name][~kept] == 0).all() and (state[name][kept] != 0).all(), name
-    assert not checkpoints.path_of(RUN, together.root / "checkpoints").exists()
+    assert not checkpoints.find_path(RUN, together.root / "checkpoints").exists()
 
 
 def test_both_processes_have_the_same_record_and_the_same_network(together):
@@ -157,7 +157,7 @@ def test_both_processes_have_the_same_record_and_the_same_network(together):
 def test_nothing_is_lost_by_a_kill_and_by_an_image_that_cannot_be_read(together, data_dir, spied, tmp_path, capsys):
     data, results = shutil.copytree(data_dir, tmp_path / "data"), tmp_path / "results"
     arguments = options(recipe(tmp_path / "recipe.yaml", RUN), data, results)
-    checkpoint = checkpoints.path_of(RUN, results / "checkpoints")
+    checkpoint = checkpoints.find_path(RUN, results / "checkpoints")
     assert torchrun(spied, tmp_path, "kill", *arguments).returncode != 0
     assert checkpoints.load(RUN, checkpoint.parent)["epoch"] == 1 and not Store(results).has(RUN)
 
@@ -173,7 +173,7 @@ def test_nothing_is_lost_by_a_kill_and_by_an_image_that_cannot_be_read(together,
     assert command_line.main(["recipe", *arguments]) == 0
     record, straight = Store(results).get(RUN), together.get(RUN)
     assert record["curve"] == straight["curve"] and record["test"] == pytest.approx(straight["test"], rel=1e-12)
-    assert weights.path_of(RUN, results).read_bytes() == weights.path_of(RUN, together.root).read_bytes()
+    assert weights.find_path(RUN, results).read_bytes() == weights.find_path(RUN, together.root).read_bytes()
     assert not checkpoint.exists()
     assert command_line.main(["recipe", *arguments]) == 0
     assert capsys.readouterr().out.splitlines()[-1].startswith("0 runs trained")
@@ -184,8 +184,8 @@ def test_a_run_goes_on_bit_for_bit_and_answers_for_its_beginning(data_dir, tmp_p
     straight = training.train(RUN, data_dir=data_dir)
     beginning = training.train(RUN.replace(stop_epoch=2), **place)
     assert beginning["status"] == "stopped" and beginning["curve"] == straight["curve"][:2]
-    assert store.comparable(training.train(RUN, **place)) == store.comparable(straight)
-    assert not checkpoints.path_of(RUN, tmp_path).exists()
+    assert store.keep_comparable(training.train(RUN, **place)) == store.keep_comparable(straight)
+    assert not checkpoints.find_path(RUN, tmp_path).exists()
 
 
 def test_a_folder_with_other_images_does_not_continue_a_run(data_dir, tmp_path):
@@ -195,7 +195,7 @@ def test_a_folder_with_other_images_does_not_continue_a_run(data_dir, tmp_path):
     image.rename(image.with_name("new.png"))
     with pytest.raises(StudyError, match=f"other images than when run {RUN.key} began.*{RUN.key}.pt"):
         training.train(RUN, data_dir=data, checkpoint_dir=place)
-    assert checkpoints.path_of(RUN, place).exists()
+    assert checkpoints.find_path(RUN, place).exists()
 
 
 def test_a_sweep_trains_them_too(data_dir, tmp_path):
@@ -321,10 +321,10 @@ def test_the_documented_cost_is_what_the_recipe_computes():
     assert [row[0] for row in rows] == list(dict.fromkeys(config.model for config in configs))
     for model, image, *numbers in rows:
         dense, sparse = (next(c for c in configs if c.model == model and bool(c.sparsity) == s) for s in (False, True))
-        assert float(image) == round(sum(flops.of_config(dense).values()) / 1e9, 1)
-        totals = [budget.training_flops(config) * config.epochs for config in (dense, sparse)]
+        assert float(image) == round(sum(flops.count_for_config(dense).values()) / 1e9, 1)
+        totals = [budget.count_training_flops(config) * config.epochs for config in (dense, sparse)]
         assert list(map(float, numbers)) == [round(n / unit, 1) for unit in (1e18, 4e14 * 3600) for n in totals]
-    days = sum(budget.training_flops(config) * config.epochs for config in configs) / 4e14 / 86400
+    days = sum(budget.count_training_flops(config) * config.epochs for config in configs) / 4e14 / 86400
     assert f"all {len(configs)} runs take {days:.0f} days" in text
 
 
@@ -339,7 +339,7 @@ def test_processes_of_one_command_give_the_run_that_torchrun_gives(together, dat
     out, error = process.communicate(timeout=180)
     assert process.returncode == 0 and "1 runs trained, 1 of 1 in" in out and error == ""
     found, other = Store(tmp_path / "results").get(DENSE), together.get(DENSE)
-    assert found["environment"]["processes"] == 2 and comparable(found) == comparable(other)
+    assert found["environment"]["processes"] == 2 and keep_comparable(found) == keep_comparable(other)
 
 
 def test_what_ends_one_process_is_said_in_one_line(data_dir, tmp_path):

@@ -13,19 +13,19 @@ from randsparse.runs.store import Store
 from randsparse.sweeps import budget
 from randsparse.sweeps.budget import BESIDE, Budget, Estimator, parse_duration
 from randsparse.sweeps.sweep import sweep
-from randsparse.training.engines.programs import LANES, units
+from randsparse.training.engines.programs import LANES, group_runs
 from randsparse.training.train import train as train_for_real
 
 BASE = RunConfig(train_samples=256, epochs=10)
 RUNS = [BASE.replace(mask_seed=seed, sparsity=0.5) for seed in range(40)]
 WARM = [BASE.replace(epochs=2, mask_seed=seed, sparsity=0.5) for seed in range(2)]
-HERE = budget.here("cpu")
+HERE = budget.find_hardware("cpu")
 
 
 def row(config: RunConfig, seconds: float, epochs: int | None = None, **changes) -> dict:
     epochs = epochs or config.last_epoch
     fields = {name: getattr(config, name) for name in DEFAULTS}
-    measured = {"seconds": seconds, "images": epochs * 256, "flops": epochs * budget.training_flops(config)}
+    measured = {"seconds": seconds, "images": epochs * 256, "flops": epochs * budget.count_training_flops(config)}
     place = {"device": "cpu", "hardware": HERE, "threads": 1, "status": "done", "epochs_done": epochs}
     return {"key": config.key, **fields, **measured, **place, **changes}
 
@@ -36,7 +36,7 @@ def costs(*rows: dict) -> pd.DataFrame:
 
 
 def record(config: RunConfig, seconds: float) -> dict:
-    cost = {"seconds": seconds, "flops": config.last_epoch * budget.training_flops(config)}
+    cost = {"seconds": seconds, "flops": config.last_epoch * budget.count_training_flops(config)}
     return record_of(config, cost=cost)
 
 
@@ -85,7 +85,7 @@ def test_runs_of_a_program_take_the_time_of_all_its_places():
     assert known.makespan(shared[:LANES], 1) == known.makespan(shared[:2], 1) == pytest.approx(program)
     assert known.makespan(shared, 1) == pytest.approx(2 * program)
     assert known.makespan(shared, 2) == pytest.approx(program)
-    (pair,) = units(shared[:2])
+    (pair,) = group_runs(shared[:2])
     known.learn(pair, [record(run, 30.0) for run in pair], seconds=60.0)
     assert known.makespan(shared[:3], 1) == pytest.approx(60.0)
 
@@ -106,13 +106,13 @@ def test_where_the_network_is_smaller_structure_and_sparsity_matter():
     assert known.seconds(small) == pytest.approx(BESIDE * 10.0)
     assert known.seconds(small.replace(engine="masked")) == pytest.approx(BESIDE * 100.0)
     half = known.seconds(small.replace(sparsity=0.5))
-    share = budget.training_flops(small.replace(sparsity=0.5)) / budget.training_flops(small)
+    share = budget.count_training_flops(small.replace(sparsity=0.5)) / budget.count_training_flops(small)
     assert half == pytest.approx(BESIDE * 10.0 * share) and share > 2
 
 
 def test_an_unseen_kind_is_scaled_by_its_flops_from_the_nearest():
     larger = BASE.replace(model="wrn-16-2", train_samples=512)
-    share = budget.training_flops(larger) / budget.training_flops(BASE)
+    share = budget.count_training_flops(larger) / budget.count_training_flops(BASE)
     assert share > 8
     known = Estimator(costs(row(BASE, 20.0)))
     assert known.seconds(larger) == pytest.approx(BESIDE * 20.0 * share)
@@ -135,7 +135,7 @@ def test_an_unseen_kind_is_scaled_by_its_flops_from_the_nearest():
     ],
 )
 def test_flops_are_those_of_records(config):
-    assert 2 * budget.training_flops(config) == pytest.approx(train_for_real(config)["cost"]["flops"], rel=1e-6)
+    assert 2 * budget.count_training_flops(config) == pytest.approx(train_for_real(config)["cost"]["flops"], rel=1e-6)
 
 
 def test_what_runs_take_now_goes_before_what_the_store_says():
@@ -156,21 +156,21 @@ def test_runs_start_as_long_as_they_fit():
     estimator = Estimator(costs(row(BASE, 10 / BESIDE)))
     spent = Budget(50.0, estimator, clock)
     chosen = []
-    for (config,) in spent.choose(units(RUNS), 1):
+    for (config,) in spent.choose(group_runs(RUNS), 1):
         chosen.append(config)
         clock.now += 10
     assert len(chosen) == 4 and spent.spent and spent.left == pytest.approx(10.0)
     clock.now = 100.0
     long = BASE.replace(epochs=40)
-    assert list(spent.choose(units([long.replace(epochs=60), BASE]), 1)) == [(BASE,)]  # the short one fits
+    assert list(spent.choose(group_runs([long.replace(epochs=60), BASE]), 1)) == [(BASE,)]  # the short one fits
     assert list(spent.choose([], 1)) == [] and not spent.spent
 
 
 def test_with_nothing_measured_each_worker_starts_one_run():
     spent = Budget(45.0, Estimator(costs()), Clock())
-    assert list(spent.choose(units(RUNS), 3)) == units(RUNS[:3]) and spent.spent
+    assert list(spent.choose(group_runs(RUNS), 3)) == group_runs(RUNS[:3]) and spent.spent
     spent.learn((RUNS[0],), [record(RUNS[0], 5.0)], 5.0)
-    assert spent.finished == 1 and len(list(spent.choose(units(RUNS[3:]), 3))) == 37 and not spent.spent
+    assert spent.finished == 1 and len(list(spent.choose(group_runs(RUNS[3:]), 3))) == 37 and not spent.spent
 
 
 def train_for(config: RunConfig, *, data_dir=None, checkpoint_dir=None) -> dict:

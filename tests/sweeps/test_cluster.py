@@ -16,7 +16,7 @@ from conftest import REPOSITORY
 from made_up import environment
 from randsparse.errors import StudyError
 from randsparse.runs.config import RunConfig
-from randsparse.runs.store import Store, comparable
+from randsparse.runs.store import Store, keep_comparable
 from randsparse.sweeps import cluster
 from randsparse.sweeps.sweep import sweep
 from stand_ins import CONFIGS, calls, train, train_slowly, train_with_a_kill, wait_until
@@ -109,7 +109,7 @@ def train_without_checkpoints(config: RunConfig, *, data_dir=None, checkpoint_di
 def test_runs_of_a_cluster_are_those_of_this_machine(two, store, tmp_path):
     records = run(CONFIGS, store, two, train_here, data_dir="mine")
     serial = sweep(CONFIGS, Store(tmp_path / "serial"), train=train, workers=1, progress=False)
-    assert list(map(comparable, records)) == list(map(comparable, serial))
+    assert list(map(keep_comparable, records)) == list(map(keep_comparable, serial))
     places = [record["environment"] for record in records]
     assert len({place["process"] for place in places}) == 2 and os.getpid() not in {p["process"] for p in places}
     assert {place["threads"] for place in places} == {1}
@@ -126,14 +126,14 @@ def test_real_training_on_a_cluster_gives_the_same_records(two, store, tmp_path)
     serial = Store(tmp_path / "serial")
     expected = sweep(configs, serial, workers=1, progress=False)
     assert [record["status"] for record in records] == ["done"] * 2
-    assert list(map(comparable, records)) == list(map(comparable, expected))
-    assert list(map(comparable, early)) == list(map(comparable, serial.load(stopped).values()))
+    assert list(map(keep_comparable, records)) == list(map(keep_comparable, expected))
+    assert list(map(keep_comparable, early)) == list(map(keep_comparable, serial.load(stopped).values()))
 
 
 def test_a_killed_worker_of_a_cluster_costs_its_run_a_retry(two, store, tmp_path):
     records = run(CONFIGS, store, two, train_with_a_kill)
     serial = sweep(CONFIGS, Store(tmp_path / "serial"), train=train, workers=1, progress=False)
-    assert list(map(comparable, records)) == list(map(comparable, serial))
+    assert list(map(keep_comparable, records)) == list(map(keep_comparable, serial))
     assert sorted(calls(store)) == sorted([*(config.key for config in CONFIGS), CONFIGS[2].key])
 
 
@@ -148,7 +148,7 @@ def test_a_run_that_kills_every_worker_is_given_up_and_the_others_are_stored(two
 def test_runs_on_a_gpu_go_to_workers_that_have_one(two, store, monkeypatch):
     with pytest.raises(StudyError, match="^device 'cuda': no usable GPU here"):
         run(CONFIGS, store, two, train_here, device="cuda")
-    with cluster.connected(two.address) as all_workers, cluster.connected(two.address, "cuda") as gpus:
+    with cluster.connect(two.address) as all_workers, cluster.connect(two.address, "cuda") as gpus:
         wait_until(lambda: all_workers.slots == 2, 60)  # a worker that died is started again
         assert (all_workers.slots, gpus.slots) == (2, 1)
     records = run(CONFIGS[:2], store, two, train_here, device="cpu")
@@ -196,7 +196,7 @@ def test_a_client_that_failed_has_ended_before_another_one_starts(monkeypatch):
     monkeypatch.setattr(cluster, "CONNECT_SECONDS", 0.5)
     gc.disable()
     try:
-        with pytest.raises(StudyError) as caught, cluster.connected("tcp://127.0.0.1:9"):
+        with pytest.raises(StudyError) as caught, cluster.connect("tcp://127.0.0.1:9"):
             pass
         assert not [each for each in gc.get_objects() if type(each) is Client], caught.value
     finally:

@@ -16,7 +16,7 @@ import psutil
 
 from made_up import environment
 from randsparse.runs.config import RunConfig
-from randsparse.runs.store import Store, comparable
+from randsparse.runs.store import Store, keep_comparable
 from randsparse.sweeps.sweep import sweep
 from randsparse.training import train as training
 
@@ -105,6 +105,6 @@ def test_a_sweep_that_is_killed_at_random_moments_gives_the_records_of_one_that_
     files = sorted(path.name for path in (store.root / "runs").rglob("*.json*"))
     assert files == sorted(f"{config.key}.json" for config in everything)
     one, other = (each.load(everything) for each in (store, undisturbed))
-    assert list(map(comparable, one.values())) == list(map(comparable, other.values()))
+    assert list(map(keep_comparable, one.values())) == list(map(keep_comparable, other.values()))
     assert [record["status"] for record in one.values()].count("done") == count
     assert not list((store.root / "checkpoints").glob("*.pt"))

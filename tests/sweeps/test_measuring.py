@@ -99,7 +99,7 @@ def values(store: Store, runs=(RUN,), wanted=ALL) -> list[dict]:
 
 def test_a_run_that_is_not_there_is_trained_once_and_keeps_its_weights(prepared):
     record = prepared.get(RUN)
-    assert records.comparable(record) == records.comparable(records.checked(training.train(RUN))[0])
+    assert records.keep_comparable(record) == records.keep_comparable(records.check(training.train(RUN))[0])
     assert [path.name for path in (prepared.root / "weights").iterdir()] == [f"{RUN.key}.safetensors"]
     measured = values(prepared)
     assert len(measured) == len(ALL)
@@ -112,7 +112,7 @@ def test_a_run_that_is_not_there_is_trained_once_and_keeps_its_weights(prepared)
 
 
 def test_the_weights_of_a_sparse_run_are_sparse(prepared):
-    network = final_weights.network(RUN, prepared)
+    network = final_weights.load_network(RUN, prepared)
     kept = sum(int(p.count_nonzero()) for name, p in network.named_parameters() if p.dim() > 1)
     assert kept == prepared.get(RUN)["density"]["weights"] and not network.training
 
@@ -124,14 +124,14 @@ def test_nothing_is_trained_or_measured_twice(store, trainings):
         measuring.evaluate([RUN], some, store, workers=1, progress=False)
     measuring.evaluate([RUN, RUN], [*some, Counted(3)], store, workers=1, progress=False)
     assert Counted.measured == [1, 2, 3] and trainings == []
-    assert evaluations.missing([RUN], [*some, Counted(4)], store) == [evaluations.Unit(RUN, (Counted(4),))]
+    assert evaluations.find_missing([RUN], [*some, Counted(4)], store) == [evaluations.Unit(RUN, (Counted(4),))]
 
 
 def test_a_run_without_weights_is_trained_again_and_its_record_stays(store, trainings):
     shutil.rmtree(store.root / "weights")
     before = store.path(RUN).read_bytes()
     with pytest.raises(StudyError, match=rf"run {RUN.key} has no weights: there is no .*train=True"):
-        final_weights.network(RUN, store, train=False)
+        final_weights.load_network(RUN, store, train=False)
     measuring.evaluate([RUN], [Corruption("jpeg", 1)], store, workers=1, progress=False)
     assert trainings == [RUN.key] and store.path(RUN).read_bytes() == before
     measuring.evaluate([RUN], [Corruption("jpeg", 2)], store, workers=1, progress=False)
@@ -186,7 +186,7 @@ def test_runs_that_diverged_are_left_out_and_say_why(store, trainings):
     measuring.evaluate([wild, RUN], [Calibration()], store, workers=1, progress=False)
     assert trainings == [wild.key]
     with pytest.raises(StudyError, match=r"has no final weights: it diverged \(loss not finite"):
-        final_weights.network(wild, store)
+        final_weights.load_network(wild, store)
 
 
 def test_runs_that_end_early_have_the_weights_of_that_epoch(store, trainings):
@@ -237,12 +237,12 @@ def test_an_evaluation_can_need_the_network_of_another_run(store, trainings):
     (record,) = measuring.evaluate([RUN], [Beside()], store, workers=1, progress=False)
     other = RUN.replace(init_seed=1)
     assert trainings == [other.key]
-    both = [next(final_weights.network(run, store).parameters()).sum().item() for run in (RUN, other)]
+    both = [next(final_weights.load_network(run, store).parameters()).sum().item() for run in (RUN, other)]
     assert record["values"]["sum"] == pytest.approx(sum(both)) and both[0] != both[1]
-    evaluations.path_of(RUN, Beside(), store).unlink()
-    assert evaluations.missing([RUN], [Beside()], store) == [evaluations.Unit(RUN, (Beside(),))]
+    evaluations.find_path(RUN, Beside(), store).unlink()
+    assert evaluations.find_missing([RUN], [Beside()], store) == [evaluations.Unit(RUN, (Beside(),))]
     store.put(store.get(other) | {"status": "diverged", "test": None})
-    assert evaluations.missing([RUN], [Beside()], store) == []
+    assert evaluations.find_missing([RUN], [Beside()], store) == []
 
 
 def test_processes_and_order_do_not_matter(store, trainings):
@@ -269,11 +269,11 @@ def test_an_evaluation_that_kills_its_processes_is_given_up_and_the_others_are_s
 
 
 def test_results_do_not_depend_on_the_batch_size(store, monkeypatch):
-    subject = measuring.subject_of(RUN, store, "data")
+    subject = measuring.make_subject(RUN, store, "data")
     first = [each.measure(subject) for each in ALL[:3]]
     full = metrics.logits
     monkeypatch.setattr(metrics, "logits", lambda *args: full(*args, batch_size=7))
-    again = measuring.subject_of(RUN, store, "data")
+    again = measuring.make_subject(RUN, store, "data")
     for one, other in zip(first, (each.measure(again) for each in ALL[:3]), strict=True):
         one, other = ({k: v for k, v in x.items() if isinstance(v, float)} for x in (one, other))
         assert one == pytest.approx(other, rel=1e-4)
@@ -295,7 +295,7 @@ def test_bad_data_is_known_before_anything_is_trained(store, trainings, tmp_path
 
 
 def test_equal_logits_detect_nothing_and_are_calibrated_by_chance(store):
-    subject = measuring.subject_of(RUN, store, "data")
+    subject = measuring.make_subject(RUN, store, "data")
     for parameter in subject.model.classifier.parameters():
         torch.nn.init.zeros_(parameter)
     measured = OutOfDistribution("uniform-noise").measure(subject)

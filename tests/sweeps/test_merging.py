@@ -16,8 +16,8 @@ import pytest
 from made_up import BASE, environment, record_of, sealed
 from randsparse.errors import StudyError
 from randsparse.runs.config import RunConfig
-from randsparse.runs.records import differences
-from randsparse.runs.store import Store, comparable
+from randsparse.runs.records import find_differences
+from randsparse.runs.store import Store, keep_comparable
 from randsparse.sweeps.bundles import Bundle
 from randsparse.sweeps.merging import merge
 
@@ -101,10 +101,10 @@ def test_a_conflict_names_its_fields_and_the_stored_record_stays(store, path):
 def test_differences_are_those_of_what_is_comparable():
     one = record_of(BASE)
     other = record_of(BASE, epochs=5, status="stopped", cost={}, environment={}, test=None)
-    assert differences(one, other) == ("curve", "status", "test")
-    assert differences(one, record_of(BASE, cost={})) == ()
+    assert find_differences(one, other) == ("curve", "status", "test")
+    assert find_differences(one, record_of(BASE, cost={})) == ()
     other["density"] |= {"layers": {"a": 0.2}}
-    assert "density.layers.a" in differences(one, other)
+    assert "density.layers.a" in find_differences(one, other)
 
 
 def test_a_failed_run_is_replaced_and_replaces_none(store, path):
@@ -125,7 +125,7 @@ def test_a_beginning_is_added_even_where_a_longer_run_answers_for_it(store, path
     early = BASE.replace(stop_epoch=2)
     assert store.has(early)
     assert merge(filled(path, early), store).added == [early.key]
-    assert comparable(store.own(early)).items() >= comparable(record_of(early)).items()
+    assert keep_comparable(store.own(early)).items() >= keep_comparable(record_of(early)).items()
 
 
 def test_damaged_lines_are_reported_and_the_others_merged(store, tmp_path):

@@ -17,12 +17,12 @@ from made_up import environment, record_of, sealed
 from randsparse import files
 from randsparse.errors import StudyError
 from randsparse.runs.config import RunConfig
-from randsparse.runs.store import Store, comparable
+from randsparse.runs.store import Store, keep_comparable
 from randsparse.sweeps import locks
 from randsparse.sweeps import sweep as sweeping
 from randsparse.sweeps.locks import LOCK
 from randsparse.sweeps.sweep import sweep
-from randsparse.sweeps.tasks import one_thread
+from randsparse.sweeps.tasks import use_one_thread
 from stand_ins import (
     CONFIGS,
     calls,
@@ -56,7 +56,7 @@ def test_what_is_missing_is_trained_once_and_returned_in_plan_order(store):
 def test_serial_and_parallel_sweeps_give_the_same_records_in_one_thread(tmp_path):
     serial, parallel = Store(tmp_path / "serial"), Store(tmp_path / "parallel")
     one, two = run(CONFIGS, serial), run(CONFIGS, parallel, workers=2)
-    assert list(map(comparable, one)) == list(map(comparable, two))
+    assert list(map(keep_comparable, one)) == list(map(keep_comparable, two))
     assert serial.digest(CONFIGS) == parallel.digest(CONFIGS)
     assert {record["environment"]["threads"] for record in one + two} == {1}
     assert {record["environment"]["process"] for record in one} == {os.getpid()}
@@ -68,7 +68,7 @@ def test_one_thread_gives_back_what_was_set():
     before = torch.get_num_threads()
     torch.set_num_threads(2)
     try:
-        with one_thread():
+        with use_one_thread():
             assert torch.get_num_threads() == 1
         assert torch.get_num_threads() == 2
     finally:
@@ -211,7 +211,7 @@ stand_ins.run(stand_ins.CONFIGS, Store(sys.argv[1]), stand_ins.train_two, worker
 
     records = run(CONFIGS, store)
     undisturbed = Store(tmp_path / "undisturbed")
-    assert list(map(comparable, records)) == list(map(comparable, run(CONFIGS, undisturbed)))
+    assert list(map(keep_comparable, records)) == list(map(keep_comparable, run(CONFIGS, undisturbed)))
     again = calls(store)[len(before) :]
     assert sorted(again) == sorted(config.key for config in CONFIGS if store.path(config) not in finished)
     assert {path: path.stat().st_mtime_ns for path in finished} == finished
@@ -348,7 +348,7 @@ def test_a_record_of_another_schema_version_is_an_error_and_nothing_is_trained(s
 
 @pytest.mark.parametrize("workers", [1, 2])
 def test_units_of_several_runs_give_a_record_a_run_and_one_that_fails_is_alone(store, workers, monkeypatch):
-    monkeypatch.setattr(sweeping, "units", lambda configs: [tuple(configs[:3]), tuple(configs[3:])])
+    monkeypatch.setattr(sweeping, "group_runs", lambda configs: [tuple(configs[:3]), tuple(configs[3:])])
     records = run(CONFIGS, store, train_or_fail, workers)
     assert [record["status"] for record in records] == ["done", "failed", *["done"] * 4]
     assert calls(store).count(CONFIGS[0].key) == 2 and calls(store).count(CONFIGS[4].key) == 1
@@ -374,9 +374,9 @@ def test_real_training_gives_equal_records_serial_parallel_and_in_stages(tmp_pat
     early = sweep([config.replace(stop_epoch=1) for config in configs], staged, workers=2, progress=False)
     three = sweep(configs, staged, workers=1, progress=False)
     assert [record["status"] for record in one] == ["done"] * 2
-    assert list(map(comparable, one)) == list(map(comparable, two)) == list(map(comparable, three))
+    assert list(map(keep_comparable, one)) == list(map(keep_comparable, two)) == list(map(keep_comparable, three))
     stopped = [config.replace(stop_epoch=1) for config in configs]
-    assert list(map(comparable, early)) == list(map(comparable, serial.load(stopped).values()))
+    assert list(map(keep_comparable, early)) == list(map(keep_comparable, serial.load(stopped).values()))
 
 
 @pytest.mark.parametrize(
@@ -413,6 +413,6 @@ def test_semaphores_of_a_killed_process_go_with_the_next_one(store, monkeypatch,
     for holder, gone in ((os.getpid(), []), (f"{ended.pid} on another", []), (ended.pid, names[:1])):
         lock.parent.mkdir(exist_ok=True)
         lock.write_text(f"process {holder} on {platform.node()}")
-        with locks.only_one(lock):
+        with locks.hold_lock(lock):
             pass
         assert sorted(path.name for path in tmp_path.glob("sem*")) == sorted(set(names) - set(gone))

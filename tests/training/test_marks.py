@@ -12,7 +12,7 @@ from torch import nn
 from randsparse.data.dataset import load
 from randsparse.runs import records, store
 from randsparse.runs.config import RunConfig
-from randsparse.runs.records import differences
+from randsparse.runs.records import find_differences
 from randsparse.training import averaging, trainer
 from randsparse.training import train as training
 from randsparse.training.metrics import correctness, logits
@@ -22,7 +22,7 @@ TINY = RunConfig(train_samples=256, batch_size=64, epochs=3, sparsity=0.8)
 
 def test_bits_come_back_as_they_were():
     bools = np.array([True, False, False, True, True, False, True, True, False, True])
-    assert records.packed(bools) == "10:m0A="  # 10011011 01000000
+    assert records.pack(bools) == "10:m0A="  # 10011011 01000000
     outputs = torch.tensor([[2.0, 1.0], [0.0, 1.0], [3.0, 0.0]])
     assert correctness(outputs, torch.tensor([0, 1, 1])) == "3:wA=="
     record = {"curve": [{"val_correct": "10:m0A=", "ema_val_correct": "3:wA=="}, {}], "test": {"correct": "1:gA=="}}
@@ -78,7 +78,7 @@ def test_what_is_measured_beside_changes_no_bit_of_training(monkeypatch):
         assert not any("val_correct" in point or "ema_val_accuracy" in point for point in plain["curve"])
         assert ("ema_val_accuracy" in measured["curve"][0]) == (config.method == "static")
         one, other = records.alike(measured, plain)
-        assert one == other == store.comparable(plain)
+        assert one == other == store.keep_comparable(plain)
 
 
 @pytest.mark.parametrize("changes", [{}, dict(engine="batched")])
@@ -86,7 +86,7 @@ def test_the_average_resumes_bit_for_bit(changes, tmp_path):
     config = TINY.replace(**changes)
     straight = training.train(config)
     training.train(config.replace(stop_epoch=1), checkpoint_dir=tmp_path)
-    assert store.comparable(training.train(config, checkpoint_dir=tmp_path)) == store.comparable(straight)
+    assert store.keep_comparable(training.train(config, checkpoint_dir=tmp_path)) == store.keep_comparable(straight)
 
 
 def test_a_field_that_one_record_lacks_is_no_difference_and_another_value_is():
@@ -95,17 +95,17 @@ def test_a_field_that_one_record_lacks_is_no_difference_and_another_value_is():
     for point in old["curve"]:
         del point["val_correct"], point["ema_val_accuracy"], point["ema_val_correct"]
     del old["test"]["correct"]
-    assert differences(old, new) == differences(new, old) == ()
+    assert find_differences(old, new) == find_differences(new, old) == ()
     old["curve"][1]["val_accuracy"] += 0.1
-    assert differences(old, new) == ("curve",)
+    assert find_differences(old, new) == ("curve",)
     other = copy.deepcopy(new)
-    other["test"]["correct"] = records.packed(~records.correct(new))
-    assert differences(other, new) == ("test.correct",)
+    other["test"]["correct"] = records.pack(~records.correct(new))
+    assert find_differences(other, new) == ("test.correct",)
 
 
 def test_a_shortened_record_has_the_bits_of_its_own_epochs_only():
     longer = training.train(TINY)
-    shorter = records.shortened(longer, TINY.replace(stop_epoch=2))
+    shorter = records.shorten(longer, TINY.replace(stop_epoch=2))
     assert shorter["test"] is None and len(shorter["curve"]) == 2
     assert (records.correct(shorter, 2) == records.correct(longer, 2)).all()
     assert records.correct(shorter) is None and records.correct(shorter, 3) is None

@@ -14,7 +14,7 @@ from randsparse.errors import StudyError
 from randsparse.networks import registry
 from randsparse.networks.initialization import initialize
 from randsparse.runs.config import CHOICES, RunConfig
-from randsparse.runs.feasibility import infeasible
+from randsparse.runs.feasibility import explain_infeasible
 from randsparse.sparsity import densities, scores
 from randsparse.sparsity.layers import maskable
 from randsparse.training import train as training
@@ -116,7 +116,7 @@ def test_scores_on_images_need_the_dataset_and_others_do_not():
                     create(config, *SHAPE)
             else:
                 assert create(config, *SHAPE).mask.nnz
-            assert infeasible(config, *SHAPE) is None
+            assert explain_infeasible(config, *SHAPE) is None
 
 
 def test_samples_are_of_the_training_part_and_follow_from_the_seed():
@@ -143,11 +143,11 @@ def test_grasp_takes_all_images_of_a_small_class():
 
 def test_infeasible_says_what_it_can_without_data(digits):
     config = scored("snip", sparsity=0.9999)
-    assert "density 0.0001 cannot be met by" in infeasible(config, *SHAPE)
+    assert "density 0.0001 cannot be met by" in explain_infeasible(config, *SHAPE)
     with pytest.raises(StudyError, match="density 0.0001 cannot be met by"):
         create(config, *SHAPE, digits)
     custom = SPARSE.replace(rule="custom", layer_densities={"group3.0.conv2.weight": 0.9})
-    assert "layer_densities allow a density from" in infeasible(custom, *SHAPE)
+    assert "layer_densities allow a density from" in explain_infeasible(custom, *SHAPE)
     with pytest.raises(StudyError, match="layer_densities allow a density from"):
         create(custom, *SHAPE)
 
@@ -166,7 +166,7 @@ def test_scored_runs_train_and_share_a_program_with_others():
     assert record["status"] == "done" and record["config"]["criterion"] == "snip"
     members = (scored("snip"), SPARSE, scored("synflow", score_init_seed=1))
     batched = [config.replace(engine="batched") for config in members]
-    assert len({programs.together(config) for config in batched}) == 1
+    assert len({programs.find_shared_program(config) for config in batched}) == 1
     together = training.train_together(batched)
     assert [record["density"]["weights"] for record in together] == [record["density"]["weights"]] * 3
     assert together[0]["density"] == record["density"]

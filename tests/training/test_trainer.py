@@ -57,11 +57,11 @@ def test_resume_is_bit_for_bit(tmp_path):
     straight = training.train(TINY)
     first = training.train(TINY.replace(stop_epoch=2), checkpoint_dir=tmp_path)
     assert first["status"] == "stopped" and first["test"] is None and len(first["curve"]) == 2
-    assert checkpoints.path_of(TINY, tmp_path).exists()
+    assert checkpoints.find_path(TINY, tmp_path).exists()
     resumed = training.train(TINY, checkpoint_dir=tmp_path)
-    assert store.comparable(resumed) == store.comparable(straight)
+    assert store.keep_comparable(resumed) == store.keep_comparable(straight)
     assert resumed["curve"][:2] == first["curve"]
-    assert not checkpoints.path_of(TINY, tmp_path).exists()
+    assert not checkpoints.find_path(TINY, tmp_path).exists()
 
 
 def test_weights_after_resuming_are_bit_for_bit(tmp_path):
@@ -81,7 +81,7 @@ def test_the_same_config_gives_the_same_record_whatever_ran_before():
     torch.manual_seed(1)
     torch.rand(10)
     training.train(TINY.replace(stop_epoch=1, mask_seed=4))
-    assert store.comparable(training.train(TINY.replace(stop_epoch=1))) == store.comparable(one)
+    assert store.keep_comparable(training.train(TINY.replace(stop_epoch=1))) == store.keep_comparable(one)
 
 
 @pytest.mark.parametrize("seed", ["mask_seed", "init_seed", "data_seed"])

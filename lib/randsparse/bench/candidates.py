@@ -8,7 +8,7 @@ from typing import Any
 
 import joblib
 
-from randsparse.bench.steps import quartiles, seconds
+from randsparse.bench.steps import find_quartiles, time_call
 from randsparse.runs.config import RunConfig
 from randsparse.runs.store import Store
 from randsparse.sweeps.sweep import sweep
@@ -16,7 +16,7 @@ from randsparse.sweeps.sweep import sweep
 SIZE = 32
 
 
-def batched(*, rounds: int) -> dict[str, Any]:
+def time_batched(*, rounds: int) -> dict[str, Any]:
     """Return the seconds of sweeps of 32 candidates of WRN-10-1 on digits for one epoch, measured in turn.
 
     `one_by_one` trains them one after another on one core; `side_by_side` one a core; `batched` several in each
@@ -30,7 +30,7 @@ def batched(*, rounds: int) -> dict[str, Any]:
         "candidates": SIZE,
         "workers": workers,
         "seconds": {name: sorted(each[name] for each in measured)[rounds // 2] for name in ways},
-        "speedup": {name: quartiles(each["one_by_one"] / each[name] for each in measured) for name in ways},
+        "speedup": {name: find_quartiles(each["one_by_one"] / each[name] for each in measured) for name in ways},
     }
 
 
@@ -40,4 +40,4 @@ def _sweep(engine: str, workers: int, index: int) -> float:
     seeds = range(1000 * (index + 1), 1000 * (index + 1) + SIZE)
     candidates = [base.replace(mask_seed=seed, init_seed=seed) for seed in seeds]
     with tempfile.TemporaryDirectory() as folder:
-        return seconds(lambda: sweep(candidates, Store(Path(folder)), workers=workers, progress=False))
+        return time_call(lambda: sweep(candidates, Store(Path(folder)), workers=workers, progress=False))

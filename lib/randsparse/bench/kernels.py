@@ -10,7 +10,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from randsparse.bench.steps import quartiles, seconds
+from randsparse.bench.steps import find_quartiles, time_call
 
 SPARSITIES = (0.8, 0.9, 0.98)
 SHAPES = ((64, 576, 128 * 64), (512, 4608, 128 * 16))
@@ -47,7 +47,7 @@ class Products:
         }
 
 
-def products(outputs: int, inputs: int, positions: int, sparsity: float, steps: int = 10) -> dict[str, Any]:
+def time_products(outputs: int, inputs: int, positions: int, sparsity: float, steps: int = 10) -> dict[str, Any]:
     """Return how much faster the products of a layer are with CSR than with dense matrices, one thread, float32.
 
     `forward` and `training` are quartiles of dense over sparse seconds, measured in turn: of the product of a forward
@@ -55,7 +55,7 @@ def products(outputs: int, inputs: int, positions: int, sparsity: float, steps: 
     """
     layer = Products(outputs, inputs, positions, sparsity)
     ways = [(kind, name) for name in layer.dense for kind in ("dense", "sparse")]
-    rounds = [{way: seconds(getattr(layer, way[0])[way[1]]) for way in ways} for _ in range(steps + 1)][1:]
+    rounds = [{way: time_call(getattr(layer, way[0])[way[1]]) for way in ways} for _ in range(steps + 1)][1:]
     sums = [{kind: sum(each[kind, name] for name in layer.dense) for kind in ("dense", "sparse")} for each in rounds]
     return {
         "outputs": outputs,
@@ -65,7 +65,7 @@ def products(outputs: int, inputs: int, positions: int, sparsity: float, steps: 
         "kernel": "CSR",
         "dense_ms": 1e3 * statistics.median(each["dense"] for each in sums),
         "sparse_ms": 1e3 * statistics.median(each["sparse"] for each in sums),
-        "forward": quartiles(each["dense", "forward"] / each["sparse", "forward"] for each in rounds),
-        "training": quartiles(each["dense"] / each["sparse"] for each in sums),
+        "forward": find_quartiles(each["dense", "forward"] / each["sparse", "forward"] for each in rounds),
+        "training": find_quartiles(each["dense"] / each["sparse"] for each in sums),
         "flops": layer.kept.numel() / int(layer.kept.sum()),
     }

@@ -41,7 +41,7 @@ class Pictures(Dataset):
         return self.transform(self.images[index]), self.labels[index]
 
 
-def images_per_second(config: RunConfig, dataset: data.Dataset, device: str = "cpu", *, seconds: float) -> float:
+def measure_rate(config: RunConfig, dataset: data.Dataset, device: str = "cpu", *, seconds: float) -> float:
     """Return the rate of the reference loop over about so many seconds.
 
     The loader's workers live through all epochs, and nothing is timed before the fourth step.

@@ -13,7 +13,7 @@ import torch
 
 from randsparse.bench import candidates, kernels, steps, throughput
 from randsparse.files import write
-from randsparse.training.environment import environment
+from randsparse.training.environment import describe_environment
 
 SETTINGS = (("wrn-10-1", 8, 128), ("wrn-10-1", 32, 128), ("wrn-16-1", 32, 128), ("wrn-22-2", 32, 128))
 """(model, image size, batch size) of each row."""
@@ -42,7 +42,7 @@ def main(arguments: Sequence[str], results: Path) -> None:
     if options.quick:
         options.seconds, options.rounds, options.steps = 0.2, 2, 2
     torch.set_num_threads(1)
-    report = {"environment": environment(torch.device(options.device))} | dict(_measured(options))
+    report = {"environment": describe_environment(torch.device(options.device))} | dict(_measured(options))
     device = re.sub(r"\W+", "-", report["environment"]["hardware"].lower()) if options.device == "cuda" else "cpu"
     if options.quick:
         return
@@ -56,15 +56,15 @@ def _measured(options: argparse.Namespace) -> Iterator[tuple[str, list[dict[str,
     """Yield each section of the report, after printing it."""
     rates = {"seconds": options.seconds, "rounds": options.rounds}
     if options.device == "cuda":
-        yield "gpu", _printed(throughput.on_gpu(*SETTINGS[-1], **rates), _throughput)
+        yield "gpu", _printed(throughput.measure_on_gpu(*SETTINGS[-1], **rates), _throughput)
         return
-    yield "masking", [_printed(steps.masking(*setting, steps=options.steps), _masking) for setting in SETTINGS]
+    yield "masking", [_printed(steps.time_masking(*setting, steps=options.steps), _masking) for setting in SETTINGS]
     sparsities = steps.NODE_SPARSITIES
-    yield "compaction", [_printed(steps.compaction(*COMPACTED, s, options.steps), _compaction) for s in sparsities]
+    yield "compaction", [_printed(steps.time_compaction(*COMPACTED, s, options.steps), _compaction) for s in sparsities]
     layers = [(*shape, sparsity) for shape in kernels.SHAPES for sparsity in kernels.SPARSITIES]
-    yield "kernels", [_printed(kernels.products(*layer, options.steps), _kernels) for layer in layers]
-    yield "candidates", _printed(candidates.batched(rounds=options.rounds), _candidates)
-    yield "throughput", [_printed(throughput.on_cpu(*setting, **rates), _throughput) for setting in SETTINGS]
+    yield "kernels", [_printed(kernels.time_products(*layer, options.steps), _kernels) for layer in layers]
+    yield "candidates", _printed(candidates.time_batched(rounds=options.rounds), _candidates)
+    yield "throughput", [_printed(throughput.measure_on_cpu(*setting, **rates), _throughput) for setting in SETTINGS]
 
 
 def _printed(row: dict[str, Any], text: Any) -> dict[str, Any]:

@@ -17,7 +17,7 @@ from randsparse.training.trainer import Trainer
 NODE_SPARSITIES = (0.2, 0.4, 0.6, 0.8, 0.9)
 
 
-def masking(model: str, size: int, batch_size: int, steps: int = 20) -> dict[str, Any]:
+def time_masking(model: str, size: int, batch_size: int, steps: int = 20) -> dict[str, Any]:
     """Return what the masking operation takes of a training step at 80 % sparsity, with one thread, float32.
 
     `share` is the median time of the operation by itself over the median time of a masked step; `ratio` are whole
@@ -25,7 +25,7 @@ def masking(model: str, size: int, batch_size: int, steps: int = 20) -> dict[str
     """
     config = RunConfig(model=model, batch_size=batch_size)
     masked, dense, times = _in_turn(config.replace(sparsity=0.8), config, size, steps)
-    operation = statistics.median(seconds(masked.method.mask_gradients) for _ in range(10 * steps))
+    operation = statistics.median(time_call(masked.method.mask_gradients) for _ in range(10 * steps))
     step = statistics.median(time for time, _ in times)
     return {
         "model": model,
@@ -35,11 +35,11 @@ def masking(model: str, size: int, batch_size: int, steps: int = 20) -> dict[str
         "step_ms": 1e3 * step,
         "masking_ms": 1e3 * operation,
         "share": operation / step,
-        "ratio": quartiles(masked / dense for masked, dense in times),
+        "ratio": find_quartiles(masked / dense for masked, dense in times),
     }
 
 
-def compaction(model: str, size: int, batch_size: int, sparsity: float, steps: int = 10) -> dict[str, Any]:
+def time_compaction(model: str, size: int, batch_size: int, sparsity: float, steps: int = 10) -> dict[str, Any]:
     """Return how much faster a step of a compacted network is than one of the masked network that computes the same.
 
     `speedup` are quartiles of masked over compacted steps, in turn; `flops` is the same ratio of FLOPs.
@@ -53,37 +53,37 @@ def compaction(model: str, size: int, batch_size: int, sparsity: float, steps: i
         "sparsity": sparsity,
         "masked_ms": 1e3 * statistics.median(time for time, _ in times),
         "compacted_ms": 1e3 * statistics.median(time for _, time in times),
-        "speedup": quartiles(masked / compacted for masked, compacted in times),
+        "speedup": find_quartiles(masked / compacted for masked, compacted in times),
         "flops": sum(one.flops.values()) / sum(other.flops.values()),
     }
 
 
 def _in_turn(a: RunConfig, b: RunConfig, size: int, steps: int) -> tuple[Trainer, Trainer, list[tuple[float, float]]]:
     """Return trainers of two runs, and the seconds of pairs of their steps on the same batch."""
-    data = random_images(size, a.batch_size)
+    data = make_noise(size, a.batch_size)
     one, other = prepare([a], data), prepare([b], data)
     batch = next(iter(one.batches.epoch(0)))
     for run in (one, other):
         run.model.train()
         run.step(*batch)
-    times = [(seconds(lambda: one.step(*batch)), seconds(lambda: other.step(*batch))) for _ in range(steps)]
+    times = [(time_call(lambda: one.step(*batch)), time_call(lambda: other.step(*batch))) for _ in range(steps)]
     return one, other, times
 
 
-def seconds(call: Callable[[], Any]) -> float:
+def time_call(call: Callable[[], Any]) -> float:
     """Return how long a call takes."""
     started = time.perf_counter()
     call()
     return time.perf_counter() - started
 
 
-def quartiles(values: Iterable[float]) -> list[float]:
+def find_quartiles(values: Iterable[float]) -> list[float]:
     """Return the lower quartile, the median and the upper quartile; three times the only value if it is one."""
     values = list(values)
     return statistics.quantiles(values, n=4) if len(values) > 1 else values * 3
 
 
-def random_images(size: int, samples: int, channels: int = 3, classes: int = 10) -> Dataset:
+def make_noise(size: int, samples: int, channels: int = 3, classes: int = 10) -> Dataset:
     """Return a dataset of noise, `samples` images in each part: what a step costs does not depend on the pixels."""
     random = torch.Generator().manual_seed(0)
     images = torch.randint(256, (samples, channels, size, size), generator=random, dtype=torch.uint8)

@@ -12,8 +12,8 @@ import joblib
 import torch
 
 from randsparse.bench import reference
-from randsparse.bench.steps import quartiles, random_images
-from randsparse.bench.timing import Processes, matmul_rate, steps_per_second, wait_for
+from randsparse.bench.steps import find_quartiles, make_noise
+from randsparse.bench.timing import Processes, measure_matmul_rate, steps_per_second, wait_for
 from randsparse.data.dataset import Dataset
 from randsparse.runs import flops
 from randsparse.runs.config import RunConfig
@@ -40,47 +40,47 @@ class Way(NamedTuple):
         return sum(processes.measure(self.measure, *self.arguments, seconds=seconds))
 
 
-def on_cpu(model: str, size: int, batch_size: int, *, seconds: float, rounds: int) -> dict[str, Any]:
+def measure_on_cpu(model: str, size: int, batch_size: int, *, seconds: float, rounds: int) -> dict[str, Any]:
     """Return the images per second of several ways to train at 80 % sparsity on all cores, as `compared` does."""
     cores = joblib.cpu_count()
-    data = random_images(size, 8 * batch_size)
+    data = make_noise(size, 8 * batch_size)
     config = RunConfig(model=model, batch_size=batch_size, sparsity=0.8)
     fast = config.replace(precision="bfloat16")
     ways = {
-        "reference": Way(reference.images_per_second, (config, data), threads=None),
-        "one run, all cores": Way(images_per_second, (config, data), threads=None),
-        "a run a core": Way(images_per_second, (config, data), cores),
-        "a run a core, bfloat16": Way(images_per_second, (fast, data), cores, precision=torch.bfloat16),
+        "reference": Way(reference.measure_rate, (config, data), threads=None),
+        "one run, all cores": Way(measure_rate, (config, data), threads=None),
+        "a run a core": Way(measure_rate, (config, data), cores),
+        "a run a core, bfloat16": Way(measure_rate, (fast, data), cores, precision=torch.bfloat16),
     }
     if size < 32:  # where calls, not arithmetic, take the time
         for each, name, dtype in ((config, "", torch.float32), (fast, ", bfloat16", torch.bfloat16)):
-            way = Way(images_per_second, (each.replace(engine="batched"), data), cores, precision=dtype)
+            way = Way(measure_rate, (each.replace(engine="batched"), data), cores, precision=dtype)
             ways[f"{LANES} runs a core, batched{name}"] = way
-    limits = {dtype: Way(matmul_rate, (dtype,), cores) for dtype in (torch.float32, torch.bfloat16)}
-    rows = compared(ways, limits, flops_of_an_image(config, data), seconds, rounds)
+    limits = {dtype: Way(measure_matmul_rate, (dtype,), cores) for dtype in (torch.float32, torch.bfloat16)}
+    rows = compare_ways(ways, limits, count_training_flops(config, data), seconds, rounds)
     return {"model": model, "size": size, "batch_size": batch_size, "processes": cores, **rows}
 
 
-def on_gpu(model: str, size: int, batch_size: int, *, seconds: float, rounds: int) -> dict[str, Any]:
+def measure_on_gpu(model: str, size: int, batch_size: int, *, seconds: float, rounds: int) -> dict[str, Any]:
     """Return the images per second of the reference loop and of 1, 2, 4, ... runs side by side on one GPU, in bfloat16.
 
     As `compared` does; `memory` is the peak of one run in bytes.
     """
-    data = random_images(size, 64 * batch_size)
+    data = make_noise(size, 64 * batch_size)
     config = RunConfig(model=model, batch_size=batch_size, sparsity=0.8)
     fast = (config.replace(precision="bfloat16"), data, "cuda")
-    ways = {"reference": Way(reference.images_per_second, (config, data, "cuda"), precision=torch.bfloat16)}
+    ways = {"reference": Way(reference.measure_rate, (config, data, "cuda"), precision=torch.bfloat16)}
     for count in (1, 2, 4, 8, 16):
         if count <= joblib.cpu_count():
-            ways[f"{count} at a time"] = Way(images_per_second, fast, count, precision=torch.bfloat16)
-    limits = {torch.bfloat16: Way(matmul_rate, (torch.bfloat16, "cuda"))}
-    rows = compared(ways, limits, flops_of_an_image(config, data), seconds, rounds)
+            ways[f"{count} at a time"] = Way(measure_rate, fast, count, precision=torch.bfloat16)
+    limits = {torch.bfloat16: Way(measure_matmul_rate, (torch.bfloat16, "cuda"))}
+    rows = compare_ways(ways, limits, count_training_flops(config, data), seconds, rounds)
     with Processes(1, 1) as alone:
-        (memory,) = alone.measure(peak_memory, *fast[:2], seconds=0.5)
+        (memory,) = alone.measure(measure_peak_memory, *fast[:2], seconds=0.5)
     return {"model": model, "size": size, "batch_size": batch_size, "memory": memory, **rows}
 
 
-def compared(
+def compare_ways(
     ways: dict[str, Way], limits: dict[torch.dtype, Way], image_flops: float, seconds: float, rounds: int
 ) -> dict[str, Any]:
     """Return what all ways reach, measured one after another in every round.
@@ -100,7 +100,7 @@ def compared(
     shares = {name: [image_flops * each[name] / each[way.precision] for each in measured] for name, way in ways.items()}
     return {
         "rates": {name: statistics.median(each[name] for each in measured) for name in ways},
-        "speedup": {name: quartiles(each[name] / each["reference"] for each in measured) for name in ways},
+        "speedup": {name: find_quartiles(each[name] / each["reference"] for each in measured) for name in ways},
         "of_limit": {name: statistics.median(share) for name, share in shares.items()},
         "limit_gflops": {
             str(dtype).removeprefix("torch."): statistics.median(each[dtype] for each in measured) / 1e9
@@ -109,12 +109,12 @@ def compared(
     }
 
 
-def flops_of_an_image(config: RunConfig, data: Dataset) -> float:
+def count_training_flops(config: RunConfig, data: Dataset) -> float:
     """Return the FLOPs that training takes for an image: three forward passes."""
-    return 3.0 * sum(flops.of_network(config, data.classes, data.channels, data.size).values())
+    return 3.0 * sum(flops.count_for_network(config, data.classes, data.channels, data.size).values())
 
 
-def images_per_second(config: RunConfig, data: Dataset, device: str = "cpu", *, seconds: float) -> float:
+def measure_rate(config: RunConfig, data: Dataset, device: str = "cpu", *, seconds: float) -> float:
     """Return the rate of the study's training loop over about so many seconds; a batched run counts all its lanes."""
     lanes = LANES if config.engine == "batched" else 1
     run = prepare([config.replace(mask_seed=lane, init_seed=lane) for lane in range(lanes)], data.to(device), device)
@@ -131,7 +131,7 @@ def images_per_second(config: RunConfig, data: Dataset, device: str = "cpu", *, 
     return config.batch_size * lanes * steps_per_second(step, seconds, device)
 
 
-def peak_memory(config: RunConfig, data: Dataset, *, seconds: float) -> int:
+def measure_peak_memory(config: RunConfig, data: Dataset, *, seconds: float) -> int:
     """Return the most bytes that a run's tensors take on a GPU at any time."""
-    images_per_second(config, data, "cuda", seconds=seconds)
+    measure_rate(config, data, "cuda", seconds=seconds)
     return torch.cuda.max_memory_allocated()

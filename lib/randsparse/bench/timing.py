@@ -44,7 +44,7 @@ def steps_per_second(step: Callable[[], object], seconds: float, device: str = "
     return steps / (time.perf_counter() - started)
 
 
-def matmul_rate(dtype: torch.dtype = torch.float32, device: str = "cpu", *, seconds: float) -> float:
+def measure_matmul_rate(dtype: torch.dtype = torch.float32, device: str = "cpu", *, seconds: float) -> float:
     """Return the FLOP/s of products of square matrices over about so many seconds: what the machine can do at best."""
     size = 1024 if device == "cpu" else 8192
     a, b = torch.rand(2, size, size, device=device).to(dtype)

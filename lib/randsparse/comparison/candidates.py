@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from randsparse.comparison.campaign import Networks, Rates
-from randsparse.comparison.crossed import Crossed, epoch_of
+from randsparse.comparison.crossed import Crossed, find_epoch
 from randsparse.runs import records
 from randsparse.runs.config import RunConfig
 from randsparse.runs.store import Record, Store
@@ -92,7 +92,7 @@ class Early(NamedTuple):
         return self.early, self.final
 
 
-def looks(frame: pd.DataFrame, share: float, y: str = "val_accuracy", final: str = "test_accuracy") -> list[Early]:
+def look_after(frame: pd.DataFrame, share: float, y: str = "val_accuracy", final: str = "test_accuracy") -> list[Early]:
     """Return each cell as a search sees it after a share of training.
 
     Args:
@@ -102,7 +102,7 @@ def looks(frame: pd.DataFrame, share: float, y: str = "val_accuracy", final: str
     """
     found = []
     for cell, own in frame.groupby("cell", sort=False):
-        at = own[own["epoch"] == epoch_of(share, int(own["epoch"].max()))]
+        at = own[own["epoch"] == find_epoch(share, int(own["epoch"].max()))]
         found.append(Early(str(cell), array(at, str(cell), y), array(at, str(cell), final)))
     return found
 

@@ -15,7 +15,7 @@ from randsparse.comparison.crossed import Crossed
 from randsparse.comparison.inference.dominance import dominance
 from randsparse.comparison.inference.estimate import Estimate
 from randsparse.comparison.inference.simultaneous import simultaneous_intervals
-from randsparse.comparison.wording import in_percent
+from randsparse.comparison.wording import convert_to_percent
 from randsparse.errors import StudyError
 from randsparse.runs.config import RunConfig
 from randsparse.runs.store import Store
@@ -79,7 +79,9 @@ class Runs:
     @property
     def cell_table(self) -> pd.DataFrame:
         """The cells as a table shows them, shares in percent."""
-        return in_percent(self.cells, {"weights_kept": "weights left (%)", "test_accuracy": "test accuracy (%)"})
+        return convert_to_percent(
+            self.cells, {"weights_kept": "weights left (%)", "test_accuracy": "test accuracy (%)"}
+        )
 
 
 class Cells(Runs):
@@ -95,7 +97,7 @@ class Cells(Runs):
 
     def values(self, cell: Networks) -> np.ndarray:
         """Return the final test accuracy of each network, the mean over its orders of batches; nan without a run."""
-        return contrasts.by_network(self.design, self.results, cell.name)
+        return contrasts.average_orders(self.design, self.results, cell.name)
 
     def contrast(self, weights: Mapping[Networks, float]) -> Estimate | None:
         """Return the weighted sum of the mean test accuracies of cells; None where there are too few runs."""
@@ -154,4 +156,4 @@ class Cells(Runs):
     @cached_property
     def regime(self) -> str:
         """Network, dataset, training and dense accuracy in words: for what a verdict holds."""
-        return contrasts.regime(self.design, self.store, [(self.dense or self.design.networks[0]).name])
+        return contrasts.describe_regime(self.design, self.store, [(self.dense or self.design.networks[0]).name])

@@ -18,12 +18,12 @@ PRIMARY, FINDING, CHECK = "primary claim", "finding", "check"
 UNPLANNED = "not planned"
 
 
-def in_points(estimate: Estimate | None) -> Estimate | None:
+def convert_to_points(estimate: Estimate | None) -> Estimate | None:
     """Return an estimate of a difference of fractions in percentage points."""
     return estimate and replace(estimate, value=100 * estimate.value, error=100 * estimate.error)
 
 
-def primary(claim: PrimaryClaim, estimate: Estimate | None, regime: str, why_not: str = "") -> dict[str, Any]:
+def conclude_primary(claim: PrimaryClaim, estimate: Estimate | None, regime: str, why_not: str = "") -> dict[str, Any]:
     """Return the row of a primary claim.
 
     Args:
@@ -34,7 +34,7 @@ def primary(claim: PrimaryClaim, estimate: Estimate | None, regime: str, why_not
     return row | {"evidence": why_not} if why_not else row
 
 
-def finding(
+def conclude_finding(
     sentence: str,
     estimate: Estimate | None,
     regime: str,
@@ -54,11 +54,11 @@ def finding(
     return row if math.isnan(above) else row | {"evidence": f"{row['evidence']} P(A > B) = {above:.2f}."}
 
 
-def like(
+def conclude_like(
     claim: PrimaryClaim, sentence: str, estimate: Estimate | None, regime: str, above: float = math.nan
 ) -> dict[str, Any]:
     """Return the row of a further finding that is judged by unit, direction and margin of `claim`, as `finding`."""
-    return finding(sentence, estimate, regime, claim.unit, claim.direction, claim.margin, above)
+    return conclude_finding(sentence, estimate, regime, claim.unit, claim.direction, claim.margin, above)
 
 
 def check(
@@ -74,7 +74,7 @@ def check(
     return _check(sentence, verdict, evidence, len(held) if n is None else n, regime)
 
 
-def as_check(row: verdicts.Row) -> dict[str, Any]:
+def conclude_check(row: verdicts.Row) -> dict[str, Any]:
     """Return a verdict on many counts or slopes at once, as from `comparison.verdicts`, as the row of a check."""
     verdict = "undecided" if row["verdict"] == "inconclusive" else row["verdict"]
     return _check(f"{row['claim'].rstrip('.')}.", verdict, row["evidence"])
@@ -88,7 +88,7 @@ def complete(cells: pd.DataFrame, regime: str) -> dict[str, Any]:
     return _check("Every planned run is finished, and none diverged.", verdict, told, runs, regime)
 
 
-def same_density(matched: pd.DataFrame, regime: str) -> dict[str, Any]:
+def check_density(matched: pd.DataFrame, regime: str) -> dict[str, Any]:
     """Return the check that all masks of a sparsity keep the same number of weights; `matched` as of `frames`."""
     off, runs = matched["error"].max(), int(matched["runs"].sum())
     told = f"The largest |kept − round(density · N)| of {runs} trained networks is {off:g} weights."
@@ -105,7 +105,7 @@ def _check(
     return row | empty | {"kind": CHECK}
 
 
-def table(rows: Iterable[Mapping[str, Any]]) -> pd.DataFrame:
+def make_table(rows: Iterable[Mapping[str, Any]]) -> pd.DataFrame:
     """Return the verdicts of a notebook: the columns of `primary.Row`, and kind."""
     return pd.DataFrame(list(rows), columns=[*Row.__annotations__, "kind"])
 

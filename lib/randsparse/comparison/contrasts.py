@@ -14,7 +14,7 @@ from randsparse.comparison.candidates import array
 from randsparse.comparison.crossed import Crossed
 from randsparse.comparison.inference.estimate import Estimate
 from randsparse.comparison.inference.pooled import contrast
-from randsparse.comparison.wording import listed, model_name
+from randsparse.comparison.wording import format_model, list_words
 from randsparse.errors import StudyError
 from randsparse.runs.store import Store
 
@@ -37,7 +37,7 @@ def weighted_sum(
         return None
 
 
-def contrast_of(
+def estimate_contrast(
     design: Crossed, frame: pd.DataFrame, weights: Mapping[str, float], y: str = "test_accuracy"
 ) -> Estimate | None:
     """Return `weighted_sum` with the networks of its smallest cell as n."""
@@ -60,7 +60,7 @@ def _by_seeds(
     groups: dict[tuple[int, int], list[tuple[float, np.ndarray]]] = defaultdict(list)
     for name, weight in weights.items():
         cell = design.by_name[name]
-        groups[cell.first_seed, cell.order_seed].append((weight, by_network(design, frame, name, y)))
+        groups[cell.first_seed, cell.order_seed].append((weight, average_orders(design, frame, name, y)))
     return list(groups.values())
 
 
@@ -73,7 +73,7 @@ def mean_difference(design: Crossed, frame: pd.DataFrame, pairs: Sequence[tuple[
     return weighted_sum(design, frame, weights)
 
 
-def by_network(design: Crossed, frame: pd.DataFrame, cell: str, y: str = "test_accuracy") -> np.ndarray:
+def average_orders(design: Crossed, frame: pd.DataFrame, cell: str, y: str = "test_accuracy") -> np.ndarray:
     """Return the value of each network of a cell, the mean over its orders; nan for a network without a run."""
     own = frame[frame["cell"] == cell].dropna(subset=[y])
     networks = range(design.by_name[cell].networks)
@@ -84,7 +84,7 @@ def levels(design: Crossed, frame: pd.DataFrame, y: str = "test_accuracy") -> pd
     """Return one row per cell with runs: cell, mean, low, high (95 % interval over networks), n, runs."""
     rows = []
     for cell in design.networks:
-        values = by_network(design, frame, cell.name, y)
+        values = average_orders(design, frame, cell.name, y)
         found = values[np.isfinite(values)]
         if len(found):
             runs = int(np.isfinite(array(frame, cell.name, y)).sum())
@@ -92,12 +92,12 @@ def levels(design: Crossed, frame: pd.DataFrame, y: str = "test_accuracy") -> pd
     return pd.DataFrame(rows, columns=["cell", "mean", "low", "high", "n", "runs"])
 
 
-def regime(design: Crossed, store: Store, names: Sequence[str]) -> str:
+def describe_regime(design: Crossed, store: Store, names: Sequence[str]) -> str:
     """Return network, dataset, training and dense accuracy of some cells in words, those of the first one first."""
     chosen = [design.by_name[name] for name in dict.fromkeys(names)]
     points = [cell.point for cell in chosen]
     records = [store.load(cell.wanted(store)).values() for cell in chosen]
-    first, models = points[0], listed(list(dict.fromkeys(model_name(point.model) for point in points)))
+    first, models = points[0], list_words(list(dict.fromkeys(format_model(point.model) for point in points)))
     costs = [record["cost"] for found in records for record in found]
     if not costs:
         return f"{models} on {first.dataset}, {first.epochs} epochs, no run yet"

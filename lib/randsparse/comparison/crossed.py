@@ -69,7 +69,7 @@ class Crossed:
         ]
 
 
-def cells_of(parameters: Parameters, names: Iterable[str]) -> Crossed:
+def select_cells(parameters: Parameters, names: Iterable[str]) -> Crossed:
     """Return the cells of a notebook's campaign that have these names, with those that choose their learning rates.
 
     Args:
@@ -84,7 +84,7 @@ def cells_of(parameters: Parameters, names: Iterable[str]) -> Crossed:
     return Crossed(kept, bool(parameters["train_missing"]))
 
 
-def epoch_of(share: float, epochs: int) -> int:
+def find_epoch(share: float, epochs: int) -> int:
     """Return the epoch after which an early phase ends that is a share of training: the nearest one, at least 1.
 
     Raises StudyError for a share outside (0, 1), and for a phase that is the whole training.

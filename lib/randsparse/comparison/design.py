@@ -69,7 +69,7 @@ class Comparison:
         return dict.fromkeys(arm.config for arm in self.arms)
 
 
-def base_config(parameters: Parameters) -> RunConfig:
+def make_config(parameters: Parameters) -> RunConfig:
     """Return the config made of those parameters that are fields of RunConfig."""
     return RunConfig(**{name: value for name, value in parameters.items() if name in DEFAULTS})
 
@@ -82,7 +82,7 @@ def compare(points: Points, seeds: int) -> Comparison:
     """
     arms, infeasible = [], []
     for (name, structure, sparsity), config in points.items():
-        if reason := feasibility.infeasible(config, *catalogue.shape(config.dataset)):
+        if reason := feasibility.explain_infeasible(config, *catalogue.shape(config.dataset)):
             infeasible.append(Infeasible(name, structure, sparsity, reason, config.model))
             continue
         for seed in range(seeds):

@@ -12,8 +12,8 @@ import pandas as pd
 
 from randsparse.comparison import conclusions, frames
 from randsparse.comparison.cells import Cells, Pair, Runs
-from randsparse.comparison.conclusions import in_points
-from randsparse.comparison.contrasts import contrast_of, levels
+from randsparse.comparison.conclusions import convert_to_points
+from randsparse.comparison.contrasts import estimate_contrast, levels
 from randsparse.comparison.design import Parameters
 from randsparse.comparison.inference.estimate import Estimate
 from randsparse.comparison.inference.simultaneous import simultaneous_intervals
@@ -42,7 +42,7 @@ class NamedCells(Runs):
 
     def difference(self, a: str, b: str) -> Estimate | None:
         """Return cell a minus cell b in test accuracy, None as long as there are too few runs."""
-        return contrast_of(self.design, self.results, {a: 1.0, b: -1.0})
+        return estimate_contrast(self.design, self.results, {a: 1.0, b: -1.0})
 
     @property
     def accuracies(self) -> pd.DataFrame:
@@ -80,7 +80,7 @@ class MaskedCells(Cells):
         """The realised densities at each sparsity of all masks; small dense networks have none."""
         small = [cell.name for cell in self.find(method="small-dense")]
         found = frames.layers(self.design, self.store)
-        return frames.matched(found[~found["arm"].isin(small)])
+        return frames.compare_densities(found[~found["arm"].isin(small)])
 
     def mean_difference(self, pairs: Mapping[Key, Pair], keys: Sequence[Key]) -> Estimate | None:
         """Return the mean of a - b in test accuracy over the pairs of these keys; None unless all of them are there."""
@@ -88,7 +88,7 @@ class MaskedCells(Cells):
 
     def checks(self) -> list[dict[str, Any]]:
         """Return the rows of the checks that all runs are there, and that all masks of a sparsity are as dense."""
-        return [conclusions.complete(self.cells, self.regime), conclusions.same_density(self.matched, self.regime)]
+        return [conclusions.complete(self.cells, self.regime), conclusions.check_density(self.matched, self.regime)]
 
     def judge(
         self, claim: PrimaryClaim, pairs: Mapping[str, Sequence[Pair]], dominance: bool = False
@@ -103,7 +103,11 @@ class MaskedCells(Cells):
         for sentence, own in pairs.items():
             above = self.above(*own[0]) if dominance and len(own) == 1 else math.nan
             if own:
-                rows.append(conclusions.like(claim, sentence, in_points(self.difference(own)), self.regime, above))
+                rows.append(
+                    conclusions.conclude_like(
+                        claim, sentence, convert_to_points(self.difference(own)), self.regime, above
+                    )
+                )
         return rows
 
 

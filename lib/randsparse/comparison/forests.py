@@ -14,17 +14,17 @@ from randsparse.comparison import marks, plots
 from randsparse.comparison.cells import POOLED
 from randsparse.comparison.inference.estimate import Estimate
 from randsparse.comparison.marks import GREY, SHADE
-from randsparse.comparison.plots import PALETTE, Drawn, styled
+from randsparse.comparison.plots import PALETTE, Drawn, use_style
 from randsparse.comparison.primary import PrimaryClaim
-from randsparse.comparison.wording import count, interval, listed, plural, points
+from randsparse.comparison.wording import count, format_count, format_interval, format_points, list_words
 
 BESIDE = 0.27
 """How far below its mean the runs of a cell stand, in rows."""
 
 
-def nothing_yet(frame: pd.DataFrame) -> Drawn:
+def draw_nothing(frame: pd.DataFrame) -> Drawn:
     """Return the figure of no runs, which says so."""
-    figure, (ax,) = plots.panels([" "], height=0.7)
+    figure, (ax,) = plots.make_panels([" "], height=0.7)
     ax.axis("off")
     ax.text(0.5, 0.5, "There are too few runs yet.", ha="center", va="center")
     return Drawn(figure, "There are too few runs yet to draw this.", frame)
@@ -35,12 +35,12 @@ def unless_empty(draw: Callable[..., Drawn]) -> Callable[..., Drawn]:
 
     @functools.wraps(draw)
     def wrapper(frame: pd.DataFrame, *args: Any, **kwargs: Any) -> Drawn:
-        return nothing_yet(frame) if frame.empty else draw(frame, *args, **kwargs)
+        return draw_nothing(frame) if frame.empty else draw(frame, *args, **kwargs)
 
     return wrapper
 
 
-@styled
+@use_style
 @unless_empty
 def draw_forest(
     frame: pd.DataFrame,
@@ -59,9 +59,9 @@ def draw_forest(
         decisive: the estimates that decide the claim by the rows that show them, drawn thick between its limits.
     """
     names = list(frame["row"])
-    figure, (ax,) = plots.panels([" "], width=7.6, height=0.75 + 0.27 * len(names))
+    figure, (ax,) = plots.make_panels([" "], width=7.6, height=0.75 + 0.27 * len(names))
     margin = claim.margin / 100 if claim else 0.0
-    edges = marks.edges_of(frame, *(1.5 * np.array([-margin, margin]) if margin else (0.0,)))
+    edges = marks.find_edges(frame, *(1.5 * np.array([-margin, margin]) if margin else (0.0,)))
     ax.set_xlim(*edges)
     if claim:
         low, high = _allowed(claim, edges)
@@ -70,7 +70,7 @@ def draw_forest(
     look = {"color": PALETTE["random"], "marker": "o", "label": "mean and simultaneous 95 % interval"}
     if POOLED in names:
         look["label"] += f" ({POOLED}: 95 %)"
-    marks.interval_rows(ax, frame, range(len(names)), look)
+    marks.draw_interval_rows(ax, frame, range(len(names)), look)
     shown = {row: each for row, each in (decisive or {}).items() if claim and each and each.varies and row in names}
     for row, each in shown.items():
         limits = np.clip(each.interval(2 * claim.level - 1), *edges)
@@ -79,7 +79,7 @@ def draw_forest(
     marks.forest_axis(ax, names, f"{label} (points)", POOLED)
     ax.xaxis.set_major_formatter(plots.percent_text)
     ax.set_title("")
-    plots.legend(figure)
+    plots.draw_legend(figure)
     return Drawn(figure, _forest_caption(frame, what, claim, shown, edges), frame)
 
 
@@ -107,35 +107,37 @@ def _forest_caption(
 ) -> str:
     texts, rows = [what], frame[frame["row"] != POOLED]
     for row, each in decisive.items():
-        limits = interval(*each.interval(2 * claim.level - 1))
+        limits = format_interval(*each.interval(2 * claim.level - 1))
         where = "Mean over all rows" if row == POOLED else row
         texts.append(
-            f"{where}: {points(each.value)} points, {100 * (2 * claim.level - 1):.0f} % interval {limits} (thick), "
+            f"{where}: {format_points(each.value)} points, {100 * (2 * claim.level - 1):.0f} % interval "
+            f"{limits} (thick), "
             f"n = {each.n}, {each.runs} runs."
         )
     if not decisive and (frame["row"] == POOLED).any():
         whole = frame[frame["row"] == POOLED].iloc[0]
         texts.append(
-            f"Mean over all rows: {points(whole['mean'])} points, 95 % interval "
-            f"{interval(whole['low'], whole['high'])} (n = {whole['n']}, {whole['runs']} runs)."
+            f"Mean over all rows: {format_points(whole['mean'])} points, 95 % interval "
+            f"{format_interval(whole['low'], whole['high'])} (n = {whole['n']}, {whole['runs']} runs)."
         )
     elif not decisive:
         largest = rows.loc[rows["mean"].abs().idxmax()]
         texts.append(
-            f"The largest difference is {points(largest['mean'])} {interval(largest['low'], largest['high'])} points "
+            f"The largest difference is {format_points(largest['mean'])} "
+            f"{format_interval(largest['low'], largest['high'])} points "
             f"({largest['row']})."
         )
     texts.append(
-        f"{plural(len(rows), 'row')}, n = {count(rows['n'])} each; simultaneous 95 % intervals."
+        f"{format_count(len(rows), 'row')}, n = {count(rows['n'])} each; simultaneous 95 % intervals."
         if len(rows) > 1
         else f"95 % interval, n = {count(rows['n'])}."
     )
     if claim:
         texts.append(f"Shaded: what the claim allows, {_range_text(claim)}.")
-    return " ".join(texts) + arrows(frame, edges)
+    return " ".join(texts) + explain_arrows(frame, edges)
 
 
-@styled
+@use_style
 @unless_empty
 def draw_levels(frame: pd.DataFrame, runs: pd.DataFrame, what: str, dense: pd.DataFrame | None = None) -> Drawn:
     """Draw the mean test accuracy of cells one below the other with their intervals and runs, a panel per sparsity.
@@ -150,21 +152,21 @@ def draw_levels(frame: pd.DataFrame, runs: pd.DataFrame, what: str, dense: pd.Da
     sparsities = sorted(frame["sparsity"].unique())
     titles = [f"{plots.percent_text(sparsity)} % sparsity" for sparsity in sparsities]
     columns = plots.even_columns(len(titles), 2)
-    figure, axes = plots.panels(titles, columns=columns, width=7.6 / columns, height=0.85 + 0.27 * len(names))
+    figure, axes = plots.make_panels(titles, columns=columns, width=7.6 / columns, height=0.85 + 0.27 * len(names))
     for ax, sparsity in zip(axes, sparsities, strict=True):
         own = frame[frame["sparsity"] == sparsity]
         single = runs[runs["cell"].isin(own["cell"])].dropna(subset=["test_accuracy"])
         bands = pd.DataFrame() if dense is None else dense
         _dense_band(ax, bands)
         shown = [value for name in ("mean", "low", "high") for value in bands.get(name, []) if np.isfinite(value)]
-        ax.set_xlim(*marks.edges_of(own, *single["test_accuracy"], *shown))
+        ax.set_xlim(*marks.find_edges(own, *single["test_accuracy"], *shown))
         places = dict(zip(own["cell"], own["row"].map(names.index), strict=True))
         look = {"color": PALETTE["random"], "marker": "o", "label": "mean and 95 % interval"}
-        marks.interval_rows(ax, own, list(places.values()), look)
+        marks.draw_interval_rows(ax, own, list(places.values()), look)
         ax.scatter(single["test_accuracy"], single["cell"].map(places) + BESIDE, s=7, color=GREY, label="one run")
         marks.forest_axis(ax, names, "Test accuracy (%)")
         ax.xaxis.set_major_formatter(plots.percent_text)
-    plots.legend(figure)
+    plots.draw_legend(figure)
     return Drawn(figure, _levels_caption(frame, what, dense), runs[runs["cell"].isin(frame["cell"])])
 
 
@@ -180,7 +182,7 @@ def _levels_caption(frame: pd.DataFrame, what: str, dense: pd.DataFrame | None) 
     for sparsity, own in frame.groupby("sparsity"):
         best, worst = own.loc[own["mean"].idxmax()], own.loc[own["mean"].idxmin()]
         told = f"from {100 * worst['mean']:.1f} % ({worst['row']}) to {100 * best['mean']:.1f} % ({best['row']})"
-        told = told if worst["mean"] < best["mean"] else f"{100 * best['mean']:.1f} % ({listed(list(own['row']))})"
+        told = told if worst["mean"] < best["mean"] else f"{100 * best['mean']:.1f} % ({list_words(list(own['row']))})"
         texts.append(f"{plots.percent_text(sparsity)} % sparsity: {told}.")
     if dense is not None and len(dense):
         row = dense.iloc[0]
@@ -190,7 +192,7 @@ def _levels_caption(frame: pd.DataFrame, what: str, dense: pd.DataFrame | None) 
     return " ".join(texts)
 
 
-def arrows(frame: pd.DataFrame, edges: Sequence[float]) -> str:
-    """Return what the arrows of `marks.interval_rows` mean, where there are some."""
+def explain_arrows(frame: pd.DataFrame, edges: Sequence[float]) -> str:
+    """Return what the arrows of `marks.draw_interval_rows` mean, where there are some."""
     cut: Any = (frame["low"] < edges[0]) | (frame["high"] > edges[1])
     return " Arrows: the interval goes on beyond the panel." if cut.any() else ""

@@ -80,7 +80,7 @@ def _layers(arm: Arm, record: Record) -> list[dict[str, Any]]:
         {
             **run,
             "layer": layer,
-            "role": role(layer, shapes),
+            "role": find_role(layer, shapes),
             "size": sizes[layer],
             "kept": counts[layer],
             "density": density,
@@ -104,7 +104,7 @@ def _on_path(config: RunConfig, shapes: Shapes, steps: tuple[Flow, ...], counts:
     return effective_mask(masks.draw(shapes, counts, config.mask_seed, preserve_flow=config.preserve_flow), steps)
 
 
-def role(layer: str, shapes: Iterable[str]) -> str:
+def find_role(layer: str, shapes: Iterable[str]) -> str:
     """Return what a layer is for, one of ROLES; `shapes` names the layers in order of depth."""
     names = list(shapes)
     if layer in (names[0], names[-1]):
@@ -112,7 +112,7 @@ def role(layer: str, shapes: Iterable[str]) -> str:
     return SHORTCUTS if "shortcut" in layer.split(".") else OTHERS
 
 
-def matched(layers: pd.DataFrame) -> pd.DataFrame:
+def compare_densities(layers: pd.DataFrame) -> pd.DataFrame:
     """Return how far apart realised densities are at each sparsity, over the runs of all arms.
 
     Columns sparsity, asked (density), arms, runs, lowest and highest (realised density), and error: the most weights

@@ -40,7 +40,7 @@ def rule_look(rule: str) -> dict[str, Any]:
     return {"color": RULE_COLOURS[rule], "marker": RULE_MARKERS[rule], "markersize": 4, "linestyle": line}
 
 
-def rule_line(ax: Axes, rows: pd.DataFrame, y: str, rule: str, style: dict[str, Any]) -> None:
+def draw_rule_line(ax: Axes, rows: pd.DataFrame, y: str, rule: str, style: dict[str, Any]) -> None:
     """Draw the mean over draws and its interval, which for shares ends at 0 and 1."""
     drawn = stats.summary(rows, ["sparsity"], y)
     ax.plot(drawn["sparsity"], drawn["mean"], **rule_look(rule) | style)
@@ -59,7 +59,7 @@ def model_colours(models: Sequence[str]) -> dict[str, Any]:
     return dict(zip(models, sns.color_palette("viridis_r", len(models) + 1)[1:], strict=True))
 
 
-def edges_of(rows: pd.DataFrame, *always: float) -> tuple[float, float]:
+def find_edges(rows: pd.DataFrame, *always: float) -> tuple[float, float]:
     """Return the limits of an axis that shows all means, `always`, and intervals unless they are very wide.
 
     Intervals may take, on each side, the range of means and `always` once more, or as much as half of them reach
@@ -74,7 +74,7 @@ def edges_of(rows: pd.DataFrame, *always: float) -> tuple[float, float]:
     return float(low - 0.04 * (high - low)), float(high + 0.04 * (high - low))
 
 
-def interval_rows(ax: Axes, rows: pd.DataFrame, places: Sequence[float], look: Mapping[str, Any]) -> None:
+def draw_interval_rows(ax: Axes, rows: pd.DataFrame, places: Sequence[float], look: Mapping[str, Any]) -> None:
     """Draw means with their intervals across, one below the other; an interval that leaves the axis ends in an arrow.
 
     Args:

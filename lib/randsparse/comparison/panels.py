@@ -28,17 +28,17 @@ def draw_rows(
         names: of the rows, the first one on top.
         label: of the axis.
         look: colour, marker and label, as errorbar takes them.
-        edges: the limits of the axis, as from `marks.edges_of`.
+        edges: the limits of the axis, as from `marks.find_edges`.
         places: where each row stands; None: one below the other.
     """
     ax.set_xlim(*edges)
     ax.axvline(0, color=GREY, linewidth=0.8)
-    marks.interval_rows(ax, rows, range(len(rows)) if places is None else places, look)
+    marks.draw_interval_rows(ax, rows, range(len(rows)) if places is None else places, look)
     marks.forest_axis(ax, names, label)
     ax.xaxis.set_major_formatter(plots.percent_text)
 
 
 def arrow_text(rows: pd.DataFrame, edges: tuple[float, float]) -> str:
-    """Return what an arrow of `marks.interval_rows` means, where there is one."""
+    """Return what an arrow of `marks.draw_interval_rows` means, where there is one."""
     cut = ((rows["low"] < edges[0]) | (rows["high"] > edges[1])).any()
     return " An arrow: the interval goes on beyond the panel." if cut else ""

@@ -75,7 +75,7 @@ MARKERS: dict[str, str] = {
 }
 
 
-def styled(draw: Callable[..., Any]) -> Callable[..., Any]:
+def use_style(draw: Callable[..., Any]) -> Callable[..., Any]:
     """Let a function draw in the study's style, whatever style its caller has."""
 
     @functools.wraps(draw)
@@ -103,7 +103,7 @@ def caption(text: str) -> Markdown:
     return Markdown(f"**Figure.** {text}")
 
 
-def panels(
+def make_panels(
     titles: Sequence[str], columns: int = 2, width: float = 4.2, height: float = 3.3, **shared: Any
 ) -> tuple[Figure, list[Axes]]:
     """Return a figure with one panel a title, row by row, "" leaving a gap; `shared` goes to plt.subplots.
@@ -131,7 +131,7 @@ def even_columns(panels: int, most: int = 3) -> int:
     return -(-panels // -(-panels // most)) if panels else 1
 
 
-def need(frame: pd.DataFrame, *columns: str) -> None:
+def require_columns(frame: pd.DataFrame, *columns: str) -> None:
     """Raise StudyError unless the frame has rows and these columns."""
     for column in columns:
         if column not in frame.columns:
@@ -140,13 +140,13 @@ def need(frame: pd.DataFrame, *columns: str) -> None:
         raise StudyError("there is nothing to draw: the runs that this figure shows are missing")
 
 
-def ordered(values: Iterable[Any], order: Iterable[Any]) -> list[Any]:
+def order_values(values: Iterable[Any], order: Iterable[Any]) -> list[Any]:
     """Return the distinct values, those of `order` first and in that order."""
     order, present = list(order), sorted(set(values))
     return [each for each in order if each in present] + [each for each in present if each not in order]
 
 
-def percent(ax: Axes, label: str) -> None:
+def label_percent(ax: Axes, label: str) -> None:
     """Show fractions on the y axis as percent, with a label unless that is empty."""
     ax.yaxis.set_major_formatter(percent_text)
     ax.set_ylabel(label and f"{label} (%)")
@@ -167,7 +167,7 @@ def from_axis(position: Any) -> Any:
     return 1 - np.exp2(-np.asarray(position, dtype=float))
 
 
-def sparsity_axis(ax: Axes, sparsities: Iterable[float]) -> None:
+def space_sparsities(ax: Axes, sparsities: Iterable[float]) -> None:
     """Space the x axis by the logarithm of density, so that 90, 95 and 98 % have room, with ticks in percent.
 
     A tick that would stand on the one before it is left out.
@@ -194,7 +194,7 @@ def count_text(counts: Iterable[int]) -> str:
     return f"n = {low}" if low == high else f"n = {low}–{high}"
 
 
-def legend(figure: Figure) -> None:
+def draw_legend(figure: Figure) -> None:
     """Put one legend above all panels, an entry a label, in the order of first appearance."""
     entries: dict[str, Any] = {}
     for ax in figure.axes:

@@ -69,17 +69,17 @@ class Row(TypedDict):
 
 
 @cache
-def all_claims() -> tuple[PrimaryClaim, ...]:
+def read_claims() -> tuple[PrimaryClaim, ...]:
     """Return the primary claims of all notebooks, in their order."""
     text = files("randsparse.comparison").joinpath("primary_claims.yaml").read_text(encoding="utf-8")
     return tuple(PrimaryClaim(**entry) for entry in yaml.safe_load(text))
 
 
-def claims_of(notebook: str) -> tuple[PrimaryClaim, ...]:
+def find_claims(notebook: str) -> tuple[PrimaryClaim, ...]:
     """Return the primary claims of a notebook, "02" to "12". Raises StudyError for one that has none."""
-    found = tuple(claim for claim in all_claims() if claim.notebook == notebook)
+    found = tuple(claim for claim in read_claims() if claim.notebook == notebook)
     if not found:
-        raise unknown("notebook", notebook, dict.fromkeys(claim.notebook for claim in all_claims()))
+        raise unknown("notebook", notebook, dict.fromkeys(claim.notebook for claim in read_claims()))
     return found
 
 

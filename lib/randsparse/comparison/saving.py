@@ -18,7 +18,7 @@ from matplotlib.figure import Figure
 from randsparse.comparison import plots
 from randsparse.files import check_folder, write
 from randsparse.runs.config import DEFAULTS, RunConfig
-from randsparse.runs.store import Record, comparable
+from randsparse.runs.store import Record, keep_comparable
 
 
 @dataclass(frozen=True)
@@ -40,7 +40,7 @@ class Provenance:
         """
         records = list(records)
         runs = {RunConfig.from_dict(record["config"]).trajectory for record in records}
-        shown = {record["key"]: comparable(record) for record in records}
+        shown = {record["key"]: keep_comparable(record) for record in records}
         seeds = sorted({getattr(run, name) for run in runs for name in DEFAULTS if name.endswith("_seed")} - {None})
         return cls(profile, _digest(parameters), _digest(shown), len(runs), _ranges(seeds))
 
@@ -62,7 +62,7 @@ def _ranges(numbers: Sequence[int]) -> str:
     return ", ".join(texts) if len(texts) <= 5 else f"{numbers[0]}–{numbers[-1]} ({len(numbers)} of them)"
 
 
-@plots.styled
+@plots.use_style
 def save(figure: Figure, name: str, folder: Path | str, data: pd.DataFrame, provenance: Provenance) -> Figure:
     """Write <name>.svg, <name>.png and <name>.csv, the figure's data, and return the figure.
 

@@ -59,7 +59,7 @@ def contradictions(comparisons: pd.DataFrame, expected: str, alpha: float = 0.05
     return decided[holds & ~decided["verdict"].isin([expected, "inconclusive"])]
 
 
-def row(claim: str, comparisons: pd.DataFrame, expected: str) -> Row:
+def conclude_comparisons(claim: str, comparisons: pd.DataFrame, expected: str) -> Row:
     """Return the verdict on the claim that all comparisons are `expected`, as from `stats.comparisons`.
 
     `evidence` counts the verdicts, names those that contradict the claim, and gives the range of the differences (of

@@ -18,7 +18,7 @@ def number(value: float, digits: int = 2) -> str:
     return "unknown" if math.isnan(value) else f"{value:.{digits}f}".replace("-", "−")
 
 
-def points(fraction: float, signed: bool = True) -> str:
+def format_points(fraction: float, signed: bool = True) -> str:
     """Return a fraction in percentage points: .0031 is "+0.31"; what rounds to 0 has no sign."""
     text = f"{abs(100 * fraction):.2f}"
     if not signed or float(text) == 0:
@@ -26,14 +26,18 @@ def points(fraction: float, signed: bool = True) -> str:
     return ("−" if fraction < 0 else "+") + text
 
 
-def with_interval(estimate: Estimate | None) -> str:
+def format_estimate(estimate: Estimate | None) -> str:
     """Return an estimate in points with its 95 % interval: "+0.31 [−0.10, +0.72]"."""
-    return TOO_FEW if estimate is None else f"{points(estimate.value)} {interval(estimate.low, estimate.high)}"
+    return (
+        TOO_FEW
+        if estimate is None
+        else f"{format_points(estimate.value)} {format_interval(estimate.low, estimate.high)}"
+    )
 
 
-def interval(low: float, high: float) -> str:
+def format_interval(low: float, high: float) -> str:
     """Return limits in percentage points: "[−0.10, +0.45]"."""
-    return f"[{points(low)}, {points(high)}]"
+    return f"[{format_points(low)}, {format_points(high)}]"
 
 
 def share_text(value: float, low: float, high: float) -> str:
@@ -43,7 +47,7 @@ def share_text(value: float, low: float, high: float) -> str:
     return f"{_plain(value)} [{_plain(low)}, {_plain(high)}]"
 
 
-def phase_text(share: float) -> str:
+def format_phase(share: float) -> str:
     """Return a share of training in percent: "10 %"."""
     return f"{100 * share:.3g} %"
 
@@ -53,27 +57,27 @@ def count(numbers: Iterable[int]) -> str:
     return count_text(map(int, numbers)).removeprefix("n = ")
 
 
-def model_name(model: str) -> str:
+def format_model(model: str) -> str:
     """Return the name of a network as papers write it: "WRN-16-1", "ResNet-20", "Transformer-2-32"."""
     return model.upper().replace("RESNET", "ResNet").replace("TRANSFORMER", "Transformer")
 
 
-def listed(texts: Sequence[str]) -> str:
+def list_words(texts: Sequence[str]) -> str:
     """Return "a", "a and b", or "a, b and c"."""
     return " and ".join(filter(None, [", ".join(texts[:-1]), texts[-1]])) if texts else ""
 
 
-def named(cells: Sequence[str]) -> str:
+def list_names(cells: Sequence[str]) -> str:
     """Return names of cells in italics, since they may have commas: "*a* and *b, c*"."""
-    return listed([f"*{cell}*" for cell in cells])
+    return list_words([f"*{cell}*" for cell in cells])
 
 
-def plural(number: int, noun: str) -> str:
+def format_count(number: int, noun: str) -> str:
     """Return "1 cell", "5 cells"."""
     return f"{number} {noun}{'' if number == 1 else 's'}"
 
 
-def in_percent(frame: pd.DataFrame, names: Mapping[str, str]) -> pd.DataFrame:
+def convert_to_percent(frame: pd.DataFrame, names: Mapping[str, str]) -> pd.DataFrame:
     """Return a frame with some columns of fractions in percent (or points), renamed, and all others as they are."""
     return frame.assign(**{name: 100 * frame[name].astype(float) for name in names}).rename(columns=dict(names))
 

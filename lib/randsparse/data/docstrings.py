@@ -49,7 +49,9 @@ def read(data_dir: Path | None = None) -> tuple[list[str], np.ndarray]:
         StudyError: a library is not there in the version of PACKAGES, or its files are not those of that version.
     """
     check_versions()
-    texts = [text for each in unshared([docstrings(folder) for folder, _ in PACKAGES.values()]) for text in each[:EACH]]
+    texts = [
+        text for each in drop_shared([docstrings(folder) for folder, _ in PACKAGES.values()]) for text in each[:EACH]
+    ]
     digest = hashlib.sha256("\n".join(texts).encode()).hexdigest()
     if digest != SHA256:
         raise StudyError(
@@ -83,13 +85,13 @@ def docstrings(package: str) -> list[str]:
     paths = [path for path in paths if not _LEFT_OUT.search(path)]
     found: dict[str, None] = {}
     for path in sorted(paths, key=lambda path: hashlib.sha256(path.encode()).digest()):
-        found |= dict.fromkeys(of_source((folder / path).read_text(encoding="utf-8")))
+        found |= dict.fromkeys(read_source((folder / path).read_text(encoding="utf-8")))
         if len(found) >= 1.1 * EACH:
             break
     return list(found)
 
 
-def of_source(source: str) -> Iterator[str]:
+def read_source(source: str) -> Iterator[str]:
     """Yield the words of each public docstring of a source file that has FEWEST_WORDS, but for NAMES, in lower case."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # of escapes in strings, which depend on the version of Python
@@ -110,7 +112,7 @@ def _definitions(body: Sequence[ast.stmt]) -> Iterator[ast.ClassDef | ast.Functi
                 yield from _definitions(node.body)
 
 
-def unshared(texts: Sequence[list[str]]) -> list[list[str]]:
+def drop_shared(texts: Sequence[list[str]]) -> list[list[str]]:
     """Return the texts of each library without those that another library has, too."""
     counts = Counter(text for each in texts for text in set(each))
     return [[text for text in each if counts[text] == 1] for each in texts]

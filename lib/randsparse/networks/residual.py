@@ -18,7 +18,7 @@ def conv3x3(inputs: int, outputs: int, stride: int = 1) -> nn.Conv2d:
     return nn.Conv2d(inputs, outputs, 3, stride=stride, padding=1, bias=False)
 
 
-def pooled(x: Tensor) -> Tensor:
+def pool(x: Tensor) -> Tensor:
     """Return the means over all positions, (N, C, H, W) to (N, C); gradients come in channels-last order, as x does."""
     return x.permute(0, 2, 3, 1).mean((1, 2))
 
@@ -148,7 +148,7 @@ class WideResNet(ResidualNetwork):
 
     def features(self, x: Tensor) -> Tensor:
         x = self.group3(self.group2(self.group1(self.stem(x))))
-        return pooled(F.relu(self.head_norm(x), inplace=True))
+        return pool(F.relu(self.head_norm(x), inplace=True))
 
 
 class ResNet(ResidualNetwork):
@@ -159,4 +159,4 @@ class ResNet(ResidualNetwork):
 
     def features(self, x: Tensor) -> Tensor:
         x = F.relu(self.stem_norm(self.stem(x)), inplace=True)
-        return pooled(self.group3(self.group2(self.group1(x))))
+        return pool(self.group3(self.group2(self.group1(x))))

@@ -16,7 +16,7 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any
 
-from randsparse.comparison.crossed import Crossed, cells_of
+from randsparse.comparison.crossed import Crossed, select_cells
 from randsparse.comparison.design import Comparison, Parameters
 from randsparse.runs import evaluations
 from randsparse.runs.config import RunConfig
@@ -39,7 +39,7 @@ ROOMS = {
 }
 """The room of each notebook, a folder beside this file; a notebook that is not here asks no question of its own."""
 COMPARISONS = {
-    "01_masks_and_densities": "comparison",
+    "01_masks_and_densities": "make_comparison",
     "02_random_search": "search",
     "03_sparsity_vs_accuracy": "sparsities",
     "04_size": "sizes",
@@ -57,11 +57,11 @@ FILES = {"11_search_cost": "bench_files"}
 """The function in the plan of its room that lists other files of results which a notebook reads; most read none."""
 PLANS = {"06_beyond_accuracy": "evaluations"}
 """The function in the plan of its room that lists the evaluations which a notebook needs; others need none."""
-GROUPS = {"10_early_and_late": "measured"}
+GROUPS = {"10_early_and_late": "plan_measurements"}
 """The function in the plan of its room that lists runs with their evaluations, where these differ from run to run."""
 
 
-def compared(name: str, parameters: Parameters) -> Comparison | Crossed:
+def compare(name: str, parameters: Parameters) -> Comparison | Crossed:
     """Return the comparison of notebook `name`, which is one with nothing in it for a notebook that needs no runs."""
     return _compared(name, json.dumps(dict(parameters)))
 
@@ -71,7 +71,7 @@ def _compared(name: str, parameters: str) -> Comparison | Crossed:
     values = json.loads(parameters)
     if name in COMPARISONS:
         return _planner(name, COMPARISONS)(values)
-    return cells_of(values, values["cells"]) if "cells" in values else Comparison((), ())
+    return select_cells(values, values["cells"]) if "cells" in values else Comparison((), ())
 
 
 def _planner(name: str, functions: dict[str, str]) -> Callable[[Parameters], Any]:
@@ -81,52 +81,58 @@ def _planner(name: str, functions: dict[str, str]) -> Callable[[Parameters], Any
 
 def plan(name: str, parameters: Parameters, store: Store) -> list[RunConfig]:
     """Return the runs that notebook `name` needs next, [] when there is nothing left (partial(plan, ...) is a Plan)."""
-    return compared(name, parameters).needed(store)
+    return compare(name, parameters).needed(store)
 
 
-def planned(name: str, parameters: Parameters, store: Store) -> list[RunConfig]:
+def plan_runs(name: str, parameters: Parameters, store: Store) -> list[RunConfig]:
     """Return all runs that notebook `name` lacks, as far as they are known, also those that cannot be trained yet."""
-    return compared(name, parameters).planned(store)
+    return compare(name, parameters).planned(store)
 
 
-def used(name: str, parameters: Parameters, store: Store) -> list[RunConfig]:
+def find_used(name: str, parameters: Parameters, store: Store) -> list[RunConfig]:
     """Return the runs that notebook `name` shows, as far as the store has them: what its figures depend on."""
-    return compared(name, parameters).used(store)
+    return compare(name, parameters).used(store)
 
 
-def wanted(name: str, parameters: Parameters) -> list[Evaluation]:
+def plan_evaluations(name: str, parameters: Parameters) -> list[Evaluation]:
     """Return the evaluations that notebook `name` needs of each run; raises StudyError for impossible values."""
     return _planner(name, PLANS)(parameters) if name in PLANS else []
 
 
-def runs(name: str, parameters: Parameters, store: Store) -> list[RunConfig]:
+def list_evaluated(name: str, parameters: Parameters, store: Store) -> list[RunConfig]:
     """Return the runs that notebook `name` evaluates, those of arms whose settings are known, stored or not."""
-    if not wanted(name, parameters):
+    if not plan_evaluations(name, parameters):
         return []
-    return list(dict.fromkeys(arm.config for arm in compared(name, parameters).singles(store)))
+    return list(dict.fromkeys(arm.config for arm in compare(name, parameters).singles(store)))
 
 
-def groups(name: str, parameters: Parameters, store: Store) -> list[tuple[list[RunConfig], list[Evaluation]]]:
+def group_evaluations(
+    name: str, parameters: Parameters, store: Store
+) -> list[tuple[list[RunConfig], list[Evaluation]]]:
     """Return the runs that notebook `name` evaluates, in groups, each with the evaluations of its runs."""
     if name in GROUPS:
         return [group for group in _planner(name, GROUPS)(parameters, store) if group[0]]
-    plan = wanted(name, parameters)
-    return [(runs(name, parameters, store), plan)] if plan else []
+    plan = plan_evaluations(name, parameters)
+    return [(list_evaluated(name, parameters, store), plan)] if plan else []
 
 
-def missing(name: str, parameters: Parameters, store: Store) -> list[evaluations.Unit]:
+def find_missing(name: str, parameters: Parameters, store: Store) -> list[evaluations.Unit]:
     """Return what `store` lacks of the evaluations of notebook `name`, [] where a campaign makes them.
 
     Raises as `evaluations.load`.
     """
     if not parameters.get("train_missing", True):
         return []
-    return [unit for group in groups(name, parameters, store) for unit in evaluations.missing(*group, store)]
+    return [
+        unit for group in group_evaluations(name, parameters, store) for unit in evaluations.find_missing(*group, store)
+    ]
 
 
-def paths(name: str, parameters: Parameters, store: Store) -> list[Path]:
+def list_paths(name: str, parameters: Parameters, store: Store) -> list[Path]:
     """Return the files of results, other than records, that notebook `name` shows, as far as they are there."""
-    pairs = ((run, each) for group, plan in groups(name, parameters, store) for run in group for each in plan)
-    own = [evaluations.path_of(run, each, store) for run, each in pairs]
+    pairs = (
+        (run, each) for group, plan in group_evaluations(name, parameters, store) for run in group for each in plan
+    )
+    own = [evaluations.find_path(run, each, store) for run, each in pairs]
     own += _planner(name, FILES)(store) if name in FILES else []
     return [path for path in own if path.is_file()]

@@ -128,7 +128,7 @@ class RunConfig:
     def __post_init__(self) -> None:
         # Plans make thousands of configs: fields left at their defaults are in order, and are passed over.
         given = {name: value for name, value in vars(self).items() if value is not DEFAULTS[name]}
-        changed = {name: forms.typed(name, value, DEFAULTS[name]) for name, value in given.items()}
+        changed = {name: forms.convert(name, value, DEFAULTS[name]) for name, value in given.items()}
         for name, value in changed.items():
             settings.check(name, value, self.__dataclass_fields__[name].metadata)
             object.__setattr__(self, name, value)
@@ -219,7 +219,7 @@ class RunConfig:
         )
 
     def _without_effect(self) -> set[str]:
-        names = methods.without_effect(self) | interventions.without_effect(self)
+        names = methods.list_without_effect(self) | interventions.list_without_effect(self)
         spread = {"rule", "layer_densities", "criterion", "score_init_seed", "draw", "preserve_flow"}
         if self.sparsity == 0:
             names |= spread | {"structure", "method", "init_scale", "mask_seed"}
@@ -245,14 +245,14 @@ class RunConfig:
             names |= {"memory_format"}
         if self.norm_group == self.batch_size:
             names |= {"norm_group"}
-        if self.stop_epoch == interventions.last_epoch(self):
+        if self.stop_epoch == interventions.find_last_epoch(self):
             names |= {"stop_epoch"}
         return names
 
     @cached_property
     def key(self) -> str:
         """16 hex digits: the hash of the fields that differ from their defaults, and of the versions."""
-        return key_of(self.to_dict())
+        return compute_key(self.to_dict())
 
     @property
     def density(self) -> float:
@@ -267,7 +267,7 @@ class RunConfig:
     @property
     def last_epoch(self) -> int:
         """The number of epochs that this run trains; the last one of a cool-down may be a part of one."""
-        return self.stop_epoch or interventions.last_epoch(self)
+        return self.stop_epoch or interventions.find_last_epoch(self)
 
     def replace(self, **changes: Any) -> RunConfig:
         """Return a copy with other values; raises StudyError for a name that is no field."""
@@ -282,7 +282,7 @@ class RunConfig:
     def to_dict(self) -> dict[str, Any]:
         """Return the fields that differ from their defaults, as JSON values."""
         values = {name: getattr(self, name) for name, default in DEFAULTS.items() if getattr(self, name) != default}
-        return {name: forms.as_json(name, value) for name, value in values.items()}
+        return {name: forms.make_json(name, value) for name, value in values.items()}
 
     @classmethod
     def from_dict(cls, values: dict[str, Any]) -> RunConfig:
@@ -298,7 +298,7 @@ CHOICES = {field.name: field.metadata["choices"] for field in fields(RunConfig) 
 """By field, the values that it allows, of those that are names."""
 
 
-def key_of(values: dict[str, Any]) -> str:
+def compute_key(values: dict[str, Any]) -> str:
     """Return the key of the config whose `to_dict` has these values."""
     text = json.dumps({"schema": SCHEMA, "semantics": SEMANTICS, "config": values}, sort_keys=True)
     return hashlib.sha256(text.encode()).hexdigest()[:16]

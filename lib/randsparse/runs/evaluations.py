@@ -15,9 +15,9 @@ from randsparse.errors import unknown
 from randsparse.files import plain
 from randsparse.runs import records
 from randsparse.runs.config import RunConfig
-from randsparse.runs.forms import typed
+from randsparse.runs.forms import convert
 from randsparse.runs.kinds import Kind
-from randsparse.runs.records import WITHOUT_WEIGHTS, Damage, Record, config_row
+from randsparse.runs.records import WITHOUT_WEIGHTS, Damage, Record, make_config_row
 from randsparse.runs.store import Store
 
 if TYPE_CHECKING:
@@ -87,7 +87,7 @@ class Evaluation(ABC):
         for field in fields(self):
             if field.default is MISSING:
                 raise TypeError(f"the field {field.name} of an evaluation has no default")
-            value = typed(field.name, getattr(self, field.name), field.default)
+            value = convert(field.name, getattr(self, field.name), field.default)
             object.__setattr__(self, field.name, value)
         for name, allowed in self.choices.items():
             if getattr(self, name) not in allowed:
@@ -144,7 +144,7 @@ class Unit(NamedTuple):
         return [self.run, *dict.fromkeys(other for each in self.evaluations for other in each.others(self.run))]
 
 
-def missing(runs: Iterable[RunConfig], wanted: Iterable[Evaluation], store: Store) -> list[Unit]:
+def find_missing(runs: Iterable[RunConfig], wanted: Iterable[Evaluation], store: Store) -> list[Unit]:
     """Return what `measuring.evaluate` would measure now, in the units in which it is measured; raises as `load`.
 
     Runs that are recorded as diverged or failed have no weights and are left out, and so is what needs them beside.
@@ -162,7 +162,7 @@ def missing(runs: Iterable[RunConfig], wanted: Iterable[Evaluation], store: Stor
     return [Unit(run, tuple(group)) for (run, _), group in groups.items()]
 
 
-def path_of(config: RunConfig, evaluation: Evaluation, store: Store) -> Path:
+def find_path(config: RunConfig, evaluation: Evaluation, store: Store) -> Path:
     """Return where the record of an evaluation is, or would be."""
     return store.of(EVALUATIONS).path(config.dataset, f"{config.key}-{evaluation.key}")
 
@@ -177,7 +177,7 @@ def load(
     """
     evaluations, damaged, files = list(dict.fromkeys(evaluations)), [], store.of(EVALUATIONS)
     pairs = [(run, evaluation) for run in dict.fromkeys(runs) for evaluation in evaluations]
-    read = {pair: files.read(path_of(*pair, store), damaged) for pair in pairs}
+    read = {pair: files.read(find_path(*pair, store), damaged) for pair in pairs}
     files.report(damaged)
     return {pair: entry.record for pair, entry in read.items() if entry is not None}
 
@@ -203,7 +203,7 @@ def save(config: RunConfig, evaluation: Evaluation, values: dict[str, Any], envi
     store.of(EVALUATIONS).put(record_of(config, evaluation, values, environment))
 
 
-def frame(runs: Iterable[RunConfig], evaluations: Iterable[Evaluation], store: Store) -> pd.DataFrame:
+def make_frame(runs: Iterable[RunConfig], evaluations: Iterable[Evaluation], store: Store) -> pd.DataFrame:
     """Return one row per run and evaluation that is stored, runs first; raises as `load`.
 
     Columns: key and fields of the run; `evaluation` (its key), `kind` and parameters; then the values that are
@@ -212,7 +212,7 @@ def frame(runs: Iterable[RunConfig], evaluations: Iterable[Evaluation], store: S
     import pandas as pd
 
     return pd.DataFrame(
-        config_row(run)
+        make_config_row(run)
         | {"evaluation": evaluation.key, "kind": evaluation.kind, **evaluation.parameters}
         | dict.fromkeys(evaluation.without_effect())
         | {name: value for name, value in record["values"].items() if not isinstance(value, list | dict)}
@@ -225,23 +225,23 @@ def digest(runs: Iterable[RunConfig], evaluations: Iterable[Evaluation], store: 
     return records.digest(load(runs, evaluations, store).values())
 
 
-def parsed(text: bytes) -> tuple[Record, RunConfig]:
+def parse(text: bytes) -> tuple[Record, RunConfig]:
     """Return the record of an evaluation that `text` holds, and the config of its run; raises `records.Damage`."""
-    record = records.decoded(text, FIELDS, SCHEMA)
+    record = records.decode(text, FIELDS, SCHEMA)
     if not isinstance(record["values"], dict):
         raise Damage("not a record: its fields are of other types")
-    config = records.config_of(record, record["run"])
+    config = records.read_config(record, record["run"])
     if (record["run"], record["key"]) != (config.key, _key(record["evaluation"])):
         raise Damage("its key, run and config do not fit together")
     return record, config
 
 
-def checked(record: Record) -> tuple[Record, RunConfig]:
+def check(record: Record) -> tuple[Record, RunConfig]:
     """Return the record of an evaluation as it is stored, NaN and infinity as null, and the config of its run."""
     return plain(record), RunConfig.from_dict(record["config"])
 
 
-def differences(one: Record, other: Record) -> tuple[str, ...]:
+def find_differences(one: Record, other: Record) -> tuple[str, ...]:
     """Return the fields in which the records of an evaluation differ; the environment does not count."""
     return tuple(sorted({name for name in FIELDS if one[name] != other[name]} - {"environment"}))
 
@@ -249,9 +249,9 @@ def differences(one: Record, other: Record) -> tuple[str, ...]:
 EVALUATIONS = Kind(
     folder="evaluations",
     word="evaluation",
-    parsed=parsed,
-    checked=checked,
-    differences=differences,
+    parsed=parse,
+    checked=check,
+    differences=find_differences,
     name=lambda record: f"{record['run']}-{record['key']}",
     made="evaluate runs",
     again="make it anew",

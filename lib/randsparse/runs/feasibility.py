@@ -15,16 +15,16 @@ from randsparse.sparsity import densities, flow_preservation
 
 
 @cache
-def infeasible(config: RunConfig, classes: int, channels: int, size: int) -> str | None:
+def explain_infeasible(config: RunConfig, classes: int, channels: int, size: int) -> str | None:
     """Say why `config` cannot reach its sparsity, or return None when it can."""
     try:
         layers = shapes(config.model, classes, channels, size)
         if config.sparsity == 0:
             return None
         if config.method == "small-dense":
-            small_widths(config, classes, channels, size)
+            find_small_widths(config, classes, channels, size)
         elif config.method in methods.DYNAMIC:
-            changing_counts(config, layers)
+            allocate_changing(config, layers)
         elif config.structure == "node":
             widths.node_widths(config.model, config.density)
         elif config.rule in densities.SCORED:
@@ -48,7 +48,7 @@ def allocate(config: RunConfig, layers: densities.Shapes) -> dict[str, int]:
     return flow_preservation.lift(layers, counts) if config.preserve_flow else counts
 
 
-def changing_counts(config: RunConfig, layers: densities.Shapes) -> tuple[dict[str, int], dict[str, int]]:
+def allocate_changing(config: RunConfig, layers: densities.Shapes) -> tuple[dict[str, int], dict[str, int]]:
     """Return how many weights the source mask has by layer, and the first mask in it, of a method of methods.DYNAMIC.
 
     Where the rule of the first mask wants more of a layer than the source has, the other layers take the rest. Flow is
@@ -70,10 +70,10 @@ def changing_counts(config: RunConfig, layers: densities.Shapes) -> tuple[dict[s
         layer_densities=config.layer_densities,
         preserve_flow=config.preserve_flow and not config.source_sparsity,
     )
-    return source, densities.within(allocate(start, layers), source)
+    return source, densities.fit_within(allocate(start, layers), source)
 
 
-def small_widths(config: RunConfig, classes: int, channels: int, size: int) -> Widths:
+def find_small_widths(config: RunConfig, classes: int, channels: int, size: int) -> Widths:
     """Return the widths of a small dense control: the same share of nodes, or as near as can be as many weights."""
     if config.structure == "node":
         return widths.node_widths(config.model, config.density)

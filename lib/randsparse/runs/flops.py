@@ -9,10 +9,10 @@ from randsparse.data import catalogue
 from randsparse.networks.registry import layers, products
 from randsparse.networks.widths import node_widths
 from randsparse.runs.config import RunConfig
-from randsparse.runs.feasibility import small_widths
+from randsparse.runs.feasibility import find_small_widths
 
 
-def on_kept_weights(flops: dict[str, float], densities: dict[str, float]) -> float:
+def count_kept(flops: dict[str, float], densities: dict[str, float]) -> float:
     """Return the FLOPs that fall on kept weights.
 
     Args:
@@ -22,12 +22,12 @@ def on_kept_weights(flops: dict[str, float], densities: dict[str, float]) -> flo
     return sum(count * densities.get(f"{layer}.weight", 1.0) for layer, count in flops.items())
 
 
-def of_config(config: RunConfig) -> dict[str, float]:
+def count_for_config(config: RunConfig) -> dict[str, float]:
     """Return the forward FLOPs of one sample by layer, as `of_network`, of the dataset that the run trains on."""
-    return of_network(config, *catalogue.shape(config.dataset))
+    return count_for_network(config, *catalogue.shape(config.dataset))
 
 
-def of_network(config: RunConfig, classes: int, channels: int, size: int) -> dict[str, float]:
+def count_for_network(config: RunConfig, classes: int, channels: int, size: int) -> dict[str, float]:
     """Return the forward FLOPs of one sample by layer, as the network of `config` computes, masked or not.
 
     Two for each weight at each position, as `torch.utils.flop_counter` counts; products of attention, in which no
@@ -45,7 +45,7 @@ def of_network(config: RunConfig, classes: int, channels: int, size: int) -> dic
 def _counted(config: RunConfig, classes: int, channels: int, size: int) -> dict[str, float]:
     widths = None
     if config.method == "small-dense":
-        widths = small_widths(config, classes, channels, size)
+        widths = find_small_widths(config, classes, channels, size)
     elif config.engine == "compacted" and config.sparsity:
         widths = node_widths(config.model, config.density)
     found = layers(config.model, classes, channels, size, widths)

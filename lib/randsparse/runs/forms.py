@@ -10,7 +10,7 @@ LARGEST = 1e300
 """Beyond this a number is no setting of anything; seeds are whole numbers of any size below it."""
 
 
-def typed(name: str, value: Any, default: Any) -> Any:
+def convert(name: str, value: Any, default: Any) -> Any:
     """Return the value of a field in its one form: 1 becomes 1.0, a list a tuple.
 
     Args:
@@ -20,7 +20,7 @@ def typed(name: str, value: Any, default: Any) -> Any:
         StudyError: the value is of another type, NaN or infinite.
     """
     if name == "layer_densities":
-        return pairs(name, value)
+        return convert_pairs(name, value)
     optional = default is None
     if value is None and optional:
         return None
@@ -44,7 +44,7 @@ def _is_number(value: Any) -> bool:
     return number and abs(value) <= LARGEST  # NaN and infinity are not
 
 
-def pairs(name: str, value: Any) -> tuple[tuple[str, float], ...]:
+def convert_pairs(name: str, value: Any) -> tuple[tuple[str, float], ...]:
     """Return densities by layer, a mapping or pairs, as pairs in the order of their names; raises StudyError."""
     try:
         densities = dict(value)
@@ -58,7 +58,7 @@ def pairs(name: str, value: Any) -> tuple[tuple[str, float], ...]:
     return tuple(sorted((layer, float(p)) for layer, p in densities.items()))
 
 
-def as_json(name: str, value: Any) -> Any:
+def make_json(name: str, value: Any) -> Any:
     """Return the value of a field, in its form, as a JSON value."""
     if name == "layer_densities":
         return dict(value)

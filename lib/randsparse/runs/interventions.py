@@ -48,7 +48,7 @@ def check(config: Config) -> None:
         after,
         f"0 with method={config.method!r}, whose mask changes until the end of all epochs",
     )
-    stop, end = config.stop_epoch, last_epoch(config)
+    stop, end = config.stop_epoch, find_last_epoch(config)
     require(
         stop is None or stop <= after or stop == end,
         "stop_epoch",
@@ -57,27 +57,27 @@ def check(config: Config) -> None:
     )
 
 
-def without_effect(config: Config) -> set[str]:
+def list_without_effect(config: Config) -> set[str]:
     """Return the fields of a fork or of a cool-down that begins only when the run is over, or of one to the same."""
     names, stop = set(), config.stop_epoch or config.epochs
     if stop <= config.cooldown_epoch:
         names |= {"cooldown_epoch", "cooldown_epochs"}
-    if config.fork_seed == config.data_seed or config.fork_epoch >= min(stop, last_epoch(config)):
+    if config.fork_seed == config.data_seed or config.fork_epoch >= min(stop, find_last_epoch(config)):
         names |= {"fork_epoch", "fork_seed"}
     return names
 
 
-def last_epoch(config: Config) -> int:
+def find_last_epoch(config: Config) -> int:
     """Return the number of epochs of a complete run; the last one of a cool-down may be a part of one."""
     return config.cooldown_epoch + math.ceil(config.cooldown_epochs) if config.cooldown_epoch else config.epochs
 
 
-def cooldown_steps(config: Config, steps_per_epoch: int) -> tuple[int, int]:
+def find_cooldown_steps(config: Config, steps_per_epoch: int) -> tuple[int, int]:
     """Return the step (from 0) at which the cool-down of a run begins, and how many steps it has."""
     return config.cooldown_epoch * steps_per_epoch, math.ceil(config.cooldown_epochs * steps_per_epoch)
 
 
-def steps_until(config: Config, epoch: int, steps_per_epoch: int) -> int:
+def count_steps(config: Config, epoch: int, steps_per_epoch: int) -> int:
     """Return how many steps the first `epoch` epochs of a run have; all are whole, but for the end of a cool-down."""
     steps = epoch * steps_per_epoch
-    return min(steps, sum(cooldown_steps(config, steps_per_epoch))) if config.cooldown_epoch else steps
+    return min(steps, sum(find_cooldown_steps(config, steps_per_epoch))) if config.cooldown_epoch else steps

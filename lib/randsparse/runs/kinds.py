@@ -12,7 +12,7 @@ from typing import NamedTuple
 from randsparse.errors import StudyError
 from randsparse.files import check_folder, clean, write
 from randsparse.runs.config import RunConfig
-from randsparse.runs.records import Damage, Record, Unknown, encoded
+from randsparse.runs.records import Damage, Record, Unknown, encode
 
 SHOWN = 5
 """How many damaged files one message names."""
@@ -156,7 +156,7 @@ class RecordFiles:
             self.check_writable(config.dataset)
         path = self.path(config.dataset, self.kind.name(record))
         self.check_free(path)
-        write(path, encoded(record))
+        write(path, encode(record))
         self._entries.pop(path, None)
 
     def check_free(self, *paths: Path) -> None:

@@ -126,10 +126,10 @@ def check(config: Config) -> None:
             f"rewind_epoch ({k}) and a multiple of levels ({config.levels}), which share the epochs after it",
         )
         require(
-            config.warmup_epochs < level_epochs(config),
+            config.warmup_epochs < count_level_epochs(config),
             "warmup_epochs",
             config.warmup_epochs,
-            f"below the {level_epochs(config)} epochs of a level",
+            f"below the {count_level_epochs(config)} epochs of a level",
         )
 
 
@@ -141,7 +141,7 @@ def check_schedule(config: Config) -> None:
         Schedule(config, min(samples, config.train_samples or samples) // config.batch_size)
 
 
-def in_schedule(config: Config, step: int, steps_per_epoch: int) -> tuple[int, int]:
+def place_in_schedule(config: Config, step: int, steps_per_epoch: int) -> tuple[int, int]:
     """Return where `step` (from 0) is in the schedule of the learning rate, and how many steps that schedule has.
 
     It is that of all of training, but each level of "imp" has one, which rewinds to `rewind_epoch`, and fine-tuning
@@ -149,20 +149,20 @@ def in_schedule(config: Config, step: int, steps_per_epoch: int) -> tuple[int, i
     """
     total = config.epochs * steps_per_epoch
     if config.method == "imp":
-        total, back = level_epochs(config) * steps_per_epoch, config.rewind_epoch * steps_per_epoch
+        total, back = count_level_epochs(config) * steps_per_epoch, config.rewind_epoch * steps_per_epoch
         return (step if step < back else back + (step - back) % (total - back)), total
     tuning = config.fine_tune_epochs * steps_per_epoch
     return (step, total - tuning) if step < total - tuning else (step - (total - tuning), tuning)
 
 
-def level_epochs(config: Config) -> int:
+def count_level_epochs(config: Config) -> int:
     """Return how many epochs the schedule of a level of "imp" has; all levels but the first begin at rewind_epoch."""
     return config.rewind_epoch + (config.epochs - config.rewind_epoch) // config.levels
 
 
-def level(config: Config, epoch: int) -> int:
+def find_level(config: Config, epoch: int) -> int:
     """Return the level of `epoch`, both from 0."""
-    return max(0, (epoch - config.rewind_epoch) // (level_epochs(config) - config.rewind_epoch))
+    return max(0, (epoch - config.rewind_epoch) // (count_level_epochs(config) - config.rewind_epoch))
 
 
 class Updates:
@@ -211,7 +211,7 @@ class Schedule(Updates):
         super().__init__(steps, config.update_interval, config.update_start, config.update_end)
 
 
-def without_effect(config: Config) -> set[str]:
+def list_without_effect(config: Config) -> set[str]:
     """Return the fields that the config's method does not read, of those that only some methods read."""
     if config.method not in READS or not config.sparsity:
         return set(FIELDS)

@@ -16,7 +16,7 @@ from randsparse.errors import StudyError
 from randsparse.files import plain
 from randsparse.runs import methods
 from randsparse.runs.checks import find_faults
-from randsparse.runs.config import DEFAULTS, SCHEMA, SEMANTICS, RunConfig, key_of
+from randsparse.runs.config import DEFAULTS, SCHEMA, SEMANTICS, RunConfig, compute_key
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -75,17 +75,17 @@ class Unknown(Damage):
     """
 
 
-def parsed(text: bytes) -> tuple[Record, RunConfig]:
+def parse(text: bytes) -> tuple[Record, RunConfig]:
     """Return the record that `text` holds, and its config; raises Damage, or one of its kinds."""
-    record = decoded(text, FIELDS, SCHEMA)
-    config = config_of(record, record["key"])
+    record = decode(text, FIELDS, SCHEMA)
+    config = read_config(record, record["key"])
     if config.key != record["key"]:
         raise Damage("its key and config do not fit together")
     check_values(record, config)
     return record, config
 
 
-def decoded(text: bytes, fields: Iterable[str], schema: int) -> Record:
+def decode(text: bytes, fields: Iterable[str], schema: int) -> Record:
     """Return the record of any kind that `text` holds, with all `fields`; raises Damage, or one of its kinds."""
     try:
         record = json.loads(text)
@@ -93,27 +93,27 @@ def decoded(text: bytes, fields: Iterable[str], schema: int) -> Record:
         raise Cut("not whole JSON") from None
     if not isinstance(record, dict) or not set(fields) <= set(record):
         raise Damage("not a record: fields are missing")
-    if record.pop(CHECKSUM, None) not in (None, checksum(record)):
+    if record.pop(CHECKSUM, None) not in (None, compute_checksum(record)):
         raise Damage("its checksum is that of another content")
     if record["schema"] != schema:
         raise Unknown(f"it has schema version {record['schema']} and this library reads {schema}")
-    if stale(record):
+    if is_stale(record):
         raise Unknown(f"it was trained by semantics {record['semantics']} and this library has {SEMANTICS}")
     return record
 
 
-def encoded(record: Record, indent: int | None = 1) -> bytes:
+def encode(record: Record, indent: int | None = 1) -> bytes:
     """Return the text of a record of any kind with its checksum, as a file holds it (indent None: in one line)."""
-    whole, separators = {**record, CHECKSUM: checksum(record)}, (",", ": " if indent else ":")
+    whole, separators = {**record, CHECKSUM: compute_checksum(record)}, (",", ": " if indent else ":")
     return (json.dumps(whole, sort_keys=True, indent=indent, separators=separators, allow_nan=False) + "\n").encode()
 
 
-def checksum(record: Record) -> str:
+def compute_checksum(record: Record) -> str:
     """Return 16 hex digits of all that a record says; records of earlier versions do not have theirs beside."""
     return hashlib.sha256(json.dumps(record, sort_keys=True).encode()).hexdigest()[:16]
 
 
-def config_of(record: Record, key: object) -> RunConfig:
+def read_config(record: Record, key: object) -> RunConfig:
     """Return the config of the run that a record of any kind is about.
 
     Args:
@@ -126,7 +126,7 @@ def config_of(record: Record, key: object) -> RunConfig:
     try:
         return RunConfig.from_dict(values)
     except (StudyError, TypeError, ValueError, OverflowError, AttributeError) as error:
-        genuine = isinstance(values, dict) and key_of(values) == key
+        genuine = isinstance(values, dict) and compute_key(values) == key
         raise (Unknown if genuine else Damage)(f"its config is not valid here: {error}") from None
 
 
@@ -138,7 +138,7 @@ def check_values(record: Record, config: RunConfig) -> None:
         raise Damage(f"not a record: {'; '.join(faults)}")
 
 
-def checked(record: Record) -> tuple[Record, RunConfig]:
+def check(record: Record) -> tuple[Record, RunConfig]:
     """Return `record` as it is stored, and its config; raises StudyError if its parts do not fit together.
 
     NaN and infinity become null.
@@ -154,23 +154,23 @@ def checked(record: Record) -> tuple[Record, RunConfig]:
     return record, config
 
 
-def stale(record: Record) -> bool:
+def is_stale(record: Record) -> bool:
     """Return whether `record` was trained by other semantics than this library's."""
     return record.get("semantics", SEMANTICS) != SEMANTICS
 
 
-def comparable(record: Record) -> Record:
+def keep_comparable(record: Record) -> Record:
     """Return `record` without cost and environment: what two runs of one config have in common."""
     return {name: value for name, value in record.items() if name not in ("cost", "environment")}
 
 
 def digest(records: Iterable[Record]) -> str:
     """Return 16 hex digits of what is `comparable` of records, whatever their order; equal ones count once."""
-    lines = {json.dumps(comparable(record), sort_keys=True) for record in records}
+    lines = {json.dumps(keep_comparable(record), sort_keys=True) for record in records}
     return hashlib.sha256("\n".join(sorted(lines)).encode()).hexdigest()[:16]
 
 
-def differences(one: Record, other: Record) -> tuple[str, ...]:
+def find_differences(one: Record, other: Record) -> tuple[str, ...]:
     """Return the fields, such as "status" or "test.accuracy", in which the records of two runs differ.
 
     Cost and environment do not count, nor do `MARKS` that one of them lacks.
@@ -188,7 +188,7 @@ def _differences(one: Any, other: Any, name: str = "") -> Iterator[str]:
 
 def alike(one: Record, other: Record) -> tuple[Record, Record]:
     """Return what is `comparable` of two records, without those `MARKS` that one of them lacks."""
-    both = comparable(one), comparable(other)
+    both = keep_comparable(one), keep_comparable(other)
     lacking = {
         name
         for part, names in MARKS.items()
@@ -209,7 +209,7 @@ def _points(record: Record, part: str) -> list[dict[str, Any]]:
     return record["curve"] if part == "curve" else [record["test"] or {}]
 
 
-def packed(correct: np.ndarray) -> str:
+def pack(correct: np.ndarray) -> str:
     """Return bools (N,) as the text "N:bits", with one bit per image in base64, the first image in the highest bit."""
     return f"{len(correct)}:{base64.b64encode(np.packbits(correct).tobytes()).decode()}"
 
@@ -235,7 +235,7 @@ def correct(record: Record, epoch: int | None = None, averaged: bool = False) ->
     return np.unpackbits(bits, count=int(images)).astype(bool)
 
 
-def shortened(longer: Record, config: RunConfig) -> Record | None:
+def shorten(longer: Record, config: RunConfig) -> Record | None:
     """Return the record of `config` as a longer run of its trajectory gives it, or None if that did not.
 
     That of a method which changes the mask has densities of its end only.
@@ -256,20 +256,20 @@ def shortened(longer: Record, config: RunConfig) -> Record | None:
 
 
 @cache
-def longer_keys(config: RunConfig) -> tuple[str, ...]:
+def list_longer_keys(config: RunConfig) -> tuple[str, ...]:
     """Return the keys of the runs that hold that of `config` within them, the complete one first."""
     values, stops = config.to_dict(), range(config.last_epoch + 1, config.epochs)
-    return (config.trajectory.key, *(key_of({**values, "stop_epoch": stop}) for stop in stops))
+    return (config.trajectory.key, *(compute_key({**values, "stop_epoch": stop}) for stop in stops))
 
 
-def row(config: RunConfig, record: Record) -> dict[str, Any]:
+def make_row(config: RunConfig, record: Record) -> dict[str, Any]:
     """Return the values of `COLUMNS` and `COST_COLUMNS` of one run; what it does not have is None."""
     curve, test, density, cost, made = (
         record.get(name) or {} for name in ("curve", "test", "density", "cost", "environment")
     )
     last = curve[-1] if curve else {}
     return {
-        **config_row(config),
+        **make_config_row(config),
         "status": record.get("status"),
         "reason": record.get("reason"),
         **{f"test_{name}": test.get(name) for name in METRICS},
@@ -286,12 +286,12 @@ def row(config: RunConfig, record: Record) -> dict[str, Any]:
     }
 
 
-def config_row(config: RunConfig) -> dict[str, Any]:
+def make_config_row(config: RunConfig) -> dict[str, Any]:
     """Return the key and all fields of `config`."""
     return {"key": config.key} | {name: getattr(config, name) for name in DEFAULTS}
 
 
-def frame_of(rows: Iterable[dict[str, Any]]) -> pd.DataFrame:
+def make_frame(rows: Iterable[dict[str, Any]]) -> pd.DataFrame:
     """Return the frame of rows as from `row`, with the columns of both `Store.frame` and `Store.costs`."""
     import pandas as pd  # here, since workers import this file and need no frames
 

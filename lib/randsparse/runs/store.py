@@ -9,21 +9,21 @@ from typing import TYPE_CHECKING
 from randsparse.runs import records
 from randsparse.runs.config import RunConfig
 from randsparse.runs.kinds import CorruptRecord, Entry, Kind, RecordFiles
-from randsparse.runs.records import COSTS, CURVE, DENSITIES, FIELDS, METRICS, STATUSES, Record, comparable, shortened
+from randsparse.runs.records import COSTS, CURVE, DENSITIES, FIELDS, METRICS, STATUSES, Record, keep_comparable, shorten
 
 if TYPE_CHECKING:
     import pandas as pd
 
 __all__ = ["COSTS", "CURVE", "DENSITIES", "FIELDS", "METRICS", "STATUSES", "CorruptRecord", "Record", "Store"]
-__all__ += ["RUNS", "comparable", "shortened"]
+__all__ += ["RUNS", "keep_comparable", "shorten"]
 
 RUNS = Kind(
     folder="runs",
     word="record",
-    parsed=records.parsed,
-    checked=records.checked,
+    parsed=records.parse,
+    checked=records.check,
     name=lambda record: record["key"],
-    differences=records.differences,
+    differences=records.find_differences,
     made="train runs",
     again="train it anew",
 )
@@ -58,7 +58,7 @@ class Store:
     def paths(self, config: RunConfig) -> list[Path]:
         """Return the files that can answer for `config`: its own, then those of longer runs like it."""
         own = self.path(config)
-        longer = records.longer_keys(config) if config.stop_epoch else ()
+        longer = records.list_longer_keys(config) if config.stop_epoch else ()
         return [own, *(own.with_name(f"{key}.json") for key in longer)]
 
     @property
@@ -104,7 +104,7 @@ class Store:
         NaN and infinity become null. A failed run never replaces the record of one that did not fail. Raises
         StudyError if the key does not fit the config, or the folder cannot be written.
         """
-        record, config = records.checked(record)
+        record, config = records.check(record)
         old = self._entry(self.path(config), [])
         if record["status"] != "failed" or old is None or old.record["status"] == "failed":
             self._runs.put(record)
@@ -144,10 +144,10 @@ class Store:
         rows = [
             {**fields, **{name: point.get(name) for name in CURVE}}
             for config, record in self._pairs(configs)
-            for fields in [records.config_row(config)]
+            for fields in [records.make_config_row(config)]
             for point in record["curve"]
         ]
-        frame = pd.DataFrame(rows, columns=[*records.config_row(RunConfig()), *CURVE])
+        frame = pd.DataFrame(rows, columns=[*records.make_config_row(RunConfig()), *CURVE])
         return frame.astype(dict.fromkeys(CURVE, float) | {"epoch": int} | dict.fromkeys(records.OPTIONAL, "Int64"))
 
     def digest(self, configs: Iterable[RunConfig] | None = None) -> str:
@@ -177,8 +177,8 @@ class Store:
         self._runs.report(damaged)
 
     def _frame(self, pairs: Iterable[tuple[RunConfig, Record]], columns: Sequence[str]) -> pd.DataFrame:
-        rows = (records.row(config, record) for config, record in pairs)
-        return records.frame_of(rows)[list(columns)]
+        rows = (records.make_row(config, record) for config, record in pairs)
+        return records.make_frame(rows)[list(columns)]
 
     def _paths(self, dataset: str | None = None) -> list[Path]:
         return sorted(Path(entry.path) for _, entry in self._runs.found(dataset))
@@ -190,7 +190,7 @@ class Store:
             return own.record
         for path in longer:
             entry = self._entry(path, damaged)
-            if entry is not None and (record := shortened(entry.record, config)) is not None:
+            if entry is not None and (record := shorten(entry.record, config)) is not None:
                 return record
         return own and own.record
 

@@ -21,7 +21,7 @@ class Applied:
     """
 
     def __init__(self, model: nn.Module, mask: Mapping[str, Tensor]) -> None:
-        self._parameters = covered(model, mask)
+        self._parameters = find_covered(model, mask)
         self._dropped = {name: (~mask[name]).to(parameter.device) for name, parameter in self._parameters.items()}
         self.zero()
         trained = {name: parameter for name, parameter in self._parameters.items() if parameter.requires_grad}
@@ -69,7 +69,7 @@ def _zero_after_step(own: weakref.ref[Applied], optimizer: torch.optim.Optimizer
         applied.zero(optimizer)
 
 
-def covered(model: nn.Module, mask: Mapping[str, Tensor]) -> dict[str, nn.Parameter]:
+def find_covered(model: nn.Module, mask: Mapping[str, Tensor]) -> dict[str, nn.Parameter]:
     """Return the parameters of a model that a mask covers, by name.
 
     Raises StudyError for a mask of another network, and for a model on which another mask is in force.

@@ -147,11 +147,11 @@ def apportion(shapes: Shapes, density: float, densities: Mapping[str, float]) ->
         densities: p_l by layer, in the order of `shapes`, with Σ p_l N_l = ρN up to rounding.
     """
     sizes = _sizes(shapes)
-    counts = whole(np.array(list(densities.values())) * sizes, sizes, round(density * int(sizes.sum())))
+    counts = round_counts(np.array(list(densities.values())) * sizes, sizes, round(density * int(sizes.sum())))
     return dict(zip(shapes, counts.tolist(), strict=True))
 
 
-def whole(wanted: np.ndarray, limits: np.ndarray, total: int) -> np.ndarray:
+def round_counts(wanted: np.ndarray, limits: np.ndarray, total: int) -> np.ndarray:
     """Return counts by layer, `total` in all, each between 1 and its limit: `wanted` rounded by largest remainder."""
     counts = np.clip(np.floor(wanted + 1e-6), 1, limits).astype(int)  # 1e-6: a dense layer stays dense
     missing = total - int(counts.sum())
@@ -162,7 +162,7 @@ def whole(wanted: np.ndarray, limits: np.ndarray, total: int) -> np.ndarray:
     return counts
 
 
-def within(counts: Mapping[str, int], limits: Mapping[str, int]) -> dict[str, int]:
+def fit_within(counts: Mapping[str, int], limits: Mapping[str, int]) -> dict[str, int]:
     """Return counts of the same sum, none above its layer's limit: what a full layer cannot take goes to the others.
 
     They share it in proportion: min(limit_l, c k_l) with one c ≥ 1, rounded by largest remainder.
@@ -174,10 +174,10 @@ def within(counts: Mapping[str, int], limits: Mapping[str, int]) -> dict[str, in
     corners = np.unique(np.concatenate([[0.0], limit / k]))
     kept = [np.minimum(limit, c * k).sum() for c in corners]
     wanted = np.minimum(limit, np.interp(k.sum(), kept, corners) * k)
-    return dict(zip(counts, whole(wanted, limit, int(k.sum())).tolist(), strict=True))
+    return dict(zip(counts, round_counts(wanted, limit, int(k.sum())).tolist(), strict=True))
 
 
-def clipped(shapes: Shapes, density: float, rule: str) -> dict[str, float]:
+def clip_densities(shapes: Shapes, density: float, rule: str) -> dict[str, float]:
     """Return the densities that the papers' released code realises: clipped at 1, the surplus lost.
 
     For uniform, er, erk and balanced: p_l = min(1, c w_l) with c = ρN / Σ w_l N_l, solved without the clip,
@@ -218,7 +218,7 @@ def check_shapes(shapes: object) -> None:
     """Raise StudyError for what is no mapping of names to shapes, such as a network."""
     if not isinstance(shapes, Mapping):
         raise StudyError(
-            f"a {type(shapes).__name__} has no shapes by name: give masks.weights_of(model), or a mapping "
+            f"a {type(shapes).__name__} has no shapes by name: give masks.find_weights(model), or a mapping "
             "of names of weights to shapes"
         )
 

@@ -13,7 +13,7 @@ from collections.abc import Iterator, Mapping
 import numpy as np
 
 from randsparse.errors import StudyError
-from randsparse.sparsity.densities import Shapes, whole
+from randsparse.sparsity.densities import Shapes, round_counts
 
 
 def floors(shapes: Shapes) -> dict[str, int]:
@@ -41,7 +41,7 @@ def lift(shapes: Shapes, counts: Mapping[str, int]) -> dict[str, int]:
     if not below.any():
         return dict(counts)
     wanted = np.maximum(k, f) - above * (below.sum() / above.sum())
-    return dict(zip(shapes, whole(wanted, sizes, total).tolist(), strict=True))
+    return dict(zip(shapes, round_counts(wanted, sizes, total).tolist(), strict=True))
 
 
 def repair(scores: np.ndarray, kept: np.ndarray) -> np.ndarray:

@@ -152,7 +152,7 @@ class Mask(Mapping[str, Tensor]):
         return "\n".join(line.format(*row) for row in rows)
 
 
-def weights_of(model: nn.Module) -> dict[str, tuple[int, ...]]:
+def find_weights(model: nn.Module) -> dict[str, tuple[int, ...]]:
     """Return the shape of every weight that a mask covers: of all convolutions and linear layers, in order of depth.
 
     Keys are names of parameters ("layer1.0.conv1.weight"); a weight that two layers share counts once. Works for any
@@ -177,7 +177,7 @@ def random(
 
     Raises StudyError for an unknown rule, and for a density that the rule cannot meet.
     """
-    shapes = weights_of(model_or_shapes) if isinstance(model_or_shapes, nn.Module) else model_or_shapes
+    shapes = find_weights(model_or_shapes) if isinstance(model_or_shapes, nn.Module) else model_or_shapes
     return draw(shapes, densities.allocate(shapes, density, rule), seed)
 
 

@@ -90,7 +90,7 @@ def synflow(model: nn.Module, images: Tensor, labels: Tensor | None, density: fl
         found = saliency(model, ones)
         flow = torch.cat([each.flatten() for each in found.values()])[alive]
         last[alive] = flow
-        kept = highest(flow, round(density ** (step / rounds) * total))
+        kept = find_highest(flow, round(density ** (step / rounds) * total))
         removed[alive[~kept]] = step
         alive = alive[kept]
         with torch.no_grad():
@@ -115,7 +115,7 @@ def saliency(model: nn.Module, images: Tensor) -> Scores:
 SCORES: dict[str, Score] = {"magnitude": magnitude, "snip": snip, "grasp": grasp, "synflow": synflow}
 
 
-def counts(scores: Mapping[str, Tensor], density: float) -> dict[str, int]:
+def count_kept(scores: Mapping[str, Tensor], density: float) -> dict[str, int]:
     """Return how many of the highest scores of all layers together are in each layer, round(density · N) in all.
 
     A layer of low scores only keeps its highest: none is left without weights, as under every density rule.
@@ -128,11 +128,11 @@ def counts(scores: Mapping[str, Tensor], density: float) -> dict[str, int]:
 
 def keep(scores: Mapping[str, Tensor], counts: Mapping[str, int]) -> Mask:
     """Return the mask of the `counts` highest scores of each layer, on the CPU."""
-    kept = {name: highest(each.flatten(), counts[name]).view(each.shape) for name, each in scores.items()}
+    kept = {name: find_highest(each.flatten(), counts[name]).view(each.shape) for name, each in scores.items()}
     return Mask(kept).to("cpu")
 
 
-def highest(values: Tensor, count: int) -> Tensor:
+def find_highest(values: Tensor, count: int) -> Tensor:
     """Return where the `count` highest values are; of equal values the first ones."""
     if not count:
         return torch.zeros_like(values, dtype=torch.bool)
@@ -147,7 +147,7 @@ def highest_overall(values: Mapping[str, Tensor], count: int) -> dict[str, Tenso
     flat = [each.flatten().clone() for each in values.values()]
     for each in flat:
         each[each.argmax()] = torch.inf
-    parts = highest(torch.cat(flat), count).split([len(each) for each in flat])
+    parts = find_highest(torch.cat(flat), count).split([len(each) for each in flat])
     return {name: part.view(each.shape) for (name, each), part in zip(values.items(), parts, strict=True)}
 
 

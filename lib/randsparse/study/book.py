@@ -17,7 +17,7 @@ from pathlib import Path
 
 from randsparse.errors import StudyError
 from randsparse.study import book_pages
-from randsparse.study.settings import python_path, writing
+from randsparse.study.settings import make_folder, python_path
 
 BUILD = ".book"
 """The folder, beside the finished book, of its sources and of what Sphinx remembers."""
@@ -35,19 +35,19 @@ def write_book(profile: str, root: Path, folder: Path) -> Path:
     Notebooks that are not executed yet are shown as they are. Raises StudyError, in one line, if a page has a fault.
     """
     build, pages = folder / BUILD, folder / "html"
-    with writing(build), writing(pages):
+    with make_folder(build), make_folder(pages):
         if (build / "unfinished").exists():  # what Sphinx remembers may say more than it has written
             shutil.rmtree(build)
             build.mkdir()
         (build / "unfinished").touch()
-        _update(build / "sources", sources(profile, root, folder))
+        _update(build / "sources", collect_sources(profile, root, folder))
         _run_sphinx(build, root)
         _update(pages, {path.relative_to(build / "html").as_posix(): path for path in _files(build / "html")})
         (build / "unfinished").unlink()
     return pages / "index.html"
 
 
-def sources(profile: str, root: Path, folder: Path) -> dict[str, str | bytes | Path]:
+def collect_sources(profile: str, root: Path, folder: Path) -> dict[str, str | bytes | Path]:
     """Return what the book is made from by its path: the content of each source, or the file that it is a copy of.
 
     The reference of the library takes longest, so that it comes late: when the last runs are trained, beside them.
@@ -64,12 +64,12 @@ def sources(profile: str, root: Path, folder: Path) -> dict[str, str | bytes | P
     executed = {name: path for name, path in executed.items() if path.is_file()}
     read = {name: json.loads(path.read_text(encoding="utf-8")) for name, path in (notebooks | executed).items()}
     for name, notebook in read.items():
-        found[f"notebooks/{name}.ipynb"] = json.dumps(book_pages.as_page(notebook, name in executed))
-    pictures = {name: book_pages.first_picture(read[name]) for name in executed}
+        found[f"notebooks/{name}.ipynb"] = json.dumps(book_pages.make_page(notebook, name in executed))
+    pictures = {name: book_pages.find_first_picture(read[name]) for name in executed}
     found |= {f"figures/{name}.png": picture for name, picture in pictures.items() if picture}
-    library = book_pages.reference(root / "lib") if len(executed) + LATE >= len(notebooks) else {}
+    library = book_pages.make_reference(root / "lib") if len(executed) + LATE >= len(notebooks) else {}
     chapters = [path.relative_to(root).as_posix() for path in guides]
-    first = book_pages.first_page(profile, read, pictures, folder, chapters, sorted(library))
+    first = book_pages.make_first_page(profile, read, pictures, folder, chapters, sorted(library))
     return found | library | {"index.md": first}
 
 

@@ -8,7 +8,7 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
-from randsparse.study.display import alternative_text
+from randsparse.study.display import make_alternative_text
 from randsparse.study.notebook import read_verdicts
 
 TITLE = "Random sparse networks"
@@ -36,7 +36,7 @@ _BETWEEN = re.compile(r"\]\((\d\d_)")
 _NOTEBOOK_LINK = re.compile(r'(href="[^":]*?\d\d_\w+)\.ipynb(["#])')
 
 
-def as_page(notebook: dict, executed: bool) -> dict:
+def make_page(notebook: dict, executed: bool) -> dict:
     """Return a notebook as the book shows it: code folded, links in tables to pages, and a note without outputs."""
     notebook = copy.deepcopy(notebook)
     notebook["metadata"]["kernelspec"] = {"name": "python3", "display_name": "Python 3", "language": "python"}
@@ -59,7 +59,7 @@ def as_page(notebook: dict, executed: bool) -> dict:
     return notebook
 
 
-def front(notebook: dict) -> tuple[str, str]:
+def read_front(notebook: dict) -> tuple[str, str]:
     """Return the title of a notebook and its abstract, or else the first paragraph below the title, in Markdown."""
     text = "\n\n".join("".join(cell["source"]) for cell in notebook["cells"] if cell["cell_type"] == "markdown")
     heading = re.search(r"^# +(.+)$", text, flags=re.MULTILINE)
@@ -68,7 +68,7 @@ def front(notebook: dict) -> tuple[str, str]:
     return title, re.sub(r"^\*\*(?:Abstract|Claim)[.:]?\*\*[.:]?\s*", "", abstract)
 
 
-def first_picture(notebook: dict) -> bytes | None:
+def find_first_picture(notebook: dict) -> bytes | None:
     """Return the first figure that an executed notebook shows, as PNG, or None if it shows none."""
     return next((base64.b64decode(picture) for picture in _shown(notebook, "image/png") if picture), None)
 
@@ -80,7 +80,7 @@ def _shown(notebook: dict, kind: str) -> Iterator[str]:
             yield "".join(output.get("data", {}).get(kind, ""))
 
 
-def first_page(
+def make_first_page(
     profile: str,
     notebooks: Mapping[str, dict],
     pictures: Mapping[str, bytes | None],
@@ -100,10 +100,10 @@ def first_page(
     if left := len(notebooks.keys() - pictures.keys()):
         parts.append(f":::{{note}}\n{left} of {len(notebooks)} notebooks are not executed yet.\n:::")
     for name, notebook in notebooks.items():
-        title, abstract = front(notebook)
+        title, abstract = read_front(notebook)
         parts.append(f"## [{title or name}](notebooks/{name}.ipynb)")
         if pictures.get(name):
-            alt = alternative_text(title)
+            alt = make_alternative_text(title)
             parts.append(f"```{{image}} figures/{name}.png\n:alt: {alt}\n:class: first-figure\n```")
         parts.append(_BETWEEN.sub(r"](notebooks/\1", abstract))
         own = verdicts[verdicts["notebook"] == name]
@@ -126,7 +126,7 @@ def _contents(caption: str, pages: Sequence[str]) -> str:
     return "\n".join(["```{toctree}", ":hidden:", f":caption: {caption}", "", *pages, "```"]) if pages else ""
 
 
-def reference(library: Path) -> dict[str, str]:
+def make_reference(library: Path) -> dict[str, str]:
     """Return the sources of the reference: one page for each room, by its path."""
     package = library / "randsparse"
     rooms = {room: wanted for room, wanted in REFERENCE.items() if (package / room).is_dir()}

@@ -14,7 +14,7 @@ from randsparse.runs import evaluations
 from randsparse.runs.config import RunConfig
 from randsparse.runs.store import Store
 from randsparse.study import status
-from randsparse.study.parameters import campaign_content, campaign_path, is_campaign, profile_parameters, profiles
+from randsparse.study.parameters import find_campaign, is_campaign, list_profiles, read_campaign, read_parameters
 from randsparse.study.profile import Study
 
 Group = tuple[list[RunConfig], list[evaluations.Evaluation]]
@@ -27,13 +27,13 @@ def load(profile: str, root: Path) -> Campaign | None:
     """
     if not is_campaign(profile, root):
         return None
-    content = campaign_content(profile, root)
+    content = read_campaign(profile, root)
     try:
         found = campaigns.parse(content)
-        if found.evaluations_of is not None and found.evaluations_of not in profiles(root):
-            raise unknown("profile of evaluations_of", found.evaluations_of, profiles(root))
+        if found.evaluations_of is not None and found.evaluations_of not in list_profiles(root):
+            raise unknown("profile of evaluations_of", found.evaluations_of, list_profiles(root))
     except StudyError as error:
-        raise StudyError(f"{campaign_path(profile, root).relative_to(root)}: {error}") from None
+        raise StudyError(f"{find_campaign(profile, root).relative_to(root)}: {error}") from None
     return found
 
 
@@ -47,12 +47,12 @@ def groups_to_evaluate(study: Study, campaign: Campaign) -> list[Group]:
         return []
 
     def parameters(name: str) -> dict[str, object]:
-        return profile_parameters(name, str(campaign.evaluations_of), study.root)
+        return read_parameters(name, str(campaign.evaluations_of), study.root)
 
     beyond = "06_beyond_accuracy"
-    found = [(campaign.to_evaluate(study.store), questions.wanted(beyond, parameters(beyond)))]
+    found = [(campaign.to_evaluate(study.store), questions.plan_evaluations(beyond, parameters(beyond)))]
     for name in questions.GROUPS:
-        found += questions.groups(name, parameters(name), study.store)
+        found += questions.group_evaluations(name, parameters(name), study.store)
     known = {config.trajectory for cell in campaign.cells for config in cell.wanted(study.store)}
     return [([run for run in runs if run.trajectory in known], wanted) for runs, wanted in found]
 
@@ -104,4 +104,4 @@ def show(study: Study, campaign: Campaign) -> None:
 
 
 def _to_measure(groups: Sequence[Group], store: Store) -> list[evaluations.Unit]:
-    return [unit for group in groups for unit in evaluations.missing(*group, store)]
+    return [unit for group in groups for unit in evaluations.find_missing(*group, store)]

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from randsparse.errors import StudyError, unknown
 from randsparse.study import parameters
-from randsparse.study.settings import results_folder
+from randsparse.study.settings import find_results_folder
 
 CACHES = (".pytest_cache", ".ruff_cache")
 CUSTOM = "custom"
@@ -29,8 +29,8 @@ def clean(profile: str, root: Path, results: Path) -> int:
 
     Files that the study did not make, and folders that hold some, stay. Raises StudyError for an unknown profile.
     """
-    if profile not in parameters.profiles(root):
-        raise unknown("profile", profile, parameters.profiles(root))
+    if profile not in parameters.list_profiles(root):
+        raise unknown("profile", profile, parameters.list_profiles(root))
     count = 0
     for folder in (results / profile, results / CUSTOM):
         for path in [path for pattern in MADE for path in folder.glob(pattern)]:
@@ -48,7 +48,7 @@ def main(arguments: list[str]) -> int:
     """Clean the profile that is named; an error that the user can mend is one line on stderr, and exit status 2."""
     root = parameters.find_root()
     try:
-        count = clean(arguments[0] if arguments else parameters.DEFAULT_PROFILE, root, results_folder(root))
+        count = clean(arguments[0] if arguments else parameters.DEFAULT_PROFILE, root, find_results_folder(root))
     except (StudyError, OSError) as error:
         print(f"randsparse: {error}", file=sys.stderr)  # noqa: T201
         return 2

@@ -14,7 +14,13 @@ from randsparse.comparison.campaign import Campaign
 from randsparse.errors import StudyError
 from randsparse.study import campaign, parameters, status
 from randsparse.study.profile import Study
-from randsparse.study.settings import cluster, data_folder, device, results_folder, worker_count
+from randsparse.study.settings import (
+    find_data_folder,
+    find_results_folder,
+    read_cluster,
+    read_device,
+    read_worker_count,
+)
 from randsparse.sweeps import merging
 from randsparse.sweeps.budget import parse_duration
 
@@ -162,7 +168,7 @@ def _bench(arguments: Sequence[str]) -> None:
     """What masking costs, and how fast training is."""
     from randsparse import bench
 
-    bench.main(arguments, results_folder(parameters.find_root()))
+    bench.main(arguments, find_results_folder(parameters.find_root()))
 
 
 def _recipe(arguments: Sequence[str]) -> int:
@@ -196,8 +202,8 @@ def _say(line: str) -> None:
 
 def _study(options: argparse.Namespace, started: float) -> Study:
     root = parameters.find_root()
-    if options.profile not in parameters.profiles(root):
-        parameters.overrides("", options.profile, root)
+    if options.profile not in parameters.list_profiles(root):
+        parameters.read_overrides("", options.profile, root)
     if options.command not in OF_CAMPAIGNS and parameters.is_campaign(options.profile, root):
         raise StudyError(
             f"the profile {options.profile} is a campaign and has no notebooks: use {', '.join(OF_CAMPAIGNS)}"
@@ -213,9 +219,12 @@ def _study(options: argparse.Namespace, started: float) -> Study:
         if value and name not in OPTIONS.get(options.command, ()):
             commands = " or ".join(command for command, names in OPTIONS.items() if name in names)
             raise StudyError(f"--{name.replace('source', 'from')} is of no use to {options.command}: use {commands}")
-    chosen |= {"device": device(), "cluster": cluster()}  # as the environment has them; raises for what is none
+    chosen |= {
+        "device": read_device(),
+        "cluster": read_cluster(),
+    }  # as the environment has them; raises for what is none
     if options.budget:
         parse_duration(options.budget)
-    results = (options.results or results_folder(root)).resolve()
-    data_dir = (options.data_dir or data_folder(root)).resolve()
-    return Study(options.profile, root, results, data_dir, worker_count(), _say, **chosen, started=started)
+    results = (options.results or find_results_folder(root)).resolve()
+    data_dir = (options.data_dir or find_data_folder(root)).resolve()
+    return Study(options.profile, root, results, data_dir, read_worker_count(), _say, **chosen, started=started)

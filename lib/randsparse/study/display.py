@@ -18,7 +18,7 @@ PROSE = 40
 """A text of more characters is wrapped, and its column stands last."""
 
 
-def table_html(frame: pd.DataFrame, csv: str = "") -> str:
+def make_table_html(frame: pd.DataFrame, csv: str = "") -> str:
     """Return a table as HTML: what a row is about, its verdict, numbers with their intervals, then explanations.
 
     Columns that are the same in all rows are said in one line below. A table of more than LONG rows is folded, with a
@@ -131,7 +131,7 @@ def _text(value: object, column: object, digits: int = 4) -> str:
     return f"{number:,.0f}" if number == int(number) or abs(number) >= 10_000 else f"{number:.{digits}g}"
 
 
-def alternative_text(caption: str) -> str:
+def make_alternative_text(caption: str) -> str:
     """Return what a figure shows in words: the first sentence of its caption, without the marks of Markdown."""
     plain = re.sub(r"[*`$]|\[([^]]*)\]\([^)]*\)", r"\1", caption.replace("**Figure.**", "")).strip()
     first = re.match(r".*?[.:;?!](?=\s+[A-Z]|\s*$)", plain, flags=re.DOTALL)

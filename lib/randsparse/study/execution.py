@@ -25,7 +25,7 @@ from traitlets import default
 
 from randsparse.errors import StudyError
 from randsparse.study import parameters
-from randsparse.study.settings import outputs, python_path, writing
+from randsparse.study.settings import list_outputs, make_folder, python_path
 from randsparse.sweeps import locks, parents
 
 RETRIES = 2
@@ -133,7 +133,7 @@ def execute(name: str, profile: str, root: Path, results: Path, data_dir: Path) 
     for name_of_logger in ("papermill", "nbclient", "traitlets"):  # what they say is said here, in one line
         logging.getLogger(name_of_logger).setLevel(logging.CRITICAL)
     shutil.rmtree(staging, ignore_errors=True)
-    with writing(target.parent), writing(staging), warnings.catch_warnings():
+    with make_folder(target.parent), make_folder(staging), warnings.catch_warnings():
         warnings.simplefilter("ignore")
         try:
             notebook = papermill.execute_notebook(
@@ -167,7 +167,7 @@ def _publish(name: str, staging: Path, folder: Path) -> None:
     """Move what an execution made into the profile's folder in place of what the last one made."""
     fresh = {path: folder / path.relative_to(staging) for path in staging.glob("*/*") if path.is_file()}
     fresh[staging / f"{name}.ipynb"] = folder / "notebooks" / f"{name}.ipynb"
-    for target in set(outputs(name, folder)) - set(fresh.values()):
+    for target in set(list_outputs(name, folder)) - set(fresh.values()):
         target.unlink()
     for path, target in fresh.items():
         target.parent.mkdir(parents=True, exist_ok=True)

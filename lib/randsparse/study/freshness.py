@@ -15,7 +15,7 @@ from typing import Any
 from randsparse.files import write
 from randsparse.questions import ROOMS
 from randsparse.study import parameters
-from randsparse.study.settings import outputs, writing
+from randsparse.study.settings import list_outputs, make_folder
 
 OVERVIEW = "00_overview"
 STATE, BOOK = "state.json", ".book/made.json"
@@ -30,20 +30,20 @@ SHARED = (
 State = dict[str, Any]
 
 
-def names(root: Path) -> list[str]:
+def list_names(root: Path) -> list[str]:
     """Return the notebooks in order of execution; the overview is last, as it reads the others."""
     found = (path.stem for path in (root / "notebooks").glob("[0-9]*.ipynb"))
     return sorted(found, key=lambda name: (name == OVERVIEW, name))
 
 
-def made_with(name: str, root: Path) -> list[Path]:
+def list_sources(name: str, root: Path) -> list[Path]:
     """Return the files of the library that a notebook is made with."""
     own = {OVERVIEW: "study/overview.py"} | {each: f"questions/{room}" for each, room in ROOMS.items()}
     parts = [root / "lib" / "randsparse" / part for part in (*SHARED, own.get(name)) if part]
     return [path for part in parts for path in ([part] if part.suffix else part.rglob("*.py"))]
 
 
-def why_stale(name: str, profile: str, root: Path, results: Path, records: Iterable[Path]) -> list[str]:
+def explain_stale(name: str, profile: str, root: Path, results: Path, records: Iterable[Path]) -> list[str]:
     """Return why a notebook is to be made anew, one reason per parameter or file that differs; [] if it is not.
 
     `records` are the files of the records that it would show now: one that came later is a reason, too.
@@ -65,7 +65,7 @@ def remember(name: str, profile: str, root: Path, results: Path, records: Iterab
     """Note what a notebook just executed was made from; `records` are the files of the records it shows."""
     folder = results / profile
     states = _load(folder / STATE) | {name: _state(name, profile, root, results, records)}
-    _save(folder / STATE, {each: states[each] for each in states if each in names(root)})
+    _save(folder / STATE, {each: states[each] for each in states if each in list_names(root)})
 
 
 def book_is_current(profile: str, root: Path, results: Path) -> bool:
@@ -97,11 +97,11 @@ def _state(name: str, profile: str, root: Path, results: Path, records: Iterable
     others = [path for path in others if not path.name.startswith(f"{name}_")]
     return {
         "notebook": _digests([root / "notebooks" / f"{name}.ipynb"], root),
-        "parameters": parameters.profile_parameters(name, profile, root),
-        "library": _digests(made_with(name, root), root / "lib" / "randsparse"),
+        "parameters": parameters.read_parameters(name, profile, root),
+        "library": _digests(list_sources(name, root), root / "lib" / "randsparse"),
         "other notebooks": _digests(others, folder),
         "records": _digests(records, results),
-        "outputs": _digests(outputs(name, folder), folder),
+        "outputs": _digests(list_outputs(name, folder), folder),
     }
 
 
@@ -158,5 +158,5 @@ def _load(path: Path) -> dict[str, Any]:
 
 
 def _save(path: Path, states: dict[str, Any]) -> None:
-    with writing(path.parent):
+    with make_folder(path.parent):
         write(path, (json.dumps(states, indent=1, sort_keys=True) + "\n").encode())

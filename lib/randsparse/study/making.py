@@ -13,7 +13,7 @@ from randsparse.errors import StudyError
 from randsparse.study import execution, freshness
 from randsparse.study.book import write_book
 from randsparse.study.profile import Study
-from randsparse.sweeps.budget import in_words
+from randsparse.sweeps.budget import format_duration
 
 FIRST = "03_sparsity_vs_accuracy"
 """The notebook with the main figure: of those that train, it comes first."""
@@ -146,4 +146,4 @@ class Making:
             return ""
         evaluated = [unit.run for name in names for unit in study.evaluations_missing(name)]
         seconds += (EVALUATION * len(evaluated) + EXECUTION * (self.steps - self.executed)) / 2
-        return f"about {in_words(seconds)} left"
+        return f"about {format_duration(seconds)} left"

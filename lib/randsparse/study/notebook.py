@@ -37,7 +37,7 @@ from randsparse.runs.store import Store
 from randsparse.study import display as shown_as
 from randsparse.study import parameters as declared
 from randsparse.study import settings
-from randsparse.study.settings import writing
+from randsparse.study.settings import make_folder
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -88,14 +88,14 @@ class Notebook:
         """
         root = root or declared.find_root()
         own = declared.read(name, root)
-        given = [*own, *declared.injected(list(namespace.get("In", [])))]
+        given = [*own, *declared.find_injected(list(namespace.get("In", [])))]
         values = declared.check(own, {key: namespace[key] for key in given if key in namespace})
         values = declared.complete(values, root)
         profile = str(values["profile"])
-        if values != declared.profile_parameters(name, profile, root):
+        if values != declared.read_parameters(name, profile, root):
             profile = "custom"
-        notebook = cls(name, profile, values, root, settings.results_folder(root), settings.data_folder(root))
-        questions.wanted(name, values)
+        notebook = cls(name, profile, values, root, settings.find_results_folder(root), settings.find_data_folder(root))
+        questions.plan_evaluations(name, values)
         questions.plan(name, values, notebook.store)
         return notebook
 
@@ -116,7 +116,7 @@ class Notebook:
     @functools.cached_property
     def comparison(self) -> Comparison:
         """The comparison that the notebook shows: its arms and infeasible points, or its cells."""
-        return questions.compared(self.name, self.parameters)
+        return questions.compare(self.name, self.parameters)
 
     def sweep(self) -> pandas.DataFrame:
         """Train the runs that the store does not have; return the frame of all that the notebook shows.
@@ -127,9 +127,9 @@ class Notebook:
         from randsparse.sweeps.sweep import sweep
 
         plan = functools.partial(questions.plan, self.name, self.parameters)
-        where = {"cluster": settings.cluster(), "device": settings.device()}
-        sweep(plan, self.store, workers=settings.worker_count(), data_dir=self.data_dir, **where)
-        self.configs = questions.used(self.name, self.parameters, self.store)
+        where = {"cluster": settings.read_cluster(), "device": settings.read_device()}
+        sweep(plan, self.store, workers=settings.read_worker_count(), data_dir=self.data_dir, **where)
+        self.configs = questions.find_used(self.name, self.parameters, self.store)
         self.records = list(self.store.load(self.configs).values())
         return self.store.frame(self.configs)
 
@@ -141,8 +141,12 @@ class Notebook:
         from randsparse.sweeps import measuring
 
         # Evaluations are made on this machine, also where a cluster trains.
-        here = {"workers": settings.worker_count(), "device": settings.device() or "cpu", "data_dir": self.data_dir}
-        for runs, wanted in questions.groups(self.name, self.parameters, self.store):
+        here = {
+            "workers": settings.read_worker_count(),
+            "device": settings.read_device() or "cpu",
+            "data_dir": self.data_dir,
+        }
+        for runs, wanted in questions.group_evaluations(self.name, self.parameters, self.store):
             if self.parameters.get("train_missing", True):
                 measuring.evaluate(runs, wanted, self.store, **here)
             found = evaluations.load(runs, wanted, self.store).values()
@@ -172,10 +176,10 @@ class Notebook:
         from randsparse.comparison import plots, saving
 
         folder, stem = self.folder / "figures", f"{self.name}_{name}"
-        with writing(folder):
+        with make_folder(folder):
             saving.save(figure, stem, folder, data, self.provenance(records))
         plt.close(figure)
-        alt = shown_as.alternative_text(caption)
+        alt = shown_as.make_alternative_text(caption)
         display(Image(data=(folder / f"{stem}.png").read_bytes(), format="png", width=WIDTH, alt=alt))
         display(plots.caption(caption))
 
@@ -187,11 +191,11 @@ class Notebook:
         self.figure(drawn.figure, name, drawn.data, caption=drawn.caption)
 
     def table(self, frame: pandas.DataFrame, name: str) -> HTML:
-        """Save a table as <notebook>_<name>.csv and return it for the cell to show, as `display.table_html` does."""
+        """Save a table as <notebook>_<name>.csv and return what a cell shows of it, as `display.make_table_html`."""
         path = self.folder / "tables" / f"{self.name}_{name}.csv"
-        with writing(path.parent):
+        with make_folder(path.parent):
             write(path, frame.to_csv(index=False, lineterminator="\n").encode())
-        return HTML(shown_as.table_html(frame, f"../tables/{path.name}"))
+        return HTML(shown_as.make_table_html(frame, f"../tables/{path.name}"))
 
     def verdicts(self, frame: pandas.DataFrame) -> HTML:
         """Save and return the verdicts, one row a claim: columns claim, verdict, and what tells why.
@@ -208,8 +212,10 @@ class Notebook:
         checks, shown = frame["kind"] == "check", frame.drop(columns=SAID, errors="ignore")
         regimes = frame["regime"].dropna().unique() if "regime" in frame else []
         told = "".join(f"<p>Regime: {escape(regime)}.</p>" for regime in regimes)
-        folded = f"<details><summary>Checks ({checks.sum()})</summary>{shown_as.table_html(shown[checks])}</details>"
-        return HTML(shown_as.table_html(shown[~checks]) + told + (folded if checks.any() else ""))
+        folded = (
+            f"<details><summary>Checks ({checks.sum()})</summary>{shown_as.make_table_html(shown[checks])}</details>"
+        )
+        return HTML(shown_as.make_table_html(shown[~checks]) + told + (folded if checks.any() else ""))
 
     def saved_figure(self, notebook: str, name: str) -> Image | Markdown:
         """Return a figure that another notebook of this profile has saved, or a line that says it is not made yet."""

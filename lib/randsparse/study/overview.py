@@ -13,7 +13,7 @@ import pandas as pd
 from IPython.display import HTML, Markdown
 
 from randsparse.comparison.conclusions import CHECK, FINDING, PRIMARY
-from randsparse.comparison.primary import all_claims
+from randsparse.comparison.primary import read_claims
 from randsparse.comparison.wording import number
 
 COLUMNS = ["notebook", "claim", "verdict", "estimate", "low", "high", "unit", "n", "regime", "evidence"]
@@ -23,7 +23,7 @@ SETTLED = ("supported", "contradicted")
 NOT_YET = "No notebook of this profile has judged it yet."
 
 
-def findings(verdicts: pd.DataFrame) -> pd.DataFrame:
+def write_findings(verdicts: pd.DataFrame) -> pd.DataFrame:
     """Return one row per finding, all primary claims in their order and then the others, at most MOST.
 
     Args:
@@ -33,7 +33,7 @@ def findings(verdicts: pd.DataFrame) -> pd.DataFrame:
     """
     whole = verdicts.reindex(columns=[*COLUMNS, "kind"])
     rows: list[dict[str, Any]] = []
-    for claim in all_claims():
+    for claim in read_claims():
         own = whole[(whole["kind"] == PRIMARY) & (whole["claim"] == claim.claim)]
         missing = {"notebook": _named(whole, claim.notebook), "claim": claim.claim, "verdict": "not tested", "n": 0}
         rows.append(own.iloc[0].to_dict() if len(own) else missing | {"evidence": NOT_YET})
@@ -43,21 +43,21 @@ def findings(verdicts: pd.DataFrame) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=COLUMNS)[:MOST]
 
 
-def settled(verdicts: pd.DataFrame) -> Markdown:
+def write_settled(verdicts: pd.DataFrame) -> Markdown:
     """Return the findings that are supported or contradicted, a sentence each."""
-    found = findings(verdicts)
+    found = write_findings(verdicts)
     rows = found[found["verdict"].isin(SETTLED)].to_dict("records")
     return _list([_sentence(row) for row in rows], "Nothing is decided yet.")
 
 
-def undecided(verdicts: pd.DataFrame) -> Markdown:
+def write_undecided(verdicts: pd.DataFrame) -> Markdown:
     """Return the findings that are not decided, with what their intervals exclude and what would decide them."""
-    found = findings(verdicts)
+    found = write_findings(verdicts)
     rows = found[~found["verdict"].isin(SETTLED)].to_dict("records")
     return _list([_sentence(row, _would_decide(row)) for row in rows], "Nothing is open.")
 
 
-def checks(verdicts: pd.DataFrame) -> HTML:
+def fold_checks(verdicts: pd.DataFrame) -> HTML:
     """Return all checks as a table that opens: identities, theorems, predictions of own formulas, complete runs."""
     own = verdicts[verdicts.get("kind", pd.Series(index=verdicts.index, dtype=object)) == CHECK]
     held = (own["verdict"] == "supported").sum()
@@ -65,7 +65,7 @@ def checks(verdicts: pd.DataFrame) -> HTML:
     return _folded(shown, f"{held} of {len(own)} checks hold")
 
 
-def everything(verdicts: pd.DataFrame) -> HTML:
+def fold_everything(verdicts: pd.DataFrame) -> HTML:
     """Return the verdicts of all notebooks as a table that opens."""
     shown = verdicts.filter(["notebook", "kind", "claim", "verdict", "n", "evidence"])
     return _folded(shown, f"All {len(verdicts)} verdicts")

@@ -80,13 +80,13 @@ def _declared(source: str, where: str) -> dict[str, Parameter]:
             value = ast.literal_eval(line.value)
         except ValueError:
             raise StudyError(f"{where}: {name} = {ast.unparse(line.value)} is not a literal") from None
-        if not fits(value, hint):
+        if not has_type(value, hint):
             raise StudyError(f"{where}: parameter {name} is declared {hint} but is {value!r}")
         parameters[name] = Parameter(name, hint, value, comments.get(line.end_lineno, ""))
     return parameters
 
 
-def fits(value: object, hint: str) -> bool:
+def has_type(value: object, hint: str) -> bool:
     """Return whether a value has the type that a hint such as "list[float]" or "int | None" names.
 
     An int is a float, True is neither; a tuple is a list.
@@ -120,7 +120,7 @@ def check(parameters: Mapping[str, Parameter], values: Mapping[str, object]) -> 
         if name not in parameters:
             raise unknown("parameter", name, [f"{p.name} ({p.type})" for p in parameters.values()])
         hint = parameters[name].type
-        if not fits(value, hint):
+        if not has_type(value, hint):
             how = f'; use papermill -y "{name}: ...", as -p passes a string' if isinstance(value, str) else ""
             raise StudyError(f"parameter {name} is {value!r:.200} ({type(value).__name__}), not {hint}{how}")
         _check_range(parameters[name], value)
@@ -168,7 +168,7 @@ def _within(value: object) -> Iterator[object]:
         yield from _within(each)
 
 
-def profiles(root: Path) -> list[str]:
+def list_profiles(root: Path) -> list[str]:
     """Return the names of all profiles, the default one first."""
     found = {path.name for path in (root / "notebooks" / "profiles").glob("*") if path.is_dir()}
     return [DEFAULT_PROFILE, *sorted(found - {DEFAULT_PROFILE})]
@@ -176,26 +176,26 @@ def profiles(root: Path) -> list[str]:
 
 def is_campaign(profile: str, root: Path) -> bool:
     """Return whether a profile is a campaign (`campaign`), and not parameters of notebooks."""
-    return campaign_path(profile, root).is_file()
+    return find_campaign(profile, root).is_file()
 
 
-def campaign_path(profile: str, root: Path) -> Path:
+def find_campaign(profile: str, root: Path) -> Path:
     """Return the file of a campaign."""
     return root / "notebooks" / "profiles" / profile / CAMPAIGN
 
 
-def campaign_content(profile: str, root: Path) -> object:
+def read_campaign(profile: str, root: Path) -> object:
     """Return what the file of a campaign holds; raises StudyError for a campaign that there is none of, or no YAML."""
     if not is_campaign(profile, root):
-        raise unknown("campaign", profile, [name for name in profiles(root) if is_campaign(name, root)])
-    path = campaign_path(profile, root)
+        raise unknown("campaign", profile, [name for name in list_profiles(root) if is_campaign(name, root)])
+    path = find_campaign(profile, root)
     return read_yaml(path, str(path.relative_to(root)))
 
 
-def overrides(name: str, profile: str, root: Path) -> dict[str, object]:
+def read_overrides(name: str, profile: str, root: Path) -> dict[str, object]:
     """Return what a profile changes in notebook `name`, the profile's own name included."""
-    if profile not in profiles(root):
-        raise unknown("profile", profile, profiles(root))
+    if profile not in list_profiles(root):
+        raise unknown("profile", profile, list_profiles(root))
     path = root / "notebooks" / "profiles" / profile / f"{name}.yaml"
     where = path.relative_to(root)
     changes = (read_yaml(path, str(where)) if path.is_file() else None) or {}
@@ -209,7 +209,7 @@ def overrides(name: str, profile: str, root: Path) -> dict[str, object]:
     return {"profile": profile, **changes}
 
 
-def profile_parameters(name: str, profile: str, root: Path) -> dict[str, object]:
+def read_parameters(name: str, profile: str, root: Path) -> dict[str, object]:
     """Return the values that the parameters of notebook `name` have in a profile, in declared order.
 
     They are those of the default profile's file, where the profile changes nothing, and not those of the parameters
@@ -219,8 +219,8 @@ def profile_parameters(name: str, profile: str, root: Path) -> dict[str, object]
 
 
 def _values(name: str, profile: str, root: Path) -> dict[str, object]:
-    usual = overrides(name, DEFAULT_PROFILE, root)
-    return check(read(name, root), usual | overrides(name, profile, root))
+    usual = read_overrides(name, DEFAULT_PROFILE, root)
+    return check(read(name, root), usual | read_overrides(name, profile, root))
 
 
 def injected_values(name: str, profile: str, root: Path) -> dict[str, object]:
@@ -229,7 +229,7 @@ def injected_values(name: str, profile: str, root: Path) -> dict[str, object]:
     return {key: value for key, value in values.items() if key == "profile" or value != own[key].value}
 
 
-def edited(root: Path) -> list[str]:
+def list_edited(root: Path) -> list[str]:
     """Return the notebooks that differ from their committed form, as far as git knows one."""
     command = ["git", "-C", str(root), "diff", "--name-only", "HEAD", "--", "notebooks/[0-9]*.ipynb"]
     try:
@@ -261,10 +261,10 @@ def complete(values: dict[str, object], root: Path) -> dict[str, object]:
     """
     if "campaign" not in values:
         return values
-    return values | {"campaign": campaign_content(str(values["campaign"]), root)}
+    return values | {"campaign": read_campaign(str(values["campaign"]), root)}
 
 
-def injected(history: list[str]) -> list[str]:
+def find_injected(history: list[str]) -> list[str]:
     """Return the names that papermill's injected cell sets, from the cells that IPython has run (its `In`).
 
     Only the last such cell counts, so that a cell mended and run again in JupyterLab raises no false alarm.

@@ -18,7 +18,7 @@ from randsparse.runs.records import WITHOUT_WEIGHTS
 from randsparse.runs.store import Record, Store
 from randsparse.study import freshness, parameters
 from randsparse.sweeps import locks
-from randsparse.sweeps.budget import SAMPLE, Budget, Estimator, in_words, parse_duration
+from randsparse.sweeps.budget import SAMPLE, Budget, Estimator, format_duration, parse_duration
 from randsparse.sweeps.bundles import Bundle
 from randsparse.training import weights
 
@@ -71,8 +71,8 @@ class Study:
     @functools.cached_property
     def parameters(self) -> dict[str, dict[str, object]]:
         """The parameters of each notebook in this profile, all of them checked."""
-        names = freshness.names(self.root)
-        return {name: parameters.profile_parameters(name, self.profile, self.root) for name in names}
+        names = freshness.list_names(self.root)
+        return {name: parameters.read_parameters(name, self.profile, self.root) for name in names}
 
     def stale(self) -> list[str]:
         """Return the notebooks whose outputs are missing, or made from other than what is there now."""
@@ -80,7 +80,7 @@ class Study:
 
     def say_edited(self) -> None:
         """Say which notebooks differ from their committed form; profiles keep the parameters that their files name."""
-        if names := parameters.edited(self.root):
+        if names := parameters.list_edited(self.root):
             verb = "differs" if len(names) == 1 else "differ"
             self.say(
                 f"{', '.join(names)} {verb} from the committed form; parameters of profiles are those of their files"
@@ -88,7 +88,7 @@ class Study:
 
     def why_stale(self, name: str) -> list[str]:
         """Return why a notebook is to be made anew, one reason per parameter or file that differs; [] if it is not."""
-        return freshness.why_stale(name, self.profile, self.root, self.results, self._files(name))
+        return freshness.explain_stale(name, self.profile, self.root, self.results, self._files(name))
 
     def needed(self, names: Sequence[str], store: Store) -> list[RunConfig]:
         """Return the runs that notebooks need next, each once: the plan of them all."""
@@ -96,14 +96,14 @@ class Study:
 
     def planned(self, names: Sequence[str]) -> list[RunConfig]:
         """Return all runs that notebooks lack, each once, also those whose settings depend on others: for estimates."""
-        runs = (run for name in names for run in questions.planned(name, self.checked(name), self.store))
+        runs = (run for name in names for run in questions.plan_runs(name, self.checked(name), self.store))
         return list(dict.fromkeys(runs))
 
     def checked(self, name: str) -> dict[str, object]:
         """Return the parameters of a notebook; raises StudyError, which names the file, for impossible ones."""
         try:
-            questions.wanted(name, self.parameters[name])
-            questions.compared(name, self.parameters[name])
+            questions.plan_evaluations(name, self.parameters[name])
+            questions.compare(name, self.parameters[name])
         except StudyError as error:
             path = Path("notebooks") / "profiles" / self.profile / f"{name}.yaml"
             where = path if (self.root / path).is_file() else f"notebook {name}, profile {self.profile}"
@@ -112,7 +112,7 @@ class Study:
 
     def shown(self, name: str) -> list[RunConfig]:
         """Return the runs that a notebook shows and the store has."""
-        return questions.used(name, self.checked(name), self.store)
+        return questions.find_used(name, self.checked(name), self.store)
 
     def prepare(self, names: Sequence[str]) -> bool:
         """Train and evaluate what notebooks need; return whether all is there.
@@ -186,7 +186,7 @@ class Study:
     def time_of(self, configs: Sequence[RunConfig]) -> str | None:
         """Return about how long runs take here, in words (of a cluster, on one worker); None if that is unknown."""
         seconds = self.seconds_of(configs)
-        return None if seconds is None else f"about {in_words(seconds)}"
+        return None if seconds is None else f"about {format_duration(seconds)}"
 
     def seconds_of(self, configs: Sequence[RunConfig]) -> float | None:
         """Return about how long runs take here (of a cluster, on one worker); None if that is unknown."""
@@ -197,11 +197,11 @@ class Study:
 
     def evaluations_missing(self, name: str) -> list[Unit]:
         """Return the evaluations of a notebook that the store does not have."""
-        return questions.missing(name, self.parameters[name], self.store)
+        return questions.find_missing(name, self.parameters[name], self.store)
 
     def evaluate(self, name: str) -> bool:
         """Make the evaluations that a notebook lacks, as `measure` does; return whether all are there."""
-        groups = questions.groups(name, self.parameters[name], self.store)
+        groups = questions.group_evaluations(name, self.parameters[name], self.store)
         return self.measure(groups, self.evaluations_missing(name), f"{name}: ")
 
     def measure(
@@ -261,12 +261,12 @@ class Study:
 
     def alone(self) -> AbstractContextManager[None]:
         """Return what holds the store for this process: another one that works on it is waited for."""
-        return locks.only_one(self.results / locks.LOCK)
+        return locks.hold_lock(self.results / locks.LOCK)
 
     def _files(self, name: str) -> list[Path]:
         """Return the record files, of runs and evaluations, that what a notebook shows can have come from."""
         paths = {path for config in self.shown(name) for path in self.store.paths(config)}
-        paths.update(questions.paths(name, self.parameters[name], self.store))
+        paths.update(questions.list_paths(name, self.parameters[name], self.store))
         return [path for path in paths if path.is_file()]
 
     def write_html(self) -> Path:

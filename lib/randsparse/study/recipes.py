@@ -20,11 +20,11 @@ from randsparse.runs import feasibility
 from randsparse.runs.config import RunConfig
 from randsparse.runs.store import Record, Store
 from randsparse.study.parameters import find_root
-from randsparse.study.settings import DEVICES, data_folder, results_folder
+from randsparse.study.settings import DEVICES, find_data_folder, find_results_folder
 from randsparse.sweeps import locks
 from randsparse.sweeps.parents import work_for
 from randsparse.training import weights
-from randsparse.training.engines.processes import Processes, joined, start
+from randsparse.training.engines.processes import Processes, join, start
 from randsparse.training.train import train as train_run
 
 LAUNCHER = "RANDSPARSE_LAUNCHER"
@@ -66,7 +66,7 @@ def read(path: str | Path) -> list[RunConfig]:
     for config in configs:
         if not catalogue.folder(config.dataset):
             raise StudyError(f"recipe {path}: {config.dataset} is no folder of images; its runs are those of notebooks")
-        if reason := feasibility.infeasible(config, *catalogue.shape(config.dataset)):
+        if reason := feasibility.explain_infeasible(config, *catalogue.shape(config.dataset)):
             raise StudyError(f"recipe {path}: {reason}")
     return list(dict.fromkeys(configs))
 
@@ -105,7 +105,7 @@ def train(
         def prepare() -> list[RunConfig]:
             store.check_writable(*(config.dataset for config in configs))
             files.check_folder(checkpoints)
-            stack.enter_context(locks.only_one(store.root / locks.LOCK))
+            stack.enter_context(locks.hold_lock(store.root / locks.LOCK))
             files.clean(checkpoints)
             files.clean(store.root / weights.FOLDER)
             have = store.load(configs)
@@ -138,7 +138,7 @@ def main(arguments: Sequence[str]) -> int:
         work_for(int(launcher))
     first = os.environ.get("LOCAL_RANK", "0") == "0"  # as far as is known before they have met
     try:
-        with joined(options.device) as (processes, device):
+        with join(options.device) as (processes, device):
             first = processes.first
             return _train(options, processes, device)
     except StudyError:
@@ -151,12 +151,12 @@ def _train(options: argparse.Namespace, processes: Processes, device: str) -> in
     require((options.loaders or 0) >= 0, "loaders", options.loaders, "0 or more")
     configs = read(options.recipe)
     root = find_root()
-    store = Store((options.results or results_folder(root)).resolve())
+    store = Store((options.results or find_results_folder(root)).resolve())
     records = train(
         configs,
         store,
         processes,
-        data_dir=(options.data_dir or data_folder(root)).resolve(),
+        data_dir=(options.data_dir or find_data_folder(root)).resolve(),
         device=device,
         loaders=options.loaders,
         progress=not options.quiet,

@@ -16,12 +16,12 @@ from randsparse.errors import StudyError, unknown
 DEVICES = ("cpu", "cuda")
 
 
-def results_folder(root: Path) -> Path:
+def find_results_folder(root: Path) -> Path:
     """Return where results are: RANDSPARSE_RESULTS (a relative one is below `root`), or the study's results/."""
     return (root / (os.environ.get("RANDSPARSE_RESULTS") or "results")).resolve()
 
 
-def data_folder(root: Path) -> Path:
+def find_data_folder(root: Path) -> Path:
     """Return where datasets are or go: DATA_DIR (a relative one is below `root`), or the study's data/."""
     return place.data_folder(root=root).resolve()
 
@@ -32,7 +32,7 @@ def python_path(root: Path) -> str:
     return os.pathsep.join(dict.fromkeys(filter(None, folders)))
 
 
-def worker_count() -> int | None:
+def read_worker_count() -> int | None:
     """Return how many runs train side by side: RANDSPARSE_WORKERS, or None for one for each core."""
     count = os.environ.get("RANDSPARSE_WORKERS") or None
     if count is not None and not re.fullmatch("[1-9][0-9]{0,3}", count):
@@ -40,7 +40,7 @@ def worker_count() -> int | None:
     return int(count) if count else None
 
 
-def device() -> str | None:
+def read_device() -> str | None:
     """Return what runs are trained on: RANDSPARSE_DEVICE, or None where nothing is said."""
     named = os.environ.get("RANDSPARSE_DEVICE") or None
     if named is not None and named not in DEVICES:
@@ -48,7 +48,7 @@ def device() -> str | None:
     return named
 
 
-def cluster() -> str | None:
+def read_cluster() -> str | None:
     """Return the address of the Dask scheduler whose workers train: RANDSPARSE_CLUSTER, or None without one."""
     address = os.environ.get("RANDSPARSE_CLUSTER") or None
     if address is not None and not re.fullmatch(r"([a-z]+://)?[^/]+:[0-9]+", address):
@@ -56,7 +56,7 @@ def cluster() -> str | None:
     return address
 
 
-def outputs(name: str, folder: Path) -> list[Path]:
+def list_outputs(name: str, folder: Path) -> list[Path]:
     """Return what a notebook has left in a profile's folder: its executed copy, figures and tables."""
     copy = folder / "notebooks" / f"{name}.ipynb"
     made = [path for kind in ("figures", "tables") for path in (folder / kind).glob(f"{name}_*")]
@@ -64,7 +64,7 @@ def outputs(name: str, folder: Path) -> list[Path]:
 
 
 @contextmanager
-def writing(folder: Path) -> Iterator[None]:
+def make_folder(folder: Path) -> Iterator[None]:
     """Make a folder to write to; a failure to write there is one line that names it."""
     try:
         folder.mkdir(parents=True, exist_ok=True)

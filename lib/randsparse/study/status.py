@@ -35,8 +35,8 @@ def show(study: Study) -> None:
     study.say(f"{'all, each run once':<28}{counts(study, together, missing)}")
     study.say_failures(together.values())
     for name, values in study.parameters.items():
-        if questions.groups(name, values, study.store):
-            there = len(questions.paths(name, values, study.store))
+        if questions.group_evaluations(name, values, study.store):
+            there = len(questions.list_paths(name, values, study.store))
             study.say(f"{name}: {evaluated(study, there, study.evaluations_missing(name))}")
     if any(config.stop_epoch for config in missing):
         study.say("a search is under way: its next stages, not counted here, follow when these runs are in the store")

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from randsparse.data import catalogue
 from randsparse.errors import StudyError
 from randsparse.runs.config import RunConfig
-from randsparse.runs.flops import of_config as layer_flops
+from randsparse.runs.flops import count_for_config as layer_flops
 from randsparse.runs.store import Record
 from randsparse.training.engines import programs
 
@@ -64,7 +64,7 @@ class Estimator:
     """
 
     def __init__(self, costs: pd.DataFrame, device: str = "cpu", hardware: str | None = None) -> None:
-        self._stored = _speeds(costs, device, hardware or here(device))
+        self._stored = _speeds(costs, device, hardware or find_hardware(device))
         self._learned: dict[tuple, Speed] = {}
         self._expected = self._took = 0.0
 
@@ -73,7 +73,7 @@ class Estimator:
 
         A kind of run that was not measured is scaled from the nearest one by the FLOPs of its training.
         """
-        kind = kind_of(config)
+        kind = find_kind(config)
         if speed := self._learned.get(kind):
             return config.last_epoch * speed.seconds / speed.epochs
         if speed := self._stored.get(kind):
@@ -86,7 +86,7 @@ class Estimator:
             cost, epochs = record["cost"], len(record["curve"])
             if not epochs or record["status"] == "failed":
                 continue
-            kind = kind_of(config)
+            kind = find_kind(config)
             whole = max(seconds, len(unit) * (cost.get("seconds") or 0.0))  # part of it may be from a checkpoint
             took = whole / _places(unit)
             known = self._learned.get(kind, Speed(0.0, 0.0, 0.0))
@@ -101,7 +101,7 @@ class Estimator:
         Runs that share a program take the time of the whole program, however many of its places are taken.
         """
         free = [0.0] * max(1, workers)
-        for unit in programs.units(configs):
+        for unit in programs.group_runs(configs):
             seconds = self.seconds(unit[0])
             if seconds is None:
                 return None
@@ -117,10 +117,10 @@ class Estimator:
         speeds = {kind: Speed(s.epochs, s.seconds * self._pace, s.flops) for kind, s in list(self._stored.items())}
         speeds |= dict(list(self._learned.items()))
         measured = {kind: speed for kind, speed in speeds.items() if speed.flops}
-        flops = training_flops(config) if measured else None
+        flops = count_training_flops(config) if measured else None
         if not flops:
             return None
-        wanted = kind_of(config)
+        wanted = find_kind(config)
 
         def distance(item: tuple[tuple, Speed]) -> float:
             """How unlike a kind is: small networks take more time per FLOP, other arithmetic another one."""
@@ -180,7 +180,7 @@ class Budget:
 
 def _places(unit: Unit) -> int:
     """Return how many runs the program of a unit has places for, taken or not: they cost the same."""
-    return programs.LANES if programs.together(unit[0]) else len(unit)
+    return programs.LANES if programs.find_shared_program(unit[0]) else len(unit)
 
 
 def parse_duration(text: str) -> float:
@@ -191,7 +191,7 @@ def parse_duration(text: str) -> float:
     return float(match[1]) * UNITS[match[2]]
 
 
-def in_words(seconds: float) -> str:
+def format_duration(seconds: float) -> str:
     """Return a duration as people say it: "a minute", "12 minutes", "2.5 hours"."""
     minutes = seconds / 60
     if minutes < 1.5:
@@ -199,7 +199,7 @@ def in_words(seconds: float) -> str:
     return f"{minutes:.0f} minutes" if minutes < 90 else f"{minutes / 60:.1f} hours"
 
 
-def here(device: str) -> str | None:
+def find_hardware(device: str) -> str | None:
     """Return the kind of hardware that records of this machine name, or None without such a device."""
     if device == "cpu":
         return platform.machine()
@@ -208,7 +208,7 @@ def here(device: str) -> str | None:
     return torch.cuda.get_device_name(device) if torch.cuda.is_available() else None
 
 
-def kind_of(config: RunConfig) -> tuple:
+def find_kind(config: RunConfig) -> tuple:
     """Return what runs of one speed have in common."""
     return _kind({name: getattr(config, name) for name in (*ALIKE, *SHRUNK)})
 
@@ -242,7 +242,7 @@ def _speeds(costs: pd.DataFrame, device: str, hardware: str | None) -> dict[tupl
     return speeds
 
 
-def training_flops(config: RunConfig) -> float | None:
+def count_training_flops(config: RunConfig) -> float | None:
     """Return the FLOPs of an epoch of training, three forward passes an image; None if the config is not feasible.
 
     None, too, for a folder of which it is not known how many images there are.

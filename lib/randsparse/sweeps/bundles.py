@@ -13,7 +13,7 @@ from io import FileIO
 from pathlib import Path
 
 from randsparse.errors import StudyError
-from randsparse.runs.records import Record, checked, encoded
+from randsparse.runs.records import Record, check, encode
 
 PATTERNS = ("*.jsonl", "*.jsonl.gz")
 HEAD = b'{"config":'
@@ -39,8 +39,8 @@ class Bundle:
         Several processes may add to one file. Raises StudyError if the key does not fit the config, the file cannot be
         written, or is no bundle.
         """
-        record, _ = checked(record)
-        line = encoded(record, indent=None)
+        record, _ = check(record)
+        line = encode(record, indent=None)
         line = gzip.compress(line, mtime=0) if self.path.suffix == ".gz" else line
         with self._opened() as file:
             if os.write(file.fileno(), line) < len(line):

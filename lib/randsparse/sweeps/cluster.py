@@ -21,7 +21,7 @@ WORKER_SECONDS = 60.0
 
 
 @contextlib.contextmanager
-def connected(address: str, device: str | None = None) -> Iterator[Cluster]:
+def connect(address: str, device: str | None = None) -> Iterator[Cluster]:
     """Give the workers of the scheduler at `address`, such as tcp://host:8786; the connection ends with it.
 
     With device "cuda" each run takes one of its worker's resource GPU. Raises StudyError if no scheduler answers

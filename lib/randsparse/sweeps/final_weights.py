@@ -20,7 +20,7 @@ from randsparse.data import catalogue
 from randsparse.errors import StudyError
 from randsparse.networks import registry
 from randsparse.runs.config import RunConfig
-from randsparse.runs.records import SEMANTICS, WITHOUT_WEIGHTS, Record, alike, checked
+from randsparse.runs.records import SEMANTICS, WITHOUT_WEIGHTS, Record, alike, check
 from randsparse.runs.store import Store
 from randsparse.sweeps import locks
 from randsparse.sweeps.sweep import sweep
@@ -33,7 +33,7 @@ SAME_LOSS = 1e-6
 """Relative difference up to which mean training losses are the same: some units in the last place of float32."""
 
 
-def network(
+def load_network(
     config: RunConfig, store: Store, data_dir: str | Path | None = None, device: str = "cpu", train: bool = True
 ) -> nn.Module:
     """Return the network at the end of a run, in evaluation mode, in the run's precision.
@@ -52,14 +52,14 @@ def network(
     state = weights.load(config, store.root)
     if state is None:
         raise StudyError(
-            f"run {config.key} has no weights: there is no {weights.path_of(config, store.root)}; "
+            f"run {config.key} has no weights: there is no {weights.find_path(config, store.root)}; "
             "evaluate the run, or ask for its network with train=True, to train it again"
         )
     model = _untrained(config)
     try:
         model.load_state_dict(state)
     except RuntimeError:
-        path = weights.path_of(config, store.root)
+        path = weights.find_path(config, store.root)
         raise StudyError(f"weights {path} do not fit the network of their run: remove the file") from None
     return model.to(device, input_dtype(getattr(torch, config.precision))).eval()
 
@@ -86,7 +86,7 @@ def ensure(
     if not _without(wanted, store):
         return
     store.check_writable(*(config.dataset for config in wanted.values()))
-    with locks.only_one(store.root / locks.LOCK):
+    with locks.hold_lock(store.root / locks.LOCK):
         missing = _without(wanted, store)
         unchecked = Store(store.root / "weights" / ".unchecked")
         shutil.rmtree(unchecked.root, ignore_errors=True)
@@ -132,16 +132,16 @@ def _without(wanted: dict[str, RunConfig], store: Store) -> list[RunConfig]:
 
 def _keep(record: Record, store: Store, unchecked: Store) -> None:
     """Store the record of a run, or compare it with the one that is stored, and take over its weights."""
-    record, config = checked(record)
+    record, config = check(record)
     before = store.get(config)
     if before is None:
         store.put(record)
     elif not _agree(*alike(record, {"semantics": SEMANTICS, **before})):
         raise StudyError(_difference(record, before))
     if record["status"] not in WITHOUT_WEIGHTS:
-        target = weights.path_of(config, store.root)
+        target = weights.find_path(config, store.root)
         target.parent.mkdir(parents=True, exist_ok=True)
-        os.replace(weights.path_of(config, unchecked.root), target)
+        os.replace(weights.find_path(config, unchecked.root), target)
 
 
 def _agree(one: Record, other: Record) -> bool:

@@ -30,7 +30,7 @@ _held: set[Path] = set()
 
 
 @contextlib.contextmanager
-def only_one(path: Path) -> Iterator[None]:
+def hold_lock(path: Path) -> Iterator[None]:
     """Hold the lock file `path`, after waiting for the process that holds it, which a line of the log names.
 
     The system releases it when the process ends, however that happens. Where files cannot be locked, the log says so.

@@ -20,14 +20,14 @@ from randsparse.data.place import data_folder
 from randsparse.errors import StudyError
 from randsparse.runs import evaluations
 from randsparse.runs.config import RunConfig
-from randsparse.runs.evaluations import Evaluation, Subject, Unit, missing
+from randsparse.runs.evaluations import Evaluation, Subject, Unit, find_missing
 from randsparse.runs.store import Record, Store
 from randsparse.sweeps import final_weights, locks
 from randsparse.sweeps.parents import end_with
 from randsparse.sweeps.pool import Pool
-from randsparse.sweeps.tasks import Outcome, one_thread
+from randsparse.sweeps.tasks import Outcome, use_one_thread
 from randsparse.training import metrics
-from randsparse.training.environment import environment
+from randsparse.training.environment import describe_environment
 
 
 def evaluate(
@@ -58,11 +58,11 @@ def evaluate(
     if workers is not None and workers < 1:
         raise StudyError(f"workers={workers} is not possible: it must be None (one a core) or at least 1")
     workers = workers or (1 if device == "cuda" else joblib.cpu_count())
-    if todo := missing(runs, wanted, store):
+    if todo := find_missing(runs, wanted, store):
         for name in dict.fromkeys(unit.run.dataset for unit in todo):
             for each in dict.fromkeys(each for unit in todo if unit.run.dataset == name for each in unit.evaluations):
                 each.check(data.load(name, folder), folder)
-        with locks.only_one(store.root / locks.LOCK):
+        with locks.hold_lock(store.root / locks.LOCK):
             _measure(runs, wanted, store, workers, folder, device, progress, retries)
     return list(evaluations.load(runs, wanted, store).values())
 
@@ -78,10 +78,10 @@ def _measure(
     retries: int,
 ) -> None:
     """Measure what the store lacks; see `evaluate`."""
-    todo = missing(runs, wanted, store)
+    todo = find_missing(runs, wanted, store)
     needed = [run for unit in todo for run in unit.runs]
     final_weights.ensure(needed, store, workers=workers, data_dir=folder, device=device, progress=progress)
-    todo = missing(runs, wanted, store)  # without the runs that diverged just now
+    todo = find_missing(runs, wanted, store)  # without the runs that diverged just now
     total = sum(len(unit.evaluations) for unit in todo)
     shown = progress and total > 0
     watched = {"file": sys.stderr, "mininterval": 0.1 if sys.stderr.isatty() else 30, "disable": not shown}
@@ -116,20 +116,20 @@ class Measure:
     def __call__(self, unit: Unit) -> Outcome:
         end_with(self.coordinator)
         try:
-            with one_thread():
-                subject = subject_of(unit.run, Store(self.root, read_only=True), self.data_dir, self.device)
+            with use_one_thread():
+                subject = make_subject(unit.run, Store(self.root, read_only=True), self.data_dir, self.device)
                 values = [each.measure(subject) for each in unit.evaluations]
-                made = environment(subject.dataset.test_x.device)
+                made = describe_environment(subject.dataset.test_x.device)
         except StudyError as error:
             return Outcome(unit, [], error=error)
         pairs = zip(unit.evaluations, values, strict=True)
         return Outcome(unit, [evaluations.record_of(unit.run, each, value, made) for each, value in pairs])
 
 
-def subject_of(config: RunConfig, store: Store, data_dir: str | Path, device: str = "cpu") -> Subject:
-    """Return a run with weights as the subject of evaluations; raises as `final_weights.network`."""
-    model = final_weights.network(config, store, data_dir, device, train=False)
+def make_subject(config: RunConfig, store: Store, data_dir: str | Path, device: str = "cpu") -> Subject:
+    """Return a run with weights as the subject of evaluations; raises as `final_weights.load_network`."""
+    model = final_weights.load_network(config, store, data_dir, device, train=False)
     dataset = data.load(config.dataset, data_dir, config.train_samples).to(device)
-    others = functools.partial(final_weights.network, store=store, data_dir=data_dir, device=device, train=False)
+    others = functools.partial(final_weights.load_network, store=store, data_dir=data_dir, device=device, train=False)
     precision = getattr(torch, config.precision)
     return Subject(model, dataset, precision, Path(data_dir), metrics.logits, device, config, others)

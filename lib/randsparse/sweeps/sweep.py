@@ -24,7 +24,7 @@ from randsparse.sweeps.pool import Pool
 from randsparse.sweeps.tasks import Task, Train
 from randsparse.training import train as training
 from randsparse.training import weights
-from randsparse.training.engines.programs import units
+from randsparse.training.engines.programs import group_runs
 
 Plan = Iterable[RunConfig] | Callable[[Store], Iterable[RunConfig]]
 
@@ -94,16 +94,16 @@ def sweep(
             store.check_free(missing)
             files.check_folder(folder)
             if pool is None:  # the first time: what another sweep trains meanwhile is not missing any more
-                stack.enter_context(locks.only_one(store.root / locks.LOCK))
+                stack.enter_context(locks.hold_lock(store.root / locks.LOCK))
                 for each in (folder, store.root / weights.FOLDER):
                     files.clean(each)
                     stack.callback(files.clean, each)  # of workers that died meanwhile
-                there = stack.enter_context(clusters.connected(cluster, device)) if cluster else None
+                there = stack.enter_context(clusters.connect(cluster, device)) if cluster else None
                 task = Task(train, data_dir, folder.absolute(), None if cluster else os.getpid(), device)
                 pool = Pool(task, workers, retries, there)
                 continue
             missing = _longest(missing)
-            outcomes = contextlib.closing(pool.finished(units(missing), budget and budget.choose))
+            outcomes = contextlib.closing(pool.finished(group_runs(missing), budget and budget.choose))
             with outcomes as results, _progress_bar(progress, missing) as bar:
                 for outcome in results:
                     for config, record in zip(outcome.unit, outcome.records, strict=True):

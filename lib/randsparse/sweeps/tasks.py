@@ -22,7 +22,7 @@ from randsparse.runs.store import COSTS, DENSITIES, Record
 from randsparse.sweeps.parents import end_with
 from randsparse.training import train as training
 from randsparse.training.engines.programs import Unit
-from randsparse.training.environment import environment
+from randsparse.training.environment import describe_environment
 
 Train = Callable[..., Record]
 
@@ -76,7 +76,7 @@ class Task:
         started = time.perf_counter()
         try:
             self._check_worker()
-            with one_thread():
+            with use_one_thread():
                 records = train_unit(unit, self.train, **self._options())
         except StudyError as error:
             return Outcome(unit, [], error=error)
@@ -87,7 +87,7 @@ class Task:
                 return Outcome(unit, [], error=StudyError(stopped))
             if len(unit) > 1:  # one of them is to blame, and the others shall not be lost
                 return self._apart(unit)
-            records = [failure(unit[0], error, time.perf_counter() - started)]
+            records = [make_failure(unit[0], error, time.perf_counter() - started)]
         return Outcome(unit, records, time.perf_counter() - started)
 
     def _check_worker(self) -> None:
@@ -113,7 +113,7 @@ class Task:
 
 
 @contextlib.contextmanager
-def one_thread() -> Iterator[None]:
+def use_one_thread() -> Iterator[None]:
     """Compute with one thread: runs use cores better side by side, and their sums are in one order."""
     before = torch.get_num_threads()
     torch.set_num_threads(1)
@@ -124,7 +124,7 @@ def one_thread() -> Iterator[None]:
         torch.set_num_threads(before)
 
 
-def failure(config: RunConfig, error: Exception, seconds: float) -> Record:
+def make_failure(config: RunConfig, error: Exception, seconds: float) -> Record:
     """Return the record of a run that ended with `error`."""
     place = traceback.extract_tb(error.__traceback__)[-1]
     text = " ".join(str(error).split())[:500]
@@ -138,7 +138,7 @@ def failure(config: RunConfig, error: Exception, seconds: float) -> Record:
         "test": None,
         "density": dict.fromkeys(DENSITIES) | {"asked": config.density, "layers": {}, "empty_layers": []},
         "cost": dict.fromkeys(COSTS) | {"seconds": seconds, "epochs": 0},
-        "environment": environment(torch.device("cpu")),
+        "environment": describe_environment(torch.device("cpu")),
     }
 
 

@@ -22,7 +22,7 @@ CHECKSUM = 32
 logger = logging.getLogger(__name__)
 
 
-def path_of(config: RunConfig, folder: Path) -> Path:
+def find_path(config: RunConfig, folder: Path) -> Path:
     """Return the file of the config's trajectory: a candidate and its complete run share it."""
     return folder / f"{config.trajectory.key}.pt"
 
@@ -34,7 +34,9 @@ def save(state: dict[str, Any], config: RunConfig, folder: Path) -> None:
     """
     content = io.BytesIO()
     torch.save(state | {"version": VERSION, "key": config.trajectory.key}, content)
-    files.write(path_of(config, folder), hashlib.sha256(content.getvalue()).digest() + content.getvalue(), parents=True)
+    files.write(
+        find_path(config, folder), hashlib.sha256(content.getvalue()).digest() + content.getvalue(), parents=True
+    )
 
 
 def load(config: RunConfig, folder: Path | None) -> dict[str, Any] | None:
@@ -43,10 +45,10 @@ def load(config: RunConfig, folder: Path | None) -> dict[str, Any] | None:
     Such a file is damaged (its checksum does not fit), of another version or of another run. Where the mask changes, a
     state beyond the config's last epoch is None, too: it has other densities.
     """
-    if folder is None or not path_of(config, folder).exists():
+    if folder is None or not find_path(config, folder).exists():
         return None
     try:
-        content = path_of(config, folder).read_bytes()
+        content = find_path(config, folder).read_bytes()
         checksum, content = content[:CHECKSUM], content[CHECKSUM:]
         if hashlib.sha256(content).digest() != checksum:
             raise ValueError("its checksum does not fit")
@@ -57,7 +59,7 @@ def load(config: RunConfig, folder: Path | None) -> dict[str, Any] | None:
         if not 0 < state["epoch"] <= config.epochs:
             raise ValueError(f"its epoch is {state['epoch']}")
     except Exception as error:  # torch raises many kinds for a damaged file
-        logger.warning("checkpoint %s is not used (%s): training starts anew", path_of(config, folder), error)
+        logger.warning("checkpoint %s is not used (%s): training starts anew", find_path(config, folder), error)
         return None
     beyond = config.method in methods.DYNAMIC and state["epoch"] > config.last_epoch
     return None if beyond else state
@@ -66,4 +68,4 @@ def load(config: RunConfig, folder: Path | None) -> dict[str, Any] | None:
 def remove(config: RunConfig, folder: Path | None) -> None:
     """Delete the checkpoint of a finished trajectory, if there is one."""
     if folder is not None:
-        path_of(config, folder).unlink(missing_ok=True)
+        find_path(config, folder).unlink(missing_ok=True)

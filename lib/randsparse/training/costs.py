@@ -52,4 +52,4 @@ class ChangingCosts:
         self.spent, self.counted = state["spent"], state["counted"]
 
     def _of(self, mask: Mask) -> float:
-        return flops.on_kept_weights(self.layers, mask.layer_densities)
+        return flops.count_kept(self.layers, mask.layer_densities)

@@ -13,7 +13,7 @@ _KEPT = 2**30
 _GROWTH = 2**26
 
 
-def environment(device: torch.device) -> dict[str, str | int]:
+def describe_environment(device: torch.device) -> dict[str, str | int]:
     """Return the versions and the kind of machine that a run was made with; nothing that names the machine."""
     accelerator = torch.cuda.get_device_name(device) if device.type == "cuda" else platform.machine()
     return {

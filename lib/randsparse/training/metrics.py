@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from randsparse.data.dataset import Dataset, normalize
-from randsparse.runs.records import packed
+from randsparse.runs.records import pack
 
 ECE_BINS = 15
 
@@ -41,7 +41,7 @@ def loss_and_accuracy(outputs: Tensor, labels: Tensor) -> tuple[float, float]:
 
 def correctness(outputs: Tensor, labels: Tensor) -> str:
     """Return which of N images the logits (N, classes) classify correctly, as `records.correct` reads it back."""
-    return packed((outputs.argmax(1) == labels).cpu().numpy())
+    return pack((outputs.argmax(1) == labels).cpu().numpy())
 
 
 def metrics(outputs: Tensor, labels: Tensor) -> dict[str, float]:

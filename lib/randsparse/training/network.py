@@ -15,7 +15,7 @@ from randsparse.networks import nodes, registry
 from randsparse.networks.initialization import initialize
 from randsparse.runs import methods
 from randsparse.runs.config import RunConfig
-from randsparse.runs.feasibility import allocate, changing_counts, small_widths
+from randsparse.runs.feasibility import allocate, allocate_changing, find_small_widths
 from randsparse.seeds import generator
 from randsparse.sparsity import densities, flow_preservation, scores
 from randsparse.sparsity.effective import effective_density
@@ -56,7 +56,7 @@ def create(config: RunConfig, classes: int, channels: int, size: int, dataset: D
     if config.sparsity == 0:
         return _dense(config, parent, parent)
     if config.method == "small-dense":
-        widths = small_widths(config, classes, channels, size)
+        widths = find_small_widths(config, classes, channels, size)
         return _dense(config, parent, registry.build(config.model, classes, channels, size, widths))
     if config.method in methods.DYNAMIC:
         return _changing(config, parent)
@@ -70,7 +70,7 @@ def _weight(config: RunConfig, parent: nn.Module, image: tuple[int, ...], datase
     shapes = maskable(parent)
     scored = _scores(config, parent, image, dataset)
     by_score = config.rule in scored
-    counts = scores.counts(scored[config.rule], config.density) if by_score else allocate(config, shapes)
+    counts = scores.count_kept(scored[config.rule], config.density) if by_score else allocate(config, shapes)
     if config.preserve_flow:
         counts = flow_preservation.lift(shapes, counts)
     mask = (
@@ -88,7 +88,7 @@ def _changing(config: RunConfig, parent: nn.Module) -> Network:
     The own init scale of a run is that of its first mask; edge-popup's, whose weights stay, that of its last.
     """
     shapes = maskable(parent)
-    most, first = changing_counts(config, shapes)
+    most, first = allocate_changing(config, shapes)
     source = draw(shapes, most, config.mask_seed, preserve_flow=config.preserve_flow)
     mask = (
         draw_inside(source, first, config.mask_seed)

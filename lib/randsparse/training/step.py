@@ -45,11 +45,11 @@ class GroupedNorms:
 def learning_rate(config: RunConfig, step: int, steps_per_epoch: int) -> float:
     """Return the rate of `step` (from 0): linear warm-up, then a cosine to 0 or steps by `gamma` at the milestones.
 
-    Where training has several schedules (`methods.in_schedule`), `step` has the rate of its own. Step k (from 0) of the
-    K steps of a cool-down has 1 - k/K of the rate with which the cool-down begins.
+    Where training has several schedules (`methods.place_in_schedule`), `step` has the rate of its own. Step k
+    (from 0) of the K steps of a cool-down has 1 - k/K of the rate with which the cool-down begins.
     """
     if config.cooldown_epoch:
-        first, steps = interventions.cooldown_steps(config, steps_per_epoch)
+        first, steps = interventions.find_cooldown_steps(config, steps_per_epoch)
         if step > first:
             return _scheduled(config, first, steps_per_epoch) * (1 - (step - first) / steps)
     return _scheduled(config, step, steps_per_epoch)
@@ -57,7 +57,7 @@ def learning_rate(config: RunConfig, step: int, steps_per_epoch: int) -> float:
 
 def _scheduled(config: RunConfig, step: int, steps_per_epoch: int) -> float:
     """Return the rate of a step in the ordinary schedule."""
-    step, total = methods.in_schedule(config, step, steps_per_epoch)
+    step, total = methods.place_in_schedule(config, step, steps_per_epoch)
     warmup = config.warmup_epochs * steps_per_epoch
     if step < warmup:
         return config.lr * (step + 1) / (warmup + 1)

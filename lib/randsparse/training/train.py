@@ -51,7 +51,7 @@ def train_together(
     progress: bool = False,
     finished: Callable[[Record], None] | None = None,
 ) -> list[Record]:
-    """Train runs that share a program (`programs.together`), or a single one, and return their records in order.
+    """Train runs that share a program (`programs.find_shared_program`), or a single one; return their records in order.
 
     As `train`, which gives the same records one by one.
 
@@ -101,13 +101,13 @@ def prepare(
 
     Raises StudyError for runs that share no program, and for processes that cannot share the batches.
     """
-    config = programs.shared(configs)
+    config = programs.find_shared_recipe(configs)
     if processes.size > 1:
         streamed.check_shares(config, processes)
     nets = [network.create(each, dataset.classes, dataset.channels, dataset.size, dataset) for each in configs]
     (model, mask), make, options = (nets[0].model, nets[0].mask), Trainer, {}
     if config.engine == "batched":
-        (model, mask), make = batched.combined(nets), batched.BatchedTrainer
+        (model, mask), make = batched.combine(nets), batched.BatchedTrainer
     elif isinstance(dataset, ImageFolder):
         loaders = streamed.count_loaders() if loaders is None else loaders
         make, options = streamed.StreamedTrainer, {"processes": processes, "loaders": loaders, "progress": progress}
@@ -179,7 +179,7 @@ def _check_images(
     if state and state["images"] != dataset.digest:
         raise StudyError(
             f"{dataset.root} has other images than when run {config.key} began: restore them, or remove "
-            f"{checkpoints.path_of(config, checkpoint_dir)} to train it anew"
+            f"{checkpoints.find_path(config, checkpoint_dir)} to train it anew"
         )
 
 

@@ -69,7 +69,7 @@ class Trainer:
         config = self.config = configs[0]
         self.precision = getattr(torch, config.precision)
         self.densities, self.masks = [net.density for net in networks], [net.mask for net in networks]
-        self.flops = flops.of_network(config, dataset.classes, dataset.channels, dataset.size)
+        self.flops = flops.count_for_network(config, dataset.classes, dataset.channels, dataset.size)
         self.batches, self.model, self.method, self.optimizer = batches, model, method, method.optimizer
         self.network: nn.Module = model  # what computes the outputs in training
         self.norms = GroupedNorms(model)
@@ -92,7 +92,7 @@ class Trainer:
         """One pass over the training part (less, where a cool-down ends), then one over the validation part."""
         started = time.perf_counter()
         steps = len(self.batches)
-        first, end = (interventions.steps_until(self.config, epoch, steps) for epoch in (self.epoch, self.epoch + 1))
+        first, end = (interventions.count_steps(self.config, epoch, steps) for epoch in (self.epoch, self.epoch + 1))
         self.begin()
         self.model.train()
         total: Tensor | float = 0.0
@@ -265,7 +265,7 @@ class Trainer:
             "test": test,
             "density": self.density(index),
             "cost": self.cost(index),
-            "environment": environment.environment(self.device),
+            "environment": environment.describe_environment(self.device),
         }
 
     def density(self, index: int = 0) -> dict[str, Any]:
@@ -281,7 +281,7 @@ class Trainer:
         so a step is three (as in Evci et al. 2020, appendix H).
         """
         epochs, seconds = len(self.curves[index]), self.seconds / len(self.configs)
-        images = interventions.steps_until(self.config, epochs, len(self.batches)) * self.config.batch_size
+        images = interventions.count_steps(self.config, epochs, len(self.batches)) * self.config.batch_size
         return {
             "epochs": epochs,
             "images": images,
@@ -296,4 +296,4 @@ class Trainer:
         if self.costs:
             return self.costs.mean(self.epoch * len(self.batches), self.method.mask)
         mask = self.masks[index]
-        return flops.on_kept_weights(self.flops, mask.layer_densities if mask else {})
+        return flops.count_kept(self.flops, mask.layer_densities if mask else {})

@@ -20,7 +20,7 @@ FOLDER = "weights"
 logger = logging.getLogger(__name__)
 
 
-def path_of(config: RunConfig, root: str | Path) -> Path:
+def find_path(config: RunConfig, root: str | Path) -> Path:
     """Return where the weights of `config` are, or would be, below the results folder `root`."""
     return Path(root) / FOLDER / f"{config.key}.safetensors"
 
@@ -32,7 +32,7 @@ def save(state: Mapping[str, Tensor], config: RunConfig, root: str | Path) -> Pa
     """
     from safetensors.torch import save as packed
 
-    path = path_of(config, root)
+    path = find_path(config, root)
     tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in state.items()}
     # One entry: several come in an order that changes, and the same network shall give the same file.
     write(path, packed(tensors, {"key": f"{config.key} {_checksum(tensors)}"}), parents=True)
@@ -51,7 +51,7 @@ def load(config: RunConfig, root: str | Path) -> dict[str, Tensor] | None:
     """Return the final parameters and buffers of `config`, on the CPU, or None where `has` says that there are none."""
     from safetensors import SafetensorError, safe_open
 
-    path = path_of(config, root)
+    path = find_path(config, root)
     if not path.exists():
         return None
     try:

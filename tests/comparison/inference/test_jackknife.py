@@ -9,7 +9,7 @@ import pytest
 from scipy import stats
 
 from randsparse.comparison.inference.estimate import Estimate, Transformed
-from randsparse.comparison.inference.jackknife import jackknife, present
+from randsparse.comparison.inference.jackknife import jackknife, keep_present
 from randsparse.errors import StudyError
 
 
@@ -58,7 +58,7 @@ def test_missing_runs_and_networks_do_not_count():
     x, y = np.random.default_rng(4).normal(size=(2, 6, 2))
     x[0, 0] = y[0, 1] = np.nan  # network 0 has no run that both have
     x[1, 1] = np.nan
-    seen_x, seen_y = present((x, y))
+    seen_x, seen_y = keep_present((x, y))
     assert seen_x.shape == (5, 2)
     assert np.isnan([seen_x[0, 1], seen_y[0, 1]]).all()
     estimate = jackknife([(x, y)], lambda x, y: mean_of(y)).estimate()
@@ -69,11 +69,11 @@ def test_missing_runs_and_networks_do_not_count():
 def test_a_short_column_is_left_out():
     x = np.arange(12.0).reshape(6, 2)
     x[3:, 1] = np.nan
-    assert present((x,), fewest=4)[0].tolist() == [[0], [2], [4], [6], [8], [10]]
+    assert keep_present((x,), fewest=4)[0].tolist() == [[0], [2], [4], [6], [8], [10]]
 
 
 def test_two_networks_are_refused():
     with pytest.raises(StudyError, match=r"cells of \[8, 2\] networks: each must have at least 3"):
         jackknife([(np.ones((8, 2)),), (np.ones((2, 2)),)], mean_of)
     with pytest.raises(StudyError, match="one shape"):
-        present((np.ones((8, 2)), np.ones((8, 1))))
+        keep_present((np.ones((8, 2)), np.ones((8, 1))))

@@ -7,7 +7,7 @@ import math
 import numpy as np
 import pytest
 
-from randsparse.comparison.inference.search_value import best_gain, by_cell, search_gain, share_of_oracle
+from randsparse.comparison.inference.search_value import best_gain, estimate_by_cell, search_gain, share_of_oracle
 from randsparse.comparison.inference.subsets import oracle_gain, winner_gain
 from randsparse.errors import StudyError
 
@@ -73,7 +73,7 @@ def test_an_incomplete_cell_counts_with_the_columns_that_are_long_enough():
     assert (gain.n, gain.runs) == (8, 8)
     empty = np.full((8, 2), np.nan)
     assert search_gain([(early, final), (empty, empty)], 4) == gain
-    assert by_cell(search_gain, [(early, final), (empty, empty)], 4) == [gain, None]
+    assert estimate_by_cell(search_gain, [(early, final), (empty, empty)], 4) == [gain, None]
 
 
 def test_no_column_that_is_long_enough_is_refused():

@@ -21,7 +21,7 @@ from randsparse.comparison.inference.pooled import contrast
 from randsparse.comparison.inference.power import equivalence_power, one_sided_power
 from randsparse.comparison.inference.search_cost import search_against_controls
 from randsparse.comparison.inference.search_value import search_gain, share_of_oracle
-from randsparse.comparison.primary import PrimaryClaim, claims_of
+from randsparse.comparison.primary import PrimaryClaim, find_claims
 
 DRAWS = 2000
 SEVERAL = (1.0,) * 5
@@ -84,9 +84,9 @@ def as_predicted(measured: float, predicted: float) -> bool:
     return abs(measured - predicted) <= 0.04
 
 
-SHARE, GAIN = claims_of("02")[0], claims_of("03")[0]
-EARLY, LATE = claims_of("10")
-COST = claims_of("11")[0]
+SHARE, GAIN = find_claims("02")[0], find_claims("03")[0]
+EARLY, LATE = find_claims("10")
+COST = find_claims("11")[0]
 
 
 @pytest.mark.parametrize(("spreads", "network"), DESIGNS)
@@ -141,7 +141,7 @@ def of_own_seeds(rng, true, spread, n, strata):
 @pytest.mark.parametrize("strata", [1, 4])
 @pytest.mark.parametrize(("n", "spread"), [(8, 1.0), (8, 2.0), (16, 2.0), (16, 0.5)])
 @pytest.mark.parametrize(
-    "claim", [claims_of("05")[0], claims_of("08")[0], claims_of("12")[0]], ids=lambda c: c.notebook
+    "claim", [find_claims("05")[0], find_claims("08")[0], find_claims("12")[0]], ids=lambda c: c.notebook
 )
 def test_a_difference_of_own_seeds_of_just_the_margin(claim, n, spread, strata):
     def draw(rng):
@@ -152,7 +152,7 @@ def test_a_difference_of_own_seeds_of_just_the_margin(claim, n, spread, strata):
 
 @pytest.mark.parametrize("strata", [1, 4])
 def test_a_difference_of_shared_seeds_of_just_the_margin(strata):
-    claim = claims_of("08")[0]
+    claim = find_claims("08")[0]
 
     def draw(rng):
         of_seed = rng.normal(size=10)
@@ -187,7 +187,7 @@ def test_the_power_of_10():
 
 @pytest.mark.parametrize(("n", "spread"), [(8, 1.0), (16, 2.0)])
 def test_the_power_of_pooled_differences(n, spread):
-    claim = claims_of("12")[0]
+    claim = find_claims("12")[0]
     for true, strata in ((0.0, 1), (0.3, 4)):
 
         def draw(rng, true=true, strata=strata):

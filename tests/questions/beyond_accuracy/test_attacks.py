@@ -12,7 +12,7 @@ from randsparse.errors import StudyError
 from randsparse.networks import registry
 from randsparse.networks.initialization import initialize
 from randsparse.questions.beyond_accuracy.adversarial import ATTACKS
-from randsparse.questions.beyond_accuracy.attacks import KINDS, OfPixels, attacked
+from randsparse.questions.beyond_accuracy.attacks import KINDS, OfPixels, attack_images
 
 
 class Linear(nn.Module):
@@ -31,7 +31,7 @@ def test_fgsm_by_hand():
     # the loss of class 1 falls with w.x, that of class 0 rises with it: x - or + epsilon sign(w), in 0..1
     network = Linear(2.0, -3.0)
     images = torch.tensor([[0.5, 0.5], [0.5, 0.5], [0.01, 0.99]]).view(3, 1, 1, 2)
-    made = attacked(network, images, torch.tensor([1, 0, 1]), "fgsm", 8)
+    made = attack_images(network, images, torch.tensor([1, 0, 1]), "fgsm", 8)
     e = 8 / 255
     expected = torch.tensor([[0.5 - e, 0.5 + e], [0.5 + e, 0.5 - e], [0.0, 1.0]]).view(3, 1, 1, 2)
     assert (made - expected).abs().max() < 1e-6
@@ -42,7 +42,7 @@ def test_fgsm_acts_on_pixels_not_on_normalised_images():
     images = torch.full((1, 1, 1, 2), 0.5)
     outputs = network(images)
     assert outputs[0, 1].item() == pytest.approx((2 - 3) * (0.5 - 0.3) / 0.2, abs=1e-6)
-    made = attacked(network, images, torch.tensor([0]), "fgsm", 51)
+    made = attack_images(network, images, torch.tensor([0]), "fgsm", 51)
     assert made.flatten().tolist() == pytest.approx([0.7, 0.3], abs=1e-6)
 
 
@@ -58,7 +58,7 @@ def network() -> OfPixels:
 def test_no_attack_leaves_its_budget_or_the_pixel_range(network, attack, epsilon):
     dataset = load("digits")
     images, labels = dataset.test_x[:40] / 255, dataset.test_y[:40]
-    made = attacked(network, images, labels, attack, epsilon, steps=3, restarts=2)
+    made = attack_images(network, images, labels, attack, epsilon, steps=3, restarts=2)
     assert made.dtype == images.dtype and made.shape == images.shape
     assert (made - images).abs().max() <= epsilon / 255 + 1e-6
     assert made.min() >= 0 and made.max() <= 1
@@ -72,7 +72,7 @@ def test_attacks_raise_the_loss_and_leave_the_network_and_the_generators_alone(n
     torch_state, numpy_state = torch.get_rng_state(), np.random.get_state()[1].copy()
 
     def loss(attack: str, **options: int) -> float:
-        made = attacked(network, images, labels, attack, 16, **options)
+        made = attack_images(network, images, labels, attack, 16, **options)
         return nn.functional.cross_entropy(network(made), labels).item()
 
     clean = nn.functional.cross_entropy(network(images), labels).item()
@@ -86,17 +86,17 @@ def test_attacks_raise_the_loss_and_leave_the_network_and_the_generators_alone(n
 def test_starts_depend_on_the_seed_alone(network):
     dataset = load("digits")
     images, labels = dataset.test_x[:30] / 255, dataset.test_y[:30]
-    one = [attacked(network, images, labels, "pgd", 4, steps=2, seed=seed) for seed in (0, 0, 1)]
+    one = [attack_images(network, images, labels, "pgd", 4, steps=2, seed=seed) for seed in (0, 0, 1)]
     assert torch.equal(one[0], one[1]) and not torch.equal(one[0], one[2])
 
 
 def test_a_budget_of_zero_changes_nothing(network):
     images = load("digits").test_x[:5] / 255
-    assert torch.equal(attacked(network, images, torch.zeros(5).long(), "pgd", 0), images)
+    assert torch.equal(attack_images(network, images, torch.zeros(5).long(), "pgd", 0), images)
 
 
 def test_the_attacks_are_those_of_the_evaluation_and_no_others(network):
     images = load("digits").test_x[:2] / 255
     assert KINDS == ATTACKS
     with pytest.raises(StudyError, match="unknown attack 'cw': choose one of fgsm, pgd, noise"):
-        attacked(network, images, torch.zeros(2).long(), "cw", 8)
+        attack_images(network, images, torch.zeros(2).long(), "cw", 8)

@@ -7,7 +7,7 @@ import pytest
 
 import planted_evaluations as planted
 from planted_evaluations import DENSE, NARROW, SPARSE, WIDER
-from randsparse.comparison.wording import interval, points
+from randsparse.comparison.wording import format_interval, format_points
 from randsparse.questions.beyond_accuracy import charts
 from randsparse.questions.beyond_accuracy.evidence import Evidence
 from randsparse.runs.store import Store
@@ -44,7 +44,9 @@ def test_other_images_are_drawn_at_their_means(found):
     assert [row[:3] for row in drawn] == [pytest.approx(row) for row in near[["mean", "low", "high"]].to_numpy()]
     whole = found.estimate("auroc msp cifar100", "dense")
     assert drawn[0][:3] == pytest.approx((whole.value, *whole.interval())) and whole.value < -0.02
-    assert f"{points(whole.value)} {interval(*whole.interval())} (− dense)" in caption and "n = 8" in caption
+    assert (
+        f"{format_points(whole.value)} {format_interval(*whole.interval())} (− dense)" in caption and "n = 8" in caption
+    )
     shaded = next(patch for patch in right.patches if patch.get_facecolor()[3] == 0.2)
     assert shaded.get_x() == pytest.approx(-0.02)
     assert len(data) == len(levels) + 3

@@ -58,7 +58,7 @@ def test_planted_networks(tmp_path):
     firsts = dict(zip(planted.ACCURACY, (1000, 2000, 3000, 4000), strict=True))
     cells = {name: lambda config, first=first: 0 <= config["init_seed"] - first < 100 for name, first in firsts.items()}
     dense, sparse, narrow, wider = (raw(tmp_path, cells)[name] for name in firsts)
-    row = verdicts.of_evaluations(found).iloc[0]
+    row = verdicts.judge(found).iloc[0]
     assert row["estimate"] == pytest.approx(100 * (sparse[:, 1].mean() - dense[:, 1].mean()), abs=1e-9)
     equal = found.near.set_index("baseline").loc["dense, as accurate", "mean"]
     assert equal == pytest.approx(at_equal_accuracy(sparse, narrow, wider), abs=1e-9)
@@ -67,10 +67,10 @@ def test_planted_networks(tmp_path):
 
 
 def test_the_short_runs_on_cifar_10():
-    values = parameters.profile_parameters(NAME, "cifar10-small", REPOSITORY)
+    values = parameters.read_parameters(NAME, "cifar10-small", REPOSITORY)
     if values["dense"] not in values["campaign"]["parts"].get("beyond", {}):
         pytest.skip("the profile shows runs of the campaign")
-    found = Evidence(questions.compared(NAME, values), Store(REPOSITORY / "results"), values)
+    found = Evidence(questions.compare(NAME, values), Store(REPOSITORY / "results"), values)
 
     def of(**own):
         def holds(config):

@@ -12,7 +12,7 @@ from PIL import Image
 from randsparse.data.dataset import load
 from randsparse.errors import StudyError
 from randsparse.questions.beyond_accuracy import ood, ood_images, ood_sets
-from randsparse.questions.beyond_accuracy.ood import SCORES, OutOfDistribution, detection, outlier_scores
+from randsparse.questions.beyond_accuracy.ood import SCORES, OutOfDistribution, measure_detection, outlier_scores
 
 
 def scores(*values: float) -> torch.Tensor:
@@ -20,7 +20,7 @@ def scores(*values: float) -> torch.Tensor:
 
 
 def test_detection_by_hand():
-    found = detection(inside=scores(0.1, 0.2, 0.4, 0.6), outside=scores(0.3, 0.5, 0.7))
+    found = measure_detection(inside=scores(0.1, 0.2, 0.4, 0.6), outside=scores(0.3, 0.5, 0.7))
     # pairs in which the outlier has the larger score: 0.7 beats 4, 0.5 beats 3, 0.3 beats 2
     assert found["auroc"] == pytest.approx(9 / 12, abs=1e-6)
     # all outliers are found from 0.3 on, with 0.4 and 0.6 of the others
@@ -34,7 +34,7 @@ def test_detection_by_hand():
 
 
 def test_perfect_and_reversed_detection():
-    good, bad = detection(scores(0, 1), scores(2, 3)), detection(scores(2, 3), scores(0, 1))
+    good, bad = measure_detection(scores(0, 1), scores(2, 3)), measure_detection(scores(2, 3), scores(0, 1))
     assert (good["auroc"], good["fpr95"], good["aupr_in"], good["aupr_out"]) == (1, 0, 1, 1)
     assert (bad["auroc"], bad["fpr95"]) == (0, 1)
 
@@ -42,7 +42,7 @@ def test_perfect_and_reversed_detection():
 @pytest.mark.parametrize("score", SCORES)
 def test_equal_logits_detect_nothing(score):
     inside, outside = (outlier_scores(torch.zeros(count, 10).double(), score) for count in (7, 5))
-    found = detection(inside, outside)
+    found = measure_detection(inside, outside)
     assert found["auroc"] == 0.5 and found["fpr95"] == 1.0
 
 

@@ -24,7 +24,7 @@ from randsparse.study.profile import Study
 from randsparse.sweeps import measuring
 
 NAME = "06_beyond_accuracy"
-TINY = parameters.profile_parameters(NAME, "tiny", REPOSITORY)
+TINY = parameters.read_parameters(NAME, "tiny", REPOSITORY)
 NAMED = TINY | {"campaign": "campaign-tiny"}
 """The parameters as a notebook has them, with the name of its campaign."""
 SMALLEST = {
@@ -42,8 +42,8 @@ RUNS = 9
 
 
 def test_the_plan_is_a_function_of_parameters_and_names_each_evaluation_once():
-    wanted = questions.wanted(NAME, TINY)
-    assert wanted == questions.wanted(NAME, TINY) and len(wanted) == len({each.key for each in wanted})
+    wanted = questions.plan_evaluations(NAME, TINY)
+    assert wanted == questions.plan_evaluations(NAME, TINY) and len(wanted) == len({each.key for each in wanted})
     counts = {
         kind: sum(isinstance(each, kind) for each in wanted)
         for kind in (Calibration, OutOfDistribution, Corruption, Adversarial)
@@ -52,14 +52,14 @@ def test_the_plan_is_a_function_of_parameters_and_names_each_evaluation_once():
     assert list(counts.values()) == [1, 2, 4, 11]
     assert set(plan.suite(TINY).values()) <= set(wanted)
     other = "03_sparsity_vs_accuracy"
-    assert questions.wanted(other, {}) == [] == questions.runs(other, {}, Store("no"))
+    assert questions.plan_evaluations(other, {}) == [] == questions.list_evaluated(other, {}, Store("no"))
 
 
 def test_what_is_evaluated_on_cifar10_is_in_the_repository():
-    store, values = Store(REPOSITORY / "results"), parameters.profile_parameters(NAME, "cifar10-small", REPOSITORY)
-    own = questions.runs(NAME, values, store)
+    store, values = Store(REPOSITORY / "results"), parameters.read_parameters(NAME, "cifar10-small", REPOSITORY)
+    own = questions.list_evaluated(NAME, values, store)
     assert len(own) >= 9 and all(store.has(run) for run in own)
-    assert evaluations.missing(own, questions.wanted(NAME, values), store) == []
+    assert evaluations.find_missing(own, questions.plan_evaluations(NAME, values), store) == []
 
 
 def test_the_campaign_measures_networks_of_equal_weights_and_on_both_sides_of_the_sparse_ones():
@@ -69,7 +69,7 @@ def test_the_campaign_measures_networks_of_equal_weights_and_on_both_sides_of_th
     cells = {cell.name: cell for cell in whole.cells if getattr(cell, "evaluated", 0)}
     narrow = ["small dense, weights 80 %", "small dense, weights 60 %"]
     assert list(cells) == ["dense", "ERK 80 %", *narrow] and {cell.evaluated for cell in cells.values()} == {8}
-    asked = questions.wanted(NAME, parameters.profile_parameters(NAME, "cifar10-small", REPOSITORY))
+    asked = questions.plan_evaluations(NAME, parameters.read_parameters(NAME, "cifar10-small", REPOSITORY))
     attacks = {(each.attack, each.epsilon) for each in asked if isinstance(each, Adversarial)}
     assert {(kind, epsilon) for kind in ("fgsm", "pgd") for epsilon in (1, 2, 8)} <= attacks
     assert "cifar100" in [each.data for each in asked if isinstance(each, OutOfDistribution)]
@@ -107,7 +107,7 @@ def test_images_that_cannot_be_used_are_one_line_before_anything_is_trained(monk
 
     def evaluate():
         values = TINY | SMALLEST | {"far": ["folder:photos"]}
-        wanted, store = questions.wanted(NAME, values), Store(tmp_path / "results")
+        wanted, store = questions.plan_evaluations(NAME, values), Store(tmp_path / "results")
         measuring.evaluate([RunConfig()], wanted, store, data_dir=tmp_path)
 
     with pytest.raises(StudyError, match=r"^the folder .*photos has no images: put files of .*$"):
@@ -138,15 +138,17 @@ def test_provenance_includes_the_evaluations(made):
     whole = notebook.provenance()
     assert whole.records != notebook.provenance(notebook.records[:-1]).records
     evaluated = [record for record in notebook.records if "-" in record["key"]]
-    assert len({record["key"] for record in evaluated}) == RUNS * len(questions.wanted(NAME, notebook.parameters))
+    assert len({record["key"] for record in evaluated}) == RUNS * len(
+        questions.plan_evaluations(NAME, notebook.parameters)
+    )
 
 
 def test_a_notebook_evaluates_all_of_its_plan(made, monkeypatch):
     notebook, found = made
-    wanted, store = questions.wanted(NAME, notebook.parameters), notebook.store
+    wanted, store = questions.plan_evaluations(NAME, notebook.parameters), notebook.store
     assert len(found.measured) == RUNS and found.measured.notna().all(axis=None)
-    assert questions.missing(NAME, notebook.parameters, store) == []
-    assert len(questions.paths(NAME, notebook.parameters, store)) == RUNS * len(wanted)
+    assert questions.find_missing(NAME, notebook.parameters, store) == []
+    assert len(questions.list_paths(NAME, notebook.parameters, store)) == RUNS * len(wanted)
     monkeypatch.setattr("randsparse.training.train.train_together", None)
     monkeypatch.setattr(measuring.Measure, "__call__", None)
     notebook.measure()
@@ -156,8 +158,8 @@ def test_a_notebook_evaluates_all_of_its_plan(made, monkeypatch):
 def test_what_is_drawn_comes_from_the_records(made):
     notebook, found = made
     (run, *_), wanted = (
-        questions.runs(NAME, notebook.parameters, notebook.store),
-        questions.wanted(NAME, notebook.parameters),
+        questions.list_evaluated(NAME, notebook.parameters, notebook.store),
+        questions.plan_evaluations(NAME, notebook.parameters),
     )
     records = evaluations.load([run], wanted, notebook.store)
     values = {
@@ -189,7 +191,7 @@ def test_a_lost_evaluation_makes_the_notebook_stale_and_is_made_again(small, mad
     state = freshness._state(NAME, "tiny", REPOSITORY, results.results, [])
     files = [path.relative_to(results.results).as_posix() for path in results._files(NAME)]
     assert sum(name.startswith("evaluations/digits/") for name in files) == RUNS * len(
-        questions.wanted(NAME, made[0].parameters)
+        questions.plan_evaluations(NAME, made[0].parameters)
     )
     whole = freshness._state(NAME, "tiny", REPOSITORY, results.results, files)
     assert whole["records"] != state["records"]
@@ -199,7 +201,7 @@ def test_a_lost_evaluation_makes_the_notebook_stale_and_is_made_again(small, mad
     assert freshness._state(NAME, "tiny", REPOSITORY, results.results, files)["records"] != whole["records"]
 
     status.show(results)
-    there = RUNS * len(questions.wanted(NAME, made[0].parameters)) - 1
+    there = RUNS * len(questions.plan_evaluations(NAME, made[0].parameters)) - 1
     assert said[-1] == f"{NAME}: {there} evaluations there, 1 evaluations to be made of 1 runs"
     monkeypatch.setattr(Study, "stale", lambda self: [NAME])
     with pytest.raises(StudyError, match="^1 evaluations are missing: make them with make runs PROFILE=tiny$"):
@@ -209,12 +211,12 @@ def test_a_lost_evaluation_makes_the_notebook_stale_and_is_made_again(small, mad
     assert said[-2:] == [f"{NAME}: 1 evaluations to be made of 1 runs", "all runs of this profile are in the store"]
     assert json.loads(lost.read_text())["values"] == before
     status.show(results)
-    assert said[-1] == f"{NAME}: {RUNS * len(questions.wanted(NAME, made[0].parameters))} evaluations there"
+    assert said[-1] == f"{NAME}: {RUNS * len(questions.plan_evaluations(NAME, made[0].parameters))} evaluations there"
 
 
 def test_a_budget_is_for_runs_and_says_what_else_is_left(small, monkeypatch):
     results, said = small
-    lost = questions.paths(NAME, results.parameters[NAME], results.store)[0]
+    lost = questions.list_paths(NAME, results.parameters[NAME], results.store)[0]
     content = lost.read_bytes()
     lost.unlink()
     results.__dict__["budget"] = "10m"

@@ -29,15 +29,15 @@ def evidence(folder, shift=None, networks=8, **changes):
 )
 def test_the_difference_in_the_nearest_images_decides_the_claim(shift, verdict, tmp_path):
     found = evidence(tmp_path, {"auroc": shift})
-    first = verdicts.of_evaluations(found).iloc[0]
+    first = verdicts.judge(found).iloc[0]
     assert (first["kind"], first["verdict"], first["n"], first["unit"]) == ("primary claim", verdict, 8, "points")
     assert first["estimate"] == pytest.approx(100 * shift - 2.5, abs=0.4)
-    assert prose.FOLLOWS[verdict] in prose.abstract(found, verdict).data
+    assert prose.FOLLOWS[verdict] in prose.write_abstract(found, verdict).data
 
 
 def test_other_images_and_other_masks_do_not_test_the_claim(tmp_path):
     for number, changes in enumerate(({"near": "rotated", "far": ["cifar100"]}, {"sparse": WIDER, "narrow": [NARROW]})):
-        rows = verdicts.of_evaluations(evidence(tmp_path / str(number), **changes))
+        rows = verdicts.judge(evidence(tmp_path / str(number), **changes))
         assert rows.loc[0, "verdict"] == "not tested" and "about ERK at 80 % and CIFAR-100" in rows.loc[0, "evidence"]
 
 
@@ -114,20 +114,20 @@ def test_without_a_less_accurate_dense_network_there_is_none_of_equal_accuracy(t
     ],
 )
 def test_each_finding_follows_its_measure(measure, shift, claim, verdict, tmp_path):
-    rows = verdicts.of_evaluations(evidence(tmp_path, {measure: shift}))
+    rows = verdicts.judge(evidence(tmp_path, {measure: shift}))
     own = rows[rows["claim"].str.startswith(claim)].iloc[0]
     assert (own["verdict"], own["kind"]) == (verdict, "finding")
 
 
 def test_the_margin_of_the_ece_is_a_share_of_the_dense_networks(tmp_path):
     for share, verdict in ((0.25, "contradicted"), (2.0, "supported")):
-        rows = verdicts.of_evaluations(evidence(tmp_path / str(share), {"ece": 0.015}, ece_margin=share))
+        rows = verdicts.judge(evidence(tmp_path / str(share), {"ece": 0.015}, ece_margin=share))
         own = rows[rows["claim"].str.startswith("The ECE")].iloc[0]
         assert own["verdict"] == verdict and f"{100 * share:g} %" in own["claim"]
 
 
 def test_at_the_floor_nothing_is_compared(tmp_path):
-    rows = verdicts.of_evaluations(evidence(tmp_path, epsilons=[1, 8]))
+    rows = verdicts.judge(evidence(tmp_path, epsilons=[1, 8]))
     own = rows[rows["claim"].str.startswith("Under PGD with 8/255")].iloc[0]
     assert own["verdict"] == "not tested" and own["evidence"] == verdicts.FLOOR
 
@@ -135,17 +135,17 @@ def test_at_the_floor_nothing_is_compared(tmp_path):
 def test_without_networks_nothing_is_tested_and_every_sentence_says_so(tmp_path):
     for networks in (0, 2):
         found = evidence(tmp_path / str(networks), networks=networks)
-        rows = verdicts.of_evaluations(found)
+        rows = verdicts.judge(found)
         assert set(rows.loc[rows["kind"] != "check", "verdict"]) == {"not tested"}
-        assert "too few runs" in prose.abstract(found, "not tested").data
-        assert "too few runs" in prose.what_follows(found, "not tested").data
+        assert "too few runs" in prose.write_abstract(found, "not tested").data
+        assert "too few runs" in prose.write_what_follows(found, "not tested").data
         assert found.cell_table["networks"].tolist() == [networks] * 4
         assert len(found.score_table) == 5 and len(found.calibration_table) == (4 if networks else 0)
 
 
 def test_what_follows_names_the_measures_that_differ(tmp_path):
     found = evidence(tmp_path, {"nll": 0.1, "auroc": 0.05})
-    told = prose.what_follows(found, "supported").data
+    told = prose.write_what_follows(found, "supported").data
     assert "Calibration: worse in NLL and NLL, temperature-scaled." in told
     assert "Other images: better in AUROC, cifar100, AUROC, rotated and AUROC, uniform-noise." in told
     assert "Attacks: no difference is shown." in told
@@ -154,15 +154,15 @@ def test_what_follows_names_the_measures_that_differ(tmp_path):
 def test_one_sign_of_masking_contradicts_that_there_is_none(tmp_path):
     found = evidence(tmp_path)
     claim = "No network shows a sign of gradient masking."
-    rows = verdicts.of_evaluations(found).set_index("claim")
+    rows = verdicts.judge(found).set_index("claim")
     assert rows.loc[claim, ["verdict", "n", "kind"]].tolist() == ["supported", 4 * 8 * 4, "check"]
     weak = evidence(tmp_path / "weak", {"pgd": 0.4})  # PGD that is weaker than FGSM
-    row = verdicts.of_evaluations(weak).set_index("claim").loc[claim]
+    row = verdicts.judge(weak).set_index("claim").loc[claim]
     assert row["verdict"] == "contradicted" and f"PGD is as strong as FGSM (8 of {SPARSE})" in row["evidence"]
 
 
 def test_a_missing_evaluation_is_told(tmp_path):
     found = evidence(tmp_path, networks=7)
-    row = verdicts.of_evaluations(found).iloc[-1]
+    row = verdicts.judge(found).iloc[-1]
     assert (row["verdict"], row["evidence"]) == ("contradicted", "28 of 32 networks have all of their evaluations.")
     assert found.cell_table.set_index("cell").loc[DENSE, "networks"] == 7

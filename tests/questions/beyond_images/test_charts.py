@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from planted_other_data import CANDIDATES, evidence
-from randsparse.comparison.wording import interval, points
+from randsparse.comparison.wording import format_interval, format_points
 from randsparse.questions.beyond_images import charts
 
 
@@ -32,7 +32,7 @@ def test_gains_stand_in_their_rows_with_the_margin(found):
     assert tuple(thick.get_xdata()) == pytest.approx(whole.interval(0.9)) and whole.value > 0
     band = next(patch for patch in ax.patches if patch.get_label() == "within ±1 point")
     assert (band.get_x(), band.get_width()) == (pytest.approx(-0.01), pytest.approx(0.02))
-    assert f"{points(whole.value)} points, 90 % interval {interval(*whole.interval(0.9))}" in caption
+    assert f"{format_points(whole.value)} points, 90 % interval {format_interval(*whole.interval(0.9))}" in caption
     assert "(n = 16 networks, 32 runs)" in caption and len(data) == 3
 
 
@@ -63,7 +63,7 @@ def test_differences_stand_in_the_order_of_the_pairs(found):
     assert row["mean"] == pytest.approx(-0.01, abs=0.004)
     estimate = found.difference("text, ER 90 %", "text, dense")
     assert (row["low"], row["high"]) == pytest.approx(estimate.interval(0.95 ** (1 / 5)))
-    told = f"*text, ER 90 %* − *text, dense* {points(row['mean'])} {interval(row['low'], row['high'])}"
+    told = f"*text, ER 90 %* − *text, dense* {format_points(row['mean'])} {format_interval(row['low'], row['high'])}"
     assert (told in caption) == (row["high"] < 0)
 
 

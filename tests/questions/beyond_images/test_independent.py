@@ -45,7 +45,7 @@ def mean_of(folder, first, last, epochs=8):
 
 def test_planted_runs(tmp_path):
     found = evidence(tmp_path, r=0.4, shift={"text, dense": 0.01})
-    rows = verdicts.of_other_data(found).set_index("claim")
+    rows = verdicts.judge(found).set_index("claim")
     whole = np.mean([gain(tmp_path, 1_000, 1_100, 2), gain(tmp_path, 11_000, 11_100, 2)])
     assert rows["estimate"].iloc[0] == pytest.approx(100 * whole, abs=1e-9)
     difference = mean_of(tmp_path, 11_000, 11_100) - mean_of(tmp_path, 10_000, 10_100)
@@ -56,10 +56,10 @@ def test_planted_runs(tmp_path):
 
 
 def test_the_runs_in_the_repository():
-    values = parameters.profile_parameters("12_beyond_images", "cifar10-small", REPOSITORY)
-    found = Evidence(questions.compared("12_beyond_images", values), Store(REPOSITORY / "results"), values)
+    values = parameters.read_parameters("12_beyond_images", "cifar10-small", REPOSITORY)
+    found = Evidence(questions.compare("12_beyond_images", values), Store(REPOSITORY / "results"), values)
     table, text = (REPOSITORY / "results/runs" / name for name in ("breast-cancer", "docstrings"))
-    row = verdicts.of_other_data(found).iloc[0]
+    row = verdicts.judge(found).iloc[0]
     whole = np.mean([gain(table, 4_000, 4_100, 10, 40), gain(text, 10_000, 10_100, 2, 6)])
     assert (row["estimate"], row["n"]) == (pytest.approx(100 * whole, abs=1e-9), 20)
     own = found.differences.set_index(["a", "b"])["mean"]

@@ -17,15 +17,15 @@ from randsparse.runs.config import RunConfig
 )
 def test_what_a_search_gains_decides_the_claim(r, spread, verdict, tmp_path):
     found = evidence(tmp_path, r, spread)
-    first = verdicts.of_other_data(found).iloc[0]
+    first = verdicts.judge(found).iloc[0]
     assert (first["kind"], first["verdict"], first["n"], first["unit"]) == ("primary claim", verdict, 16, "points")
     assert first["estimate"] == pytest.approx(100 * found.gain.value)
     assert first["estimate"] == pytest.approx(100 * 1.03 * r * spread, abs=100 * spread)  # E[max of 4 normals] = 1.03
-    assert prose.FOLLOWS[verdict] in prose.abstract(found, verdict).data
+    assert prose.FOLLOWS[verdict] in prose.write_abstract(found, verdict).data
 
 
 def test_one_kind_of_data_does_not_test_the_claim(tmp_path):
-    rows = verdicts.of_other_data(evidence(tmp_path, candidates=["text, ER 90 %"]))
+    rows = verdicts.judge(evidence(tmp_path, candidates=["text, ER 90 %"]))
     assert rows.loc[0, "verdict"] == "not tested" and "only one of them" in rows.loc[0, "evidence"]
 
 
@@ -50,7 +50,7 @@ def test_one_kind_of_data_does_not_test_the_claim(tmp_path):
     ],
 )
 def test_pairs_of_cells_are_judged_by_their_difference(cell, shift, claim, verdict, tmp_path):
-    rows = verdicts.of_other_data(evidence(tmp_path, shift={cell: shift})).set_index("claim")
+    rows = verdicts.judge(evidence(tmp_path, shift={cell: shift})).set_index("claim")
     assert (rows.loc[claim, "verdict"], rows.loc[claim, "kind"]) == (verdict, "finding")
 
 
@@ -63,16 +63,16 @@ def test_sources_are_compared_seed_by_seed(tmp_path):
 def test_without_runs_nothing_is_tested_and_every_sentence_says_so(tmp_path):
     for networks in (0, 2):
         found = evidence(tmp_path / str(networks), networks=networks)
-        rows = verdicts.of_other_data(found)
+        rows = verdicts.judge(found)
         assert set(rows.loc[rows["kind"] != "check", "verdict"]) == {"not tested"}
-        assert "too few runs" in prose.abstract(found, "not tested").data
-        assert "too few runs" in prose.what_follows(found, "not tested").data
+        assert "too few runs" in prose.write_abstract(found, "not tested").data
+        assert "too few runs" in prose.write_what_follows(found, "not tested").data
         assert len(found.cell_table) == 9
 
 
 def test_what_follows_names_what_differs(tmp_path):
     found = evidence(tmp_path, shift={"text, dense": 0.05})
-    told = prose.what_follows(found, "supported").data
+    told = prose.write_what_follows(found, "supported").data
     assert "*text, ER 90 %* is less accurate than *text, dense*" in told
     assert "*text, dense* is more accurate than *text, bag of words*" in told
 

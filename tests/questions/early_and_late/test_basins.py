@@ -50,7 +50,7 @@ def found(tmp_path_factory) -> Evidence:
         record["curve"][0]["val_accuracy"] = float(generator.random())
         record["test"]["accuracy"] = float(generator.random())
         store.put(record)
-    for runs, wanted in questions.groups(NAME, PARAMETERS, store):
+    for runs, wanted in questions.group_evaluations(NAME, PARAMETERS, store):
         for place, run in enumerate(runs):
             for each in wanted:
                 if isinstance(each, Sharpness):
@@ -63,11 +63,11 @@ def found(tmp_path_factory) -> Evidence:
                 else:
                     values = line(0.0, 0.8, (0.6 - place / 10, 0.4, 0.2))
                 evaluations.save(run, each, values, {}, store)
-    return Evidence(questions.compared(NAME, PARAMETERS), store)
+    return Evidence(questions.compare(NAME, PARAMETERS), store)
 
 
 def test_each_run_has_the_evaluations_that_are_possible_of_it(found):
-    groups = questions.groups(NAME, PARAMETERS, found.store)
+    groups = questions.group_evaluations(NAME, PARAMETERS, found.store)
     (forks, lines), (bases, early), (checkpoints, sharp) = groups
     assert lines == [Line("unforked")] and early == [Line(epoch=4)] and sharp == [Sharpness()]
     assert sorted((run.init_seed, run.fork_epoch) for run in forks) == [(3000, 0), (3000, 4), (3001, 0), (3001, 4)]
@@ -77,19 +77,19 @@ def test_each_run_has_the_evaluations_that_are_possible_of_it(found):
 
 
 def test_what_is_missing_is_made_here_or_by_the_campaign(found, tmp_path):
-    assert questions.missing(NAME, PARAMETERS, found.store) == []
-    assert len(questions.paths(NAME, PARAMETERS, found.store)) == 4 + 2 + 6
+    assert questions.find_missing(NAME, PARAMETERS, found.store) == []
+    assert len(questions.list_paths(NAME, PARAMETERS, found.store)) == 4 + 2 + 6
     bare = Store(tmp_path)
     for config in questions.plan(NAME, PARAMETERS, bare):
         bare.put(record_of(config))
-    assert sum(len(unit.evaluations) for unit in questions.missing(NAME, PARAMETERS, bare)) == 4 + 2 + 6
-    assert questions.missing(NAME, PARAMETERS | {"train_missing": False}, bare) == []
+    assert sum(len(unit.evaluations) for unit in questions.find_missing(NAME, PARAMETERS, bare)) == 4 + 2 + 6
+    assert questions.find_missing(NAME, PARAMETERS | {"train_missing": False}, bare) == []
 
 
 def test_candidates_are_neither_forks_nor_what_they_leave_nor_cooled(found):
     assert [cell.name for cell in found.design.networks] == ["dense", "other"]
-    assert [cell.name for cell in plan.unforked(found.whole).networks] == ["base"]
-    assert [cell.name for cell in plan.cooled(found.whole).networks] == ["dense, cooled"]
+    assert [cell.name for cell in plan.select_unforked(found.whole).networks] == ["base"]
+    assert [cell.name for cell in plan.select_cooled(found.whole).networks] == ["dense, cooled"]
     assert set(found.curves["cell"]) == {"dense", "other"}
 
 
@@ -140,6 +140,6 @@ def test_sharpness_correlates_with_early_accuracy_as_planted(found):
 
 
 def test_without_forks_and_evaluations_there_is_no_chart(tmp_path):
-    bare = Evidence(questions.compared(NAME, PARAMETERS), Store(tmp_path))
+    bare = Evidence(questions.compare(NAME, PARAMETERS), Store(tmp_path))
     assert basin_charts.barriers(bare.barriers, None, None, "") is None and basin_charts.travels(bare.travels) is None
     assert bare.sharpness["value"].isna().all() and bare.settled().empty

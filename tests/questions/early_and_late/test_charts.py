@@ -20,7 +20,7 @@ NAME = "10_early_and_late"
 def found(tmp_path_factory) -> Evidence:
     store = Store(tmp_path_factory.mktemp("charts"))
     plant(store, lambda epoch: epoch / 10, averaged=lambda epoch: 0.9, network=0.03, noise=0.01)
-    return Evidence(questions.compared(NAME, parameters()), store)
+    return Evidence(questions.compare(NAME, parameters()), store)
 
 
 @pytest.fixture(scope="module")
@@ -28,7 +28,7 @@ def one(tmp_path_factory) -> Evidence:
     """One cell of ten runs."""
     store = Store(tmp_path_factory.mktemp("one"))
     plant(store, lambda epoch: epoch / 10, cells=1, keep=lambda network, order: order == 0 or network < 2)
-    return Evidence(questions.compared(NAME, parameters(1)), store)
+    return Evidence(questions.compare(NAME, parameters(1)), store)
 
 
 def line(ax, label):

@@ -24,7 +24,7 @@ def rises_late(epoch):
 def evidence(tmp_path, r, cells=5, **changes) -> Evidence:
     store = Store(tmp_path)
     plant(store, r, cells=cells, **changes)
-    return Evidence(questions.compared(NAME, parameters(cells)), store)
+    return Evidence(questions.compare(NAME, parameters(cells)), store)
 
 
 @pytest.fixture(scope="module")
@@ -44,7 +44,7 @@ def test_the_plan_wants_all_runs_and_trains_none_where_the_campaign_does(tmp_pat
     assert questions.plan(NAME, parameters(train_missing=False), store) == []
     plant(store, rises_late, keep=lambda network, order: order == 0)
     assert len(questions.plan(NAME, parameters(), store)) == 5 * 8
-    assert len(questions.used(NAME, parameters(train_missing=False), store)) == 5 * 8
+    assert len(questions.find_used(NAME, parameters(train_missing=False), store)) == 5 * 8
 
 
 def test_correlations_are_those_planted_epoch_by_epoch(late):
@@ -151,7 +151,7 @@ def test_transient_noise_is_told_from_a_moving_average_that_says_no_more(late, t
 def test_a_cool_down_that_brings_out_the_ranking_is_told_from_one_that_does_not(tmp_path, before, after, verdict):
     store = Store(tmp_path)
     plant(store, lambda epoch: before, cells=2, cooled=after)
-    found = Evidence(questions.compared(NAME, parameters(2, cooled=True)), store)
+    found = Evidence(questions.compare(NAME, parameters(2, cooled=True)), store)
     assert questions.plan(NAME, parameters(2, cooled=True), store) == []
     assert len(found.cooled) == 32 and set(found.cooled["cell"]) == {"dense", "nodes 40 %"}
     assert set(found.cooled["epoch"]) == {1} and set(found.cooled["end"]) == {2}
@@ -193,7 +193,7 @@ def test_candidates_of_mixed_sparsity_show_that_the_machinery_sees_what_is_there
 
 def test_a_population_of_mixed_sparsity_is_one_network_of_each_cell(late):
     at = late.curves[late.curves["epoch"] == 1]
-    early, final = hypotheses.mixed_populations(at)[2]
+    early, final = hypotheses.mix_populations(at)[2]
     third = at[at["network"] == 2].pivot(index="cell", columns="order", values="val_accuracy")
     assert early.shape == final.shape == (5, 2)
     assert np.array_equal(early, third.loc[at["cell"].unique()].to_numpy())
@@ -226,5 +226,5 @@ def test_the_table_of_cells_is_in_percent_and_points(late):
 def test_cells_without_a_run_are_named(tmp_path):
     store = Store(tmp_path)
     plant(store, rises_late, cells=2)
-    ends = Evidence(questions.compared(NAME, parameters(3)), store).at_end()
+    ends = Evidence(questions.compare(NAME, parameters(3)), store).at_end()
     assert ends.set_index("cell")["runs"].to_dict() == {"dense": 16, "nodes 40 %": 16, "nodes 60 %": 0}

@@ -88,7 +88,7 @@ def compare(found, groups, cell, epoch):
 def test_planted_runs(tmp_path):
     store = Store(tmp_path)
     plant(store, lambda epoch: 0.4, images=500, cells=3, keep=lambda network, order: order == 0 or network < 6)
-    found = Evidence(questions.compared("10_early_and_late", parameters(3)), store)
+    found = Evidence(questions.compare("10_early_and_late", parameters(3)), store)
     names = {1: "dense", 2: "nodes 40 %", 3: "nodes 60 %"}
     (folder,) = [path for path in (tmp_path / "runs").iterdir() if path.is_dir()]
     groups = raw(folder, lambda config: names.get(config.get("init_seed", 0) // 1000))
@@ -99,7 +99,7 @@ def test_planted_runs(tmp_path):
 def test_the_runs_of_the_campaign_on_cifar_10():
     content = yaml.safe_load((REPOSITORY / "notebooks/profiles/campaign/campaign.yaml").read_text())
     values = {"campaign": content, "train_missing": False, "candidates": ["nodes 80 %"]}
-    found = Evidence(questions.compared("10_early_and_late", values), Store(REPOSITORY / "results"))
+    found = Evidence(questions.compare("10_early_and_late", values), Store(REPOSITORY / "results"))
     rate = max(found.curves["lr"])
 
     def wanted(config):

@@ -9,7 +9,7 @@ from torch.nn import functional as F
 
 from randsparse.errors import StudyError
 from randsparse.questions.early_and_late import weight_space
-from randsparse.questions.early_and_late.landscapes import Line, Sharpness, unforked
+from randsparse.questions.early_and_late.landscapes import Line, Sharpness, find_unforked
 from randsparse.runs.config import RunConfig
 from randsparse.runs.store import Store
 from randsparse.sweeps import final_weights, measuring
@@ -112,7 +112,7 @@ def test_lines_run_from_the_start_to_the_end(engine, store):
     assert line["val_loss_barrier"] == max(line["val_loss"]) - (line["val_loss"][0] + line["val_loss"][2]) / 2
     errors = [1 - each for each in line["train_accuracy"]]
     assert line["train_error_barrier"] == max(errors) - (errors[0] + errors[2]) / 2
-    end = dict(final_weights.network(run, store).named_parameters())
+    end = dict(final_weights.load_network(run, store).named_parameters())
     norm = torch.cat([each.detach().flatten() for each in end.values()]).norm().item()
     assert line["relative_distance"] == pytest.approx(line["distance"] / norm)
 
@@ -124,7 +124,7 @@ def test_a_fork_is_compared_with_the_run_that_it_leaves(store):
     assert found["train_loss"][0] == base["train_loss"][1] != found["train_loss"][2]
     other = values(fork.replace(fork_epoch=1), line, store)
     assert other["train_loss"][0] == found["train_loss"][0] and other["distance"] > found["distance"] > 0
-    assert unforked(fork) == RUN
+    assert find_unforked(fork) == RUN
 
 
 def test_a_mask_and_the_compacted_network_have_one_landscape(store):

@@ -75,7 +75,7 @@ def test_a_failed_run_has_no_layers():
 
 
 def test_roles_are_told_by_place_and_name():
-    roles = [common.role(name, NAMES) for name in NAMES]
+    roles = [common.find_role(name, NAMES) for name in NAMES]
     assert roles == ["first layer", "other layers", "shortcuts", "classifier"]
 
 
@@ -84,7 +84,7 @@ def rows(**columns):
     frame = pd.DataFrame(
         {"arm": "a", "sparsity": 0.75, "replicate": 0, "asked": 0.25, "layer": NAMES, "size": 100} | columns
     )
-    frame["role"] = [common.role(name, NAMES) for name in frame["layer"]]
+    frame["role"] = [common.find_role(name, NAMES) for name in frame["layer"]]
     return frame.assign(density=frame["kept"] / frame["size"])
 
 
@@ -105,6 +105,6 @@ def test_nothing_is_said_of_the_paths_of_masks_by_scores():
 @pytest.mark.parametrize("kept", [30, 31])
 def test_weights_that_differ_from_the_density_are_counted(kept):
     both = [rows(kept=[60, 0, 30, 10], effective=1.0), rows(kept=[50, 10, kept, 10], effective=1.0, arm="b")]
-    matched = common.matched(pd.concat(both))
+    matched = common.compare_densities(pd.concat(both))
     assert matched["error"].item() == kept - 30 and matched["arms"].item() == 2 and matched["runs"].item() == 2
     assert matched["highest"].item() == pytest.approx((70 + kept) / 400)

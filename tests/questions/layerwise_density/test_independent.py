@@ -36,7 +36,7 @@ def accuracies(folder, cell):
 def check(found, folder, erk, uniform, mask, shuffled):
     """ERK − uniform at 98 %, the SNIP mask − its shuffle at 90 %, and the mean of ERK at 98 % are those of files."""
     cells = {cell.name: cell for cell in found.design.networks}
-    rows = verdicts.verdicts(found)
+    rows = verdicts.judge(found)
     erk, uniform, mask, shuffled = (accuracies(folder, cells[name]) for name in (erk, uniform, mask, shuffled))
     assert rows.loc[0, "estimate"] == pytest.approx(100 * (erk.mean() - uniform.mean()), abs=1e-9)
     assert rows.loc[0, "n"] == len(erk) == len(uniform) >= 3
@@ -53,8 +53,8 @@ def test_planted_runs(tmp_path):
 
 
 def test_the_first_runs_on_cifar_10():
-    values = parameters.profile_parameters("05_layerwise_density", "cifar10-small", REPOSITORY)
-    found = Layerwise(questions.compared("05_layerwise_density", values), Store(REPOSITORY / "results"))
+    values = parameters.read_parameters("05_layerwise_density", "cifar10-small", REPOSITORY)
+    found = Layerwise(questions.compare("05_layerwise_density", values), Store(REPOSITORY / "results"))
     names = ("ERK 98 %", "uniform 98 %", "SNIP mask 90 %", "SNIP shuffled 90 %")
     small = "" if names[0] in values["cells"] else "small, "
     check(found, REPOSITORY / "results/runs/cifar10", *(f"{small}{name}" for name in names))

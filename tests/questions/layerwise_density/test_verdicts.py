@@ -30,19 +30,19 @@ def row(rows, claim):
 )
 def test_what_is_planted_turns_the_primary_claims(tmp_path, shift, spread, rule, mask):
     found = planted(tmp_path, spread, shift)
-    rows = verdicts.verdicts(found)
+    rows = verdicts.judge(found)
     assert list(rows["kind"][:2]) == ["primary claim"] * 2
     assert (row(rows, RULE)["verdict"], row(rows, f"{MASK} as good as its shuffle")["verdict"]) == (rule, mask)
     assert rows.loc[0, "n"] == 10 and rows.loc[0, "claim"] == RULE
     three, four = (found.values(found.find(sparsity=0.98, rule=name)[0]) for name in ("erk", "uniform"))
     assert rows.loc[0, "estimate"] == pytest.approx(100 * (three.mean() - four.mean()))
-    told = prose.abstract(found, rows).data
+    told = prose.write_abstract(found, rows).data
     assert prose.RULE[rule] in told and prose.MASK[mask] in told and "10 %" not in told
     assert f"{rows.loc[1, 'estimate']:+.2f}".replace("-", "−") in told
 
 
 def test_findings_are_the_other_rules_scores_and_sparsities(tmp_path):
-    rows = verdicts.verdicts(planted(tmp_path))
+    rows = verdicts.judge(planted(tmp_path))
     findings = rows[rows["kind"] == "finding"].set_index("claim")
     assert list(findings.index) == [
         "At 90 % sparsity, ERK is better than the same density in each layer.",
@@ -60,21 +60,22 @@ def test_a_mask_of_another_density_fails_the_check(tmp_path, monkeypatch):
     found = planted(tmp_path)
     wrong = found.matched.assign(error=[0.0, 3.0])
     monkeypatch.setitem(found.__dict__, "matched", wrong)
-    rows = verdicts.verdicts(found)
+    rows = verdicts.judge(found)
     assert rows["verdict"].iloc[-1] == "contradicted" and "is 3 weights" in rows["evidence"].iloc[-1]
 
 
 def test_what_was_not_run_is_not_tested(tmp_path):
     found = planted(tmp_path, skip=lambda cell, network: cell == "snip, counts" or (cell == "four" and network > 1))
-    rows = verdicts.verdicts(found)
+    rows = verdicts.judge(found)
     assert list(rows["verdict"][:2]) == ["not tested"] * 2
     assert list(rows["evidence"][:2]) == [verdicts.NO_RULES, verdicts.NO_MASKS]
-    assert "too few runs yet" in prose.abstract(found, rows).data
+    assert "too few runs yet" in prose.write_abstract(found, rows).data
     empty = planted(tmp_path / "empty", skip=lambda *_: True)
-    rows = verdicts.verdicts(empty)
+    rows = verdicts.judge(empty)
     assert set(rows["verdict"]) == {"not tested", "undecided"}
     assert (
-        prose.what_follows(empty, rows).data == "Whether a score mask is worth more than its densities of layers, "
+        prose.write_what_follows(empty, rows).data
+        == "Whether a score mask is worth more than its densities of layers, "
         "these runs do not tell."
     )
 
@@ -99,7 +100,7 @@ def test_cells_are_called_by_what_they_are(tmp_path):
 def test_advice_has_the_numbers_of_the_levels(tmp_path):
     found = planted(tmp_path)
     levels = {(row.sparsity, row.row): row.mean for row in found.rule_levels.itertuples()}
-    told = prose.what_follows(found, verdicts.verdicts(found)).data
+    told = prose.write_what_follows(found, verdicts.judge(found)).data
     gap = 100 * (levels[0.98, "balanced"] - levels[0.98, "uniform"])
     assert f"{gap:.1f} points at 98 % (balanced above uniform)" in told
     dense = np.mean(found.values(found.dense))

@@ -27,7 +27,7 @@ SMALL = {
 
 @pytest.fixture(scope="module")
 def found():
-    return Evidence(parameters.profile_parameters("01_masks_and_densities", "digits", REPOSITORY) | SMALL)
+    return Evidence(parameters.read_parameters("01_masks_and_densities", "digits", REPOSITORY) | SMALL)
 
 
 def with_shares(found, shares):
@@ -51,17 +51,17 @@ def with_shares(found, shares):
 )
 def test_the_share_on_a_path_decides_the_finding(found, shares, verdict):
     other = with_shares(found, shares)
-    rows = claims.of_masks(other)
+    rows = claims.judge(other)
     assert (rows.loc[0, "verdict"], rows.loc[0, "kind"]) == (verdict, "finding")
     assert set(rows["kind"][1:]) == {"check"} and len(rows) == 6
     if verdict != "not tested":
         assert rows.loc[0, "estimate"] == pytest.approx(100 * np.nanmean(shares))
-    assert claims.FOLLOWS[verdict] in claims.abstract(other, verdict).data
-    assert claims.FOLLOWS[verdict] in claims.what_follows(other, verdict).data
+    assert claims.FOLLOWS[verdict] in claims.write_abstract(other, verdict).data
+    assert claims.FOLLOWS[verdict] in claims.write_what_follows(other, verdict).data
 
 
 def test_the_limits_are_those_of_students_t(found):
-    row = claims.of_masks(with_shares(found, [0.5, 0.52, 0.54, 0.51])).iloc[0]
+    row = claims.judge(with_shares(found, [0.5, 0.52, 0.54, 0.51])).iloc[0]
     values = 100 * np.array([0.5, 0.52, 0.54, 0.51])
     assert row["high"] - row["estimate"] == pytest.approx(2.353363 * values.std(ddof=1) / 2, rel=1e-5)
 
@@ -100,4 +100,4 @@ def test_captions_say_what_is_drawn(found):
 )
 def test_unknown_names_are_refused_before_a_mask_is_drawn(found, changes, message):
     with pytest.raises(StudyError, match=message):
-        plan.comparison(found.parameters | changes)
+        plan.make_comparison(found.parameters | changes)

@@ -43,14 +43,14 @@ def test_layers_has_the_exact_counts_in_order_of_depth(network):
 
 def test_unreachable_names_the_points_that_the_other_frames_leave_open(network):
     rules, sparsities = ["uniform", "uniform+", "erk+"], [0.9, 0.995, 0.999]
-    frame = survey.unreachable(network, rules, sparsities)
+    frame = survey.list_unreachable(network, rules, sparsities)
     missing = {("uniform+", 0.999), ("erk+", 0.995), ("erk+", 0.999)}
     assert set(zip(frame["rule"], frame["sparsity"], strict=True)) == missing
     assert frame["reason"].str.contains("choose one from").all()
     paths = survey.effective(network, rules, sparsities, ["exact"], seeds=1)
     without = paths[paths["effective"].isna()]
     assert set(zip(without["rule"], without["sparsity"], strict=True)) == missing and len(paths) == 9
-    assert list(survey.unreachable(network, ["uniform"], [0.5]).columns) == ["rule", "sparsity", "reason"]
+    assert list(survey.list_unreachable(network, ["uniform"], [0.5]).columns) == ["rule", "sparsity", "reason"]
 
 
 @pytest.mark.parametrize("sparsity", [1.0, -0.1])
@@ -125,7 +125,7 @@ def test_pairs_are_independent_and_share_what_chance_gives(network):
 
 
 def test_nested_masks_lie_within_denser_ones_of_their_seed_only(network):
-    frame = survey.nested(network, ["uniform", "erk+"], [0.9, 0.5, 0.995], seeds=2)
+    frame = survey.measure_nesting(network, ["uniform", "erk+"], [0.9, 0.5, 0.995], seeds=2)
     assert set(zip(frame["rule"], frame["sparsity"], frame["denser"], strict=True)) == {
         ("uniform", 0.9, 0.5),
         ("uniform", 0.995, 0.9),
@@ -135,7 +135,7 @@ def test_nested_masks_lie_within_denser_ones_of_their_seed_only(network):
     halves = frame[(frame["rule"] == "uniform") & (frame["sparsity"] == 0.9)]
     assert halves["elsewhere"].between(0.45, 0.55).all()
     with pytest.raises(StudyError, match="give two or more"):
-        survey.nested(network, ["uniform"], [0.5, 0.5], seeds=2)
+        survey.measure_nesting(network, ["uniform"], [0.5, 0.5], seeds=2)
 
 
 def test_nested_counts_what_lies_outside(network, monkeypatch):
@@ -144,7 +144,7 @@ def test_nested_counts_what_lies_outside(network, monkeypatch):
 
     draw = masks.draw
     monkeypatch.setattr(masks, "draw", another_seed_each)
-    frame = survey.nested(network, ["uniform"], [0.5, 0.9], seeds=1)
+    frame = survey.measure_nesting(network, ["uniform"], [0.5, 0.9], seeds=1)
     kept = round(0.1 * 77072)
     assert frame["outside"].item() == pytest.approx(kept / 2, rel=0.1)
     assert math.isclose(frame["contained"].item(), 1 - frame["outside"].item() / kept)

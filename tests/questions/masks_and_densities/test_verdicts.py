@@ -53,7 +53,7 @@ def test_one_draw_decides_nothing():
     ],
 )
 def test_effective_density_falls_if_it_does_under_every_rule(gaps, rules, verdict):
-    row = verdicts.effective_density(gaps.loc[rules].reset_index(), gap=0.1)
+    row = verdicts.judge_effective_density(gaps.loc[rules].reset_index(), gap=0.1)
     assert row["verdict"] == verdict
     assert "more than 10% from a sparsity of 90 % (late)" in row["evidence"] and "n = 2 masks" in row["evidence"]
     assert ("none shown (unclear)" in row["evidence"]) == ("unclear" in rules)
@@ -61,9 +61,9 @@ def test_effective_density_falls_if_it_does_under_every_rule(gaps, rules, verdic
 
 def test_evidence_gives_the_range_over_draws(gaps):
     two = pd.concat([gaps.loc[["late"]], gaps.loc[["late"]].assign(draw="bernoulli", gap_from=0.995)]).reset_index()
-    assert "90–99.5 % (late)" in verdicts.effective_density(two, gap=0.1)["evidence"]
+    assert "90–99.5 % (late)" in verdicts.judge_effective_density(two, gap=0.1)["evidence"]
     two.loc[1, "gap_from"] = math.nan
-    assert "90 % or none shown (late)" in verdicts.effective_density(two, gap=0.1)["evidence"]
+    assert "90 % or none shown (late)" in verdicts.judge_effective_density(two, gap=0.1)["evidence"]
 
 
 def allocated(allocator, **columns):
@@ -73,28 +73,28 @@ def allocated(allocator, **columns):
 
 def test_exact_allocation_is_contradicted_by_one_weight():
     rows = allocated("exact", model=["a", "a", "b"], rule=["erk", "er", "erk"], error=[0, math.nan, 0])
-    row = verdicts.exact_allocation(rows)
+    row = verdicts.judge_allocation(rows)
     assert row["verdict"] == "supported" and "is 0 weights in 2 allocations (2 networks, 2 rules" in row["evidence"]
     assert row["evidence"].endswith("1 more cannot be reached")
-    off = verdicts.exact_allocation(rows.assign(error=[0, math.nan, -1]))
+    off = verdicts.judge_allocation(rows.assign(error=[0, math.nan, -1]))
     assert off["verdict"] == "contradicted" and "is 1 weights" in off["evidence"]
-    nothing = verdicts.exact_allocation(rows.assign(error=math.nan))
+    nothing = verdicts.judge_allocation(rows.assign(error=math.nan))
     assert nothing["verdict"] == "inconclusive"
 
 
 def test_clipping_has_to_lose_in_every_network_and_rule():
     rows = allocated("clipped", model=["a", "a", "b"], rule=["erk", "erk", "erk"], shortfall=[0.0, 0.2, 0.3])
-    row = verdicts.clipping(rows)
+    row = verdicts.judge_clipping(rows)
     assert row["verdict"] == "supported"
     assert "erk up to 30.0 points (b: asked 50%, realised 20.0%)" in row["evidence"]
     assert "2 of 2 cases" in row["evidence"]
-    kept = verdicts.clipping(rows.assign(shortfall=[0.0, 0.2, 0.001]))
+    kept = verdicts.judge_clipping(rows.assign(shortfall=[0.0, 0.2, 0.001]))
     assert kept["verdict"] == "contradicted" and "1 of 2 cases" in kept["evidence"]
 
 
 def test_nesting_is_contradicted_by_one_weight():
     frame = pd.DataFrame({"outside": [0, 0], "elsewhere": [0.2, 0.4]})
-    row = verdicts.nesting(frame)
+    row = verdicts.judge_nesting(frame)
     assert row["verdict"] == "supported"
     assert "0 weights outside, in 2 pairs" in row["evidence"] and "30.0%" in row["evidence"]
-    assert verdicts.nesting(frame.assign(outside=[0, 1]))["verdict"] == "contradicted"
+    assert verdicts.judge_nesting(frame.assign(outside=[0, 1]))["verdict"] == "contradicted"

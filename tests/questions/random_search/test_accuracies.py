@@ -41,7 +41,7 @@ def test_series_are_told_apart_and_only_sparse_candidates_are_searched(found):
 
 def test_searched_networks_stand_at_the_random_mean_plus_their_gain(found):
     rows = found.levels.set_index(["series", "cell"])
-    single = gains.gains(gains.only(found.curves, ["nodes 80 %"]), [0.1], 4).set_index(["measured", "cell"])
+    single = gains.gains(gains.select_cells(found.curves, ["nodes 80 %"]), [0.1], 4).set_index(["measured", "cell"])
     gain = single.loc[("final", gains.POOLED)]
     random, searched = rows.loc[(NODES, "nodes 80 %")], rows.loc[(SEARCHED, "nodes 80 %")]
     assert gain["mean"] > 0.001

@@ -61,7 +61,7 @@ def test_gains_are_those_of_all_subsets_by_hand(known):
 
 def test_cells_have_wider_intervals_than_one_alone_since_all_have_to_hold(tmp_path):
     found = evidence(tmp_path, planted.correlated(0.0))
-    alone = gains.gains(gains.only(found.curves, ["nodes 80 %"]), [0.1], 4).set_index(["measured", "cell"])
+    alone = gains.gains(gains.select_cells(found.curves, ["nodes 80 %"]), [0.1], 4).set_index(["measured", "cell"])
     rows = found.gains[found.gains["phase"] == 0.1].set_index(["measured", "cell"])
     ours, single = rows.loc[(FINAL, "nodes 80 %")], alone.loc[(FINAL, POOLED)]
     assert ours["mean"] == single["mean"] and ours["high"] - ours["low"] > 1.2 * (single["high"] - single["low"])

@@ -72,7 +72,7 @@ def check_search(found, groups, epoch):
     assert early == pytest.approx(mean_of_cells(gain(groups, epoch, lambda curves, _: curves[:, epoch - 1])), abs=1e-9)
     won, best = gain(groups, epoch, lambda _, final: final), best_gain(groups)
     share = sum(map(sum, won.values())) / sum(map(sum, best.values()))
-    rows = verdicts.of_search(found)
+    rows = verdicts.judge_search(found)
     assert rows.loc[0, "estimate"] == pytest.approx(share, abs=1e-9)
     lead = mean_of_cells(gain(groups, epoch, lambda curves, _: curves[:, epoch:].mean(axis=1)))
     own = rows[rows["claim"].str.startswith("The winner after 10 % of training is ahead")]
@@ -81,7 +81,7 @@ def check_search(found, groups, epoch):
 
 def test_planted_runs_of_notebook_02(tmp_path):
     store = Store(tmp_path)
-    design = questions.compared("02_random_search", SEARCH)
+    design = questions.compare("02_random_search", SEARCH)
     planted.plant(design, store, planted.correlated(0.3), skip=lambda cell, n, o: (cell, o) == ("dense", 1) and n > 5)
     groups = raw(tmp_path, {name: FIRST_SEEDS[name] for name in CANDIDATES})
     assert sorted(len(final) for _, final in groups.values()) == [6] + [8] * 9
@@ -90,12 +90,12 @@ def test_planted_runs_of_notebook_02(tmp_path):
 
 def test_planted_runs_of_notebook_03(tmp_path):
     store = Store(tmp_path)
-    design = questions.compared("03_sparsity_vs_accuracy", ACCURACY)
+    design = questions.compare("03_sparsity_vs_accuracy", ACCURACY)
     planted.plant(design, store, planted.correlated(0.3))
     found = AccuracyEvidence(design, store, ACCURACY)
     groups = raw(tmp_path, {name: FIRST_SEEDS[name] for name in CANDIDATES})
     difference = 100 * mean_of_cells(gain(groups, 1, lambda _, final: final))
-    assert verdicts.of_accuracy(found).loc[0, "estimate"] == pytest.approx(difference, abs=1e-7)
+    assert verdicts.judge_accuracy(found).loc[0, "estimate"] == pytest.approx(difference, abs=1e-7)
     finals = {name: [] for name in ("nodes 60 %", "ERK 80 %")}
     for (name, _), (_, final) in raw(tmp_path, {name: FIRST_SEEDS[name] for name in finals}).items():
         finals[name].append(final)
@@ -106,8 +106,8 @@ def test_planted_runs_of_notebook_03(tmp_path):
 
 
 def test_the_runs_of_the_campaign_on_cifar_10():
-    values = parameters.profile_parameters("02_random_search", "cifar10-small", REPOSITORY)
-    found = SearchEvidence(questions.compared("02_random_search", values), Store(REPOSITORY / "results"), values)
+    values = parameters.read_parameters("02_random_search", "cifar10-small", REPOSITORY)
+    found = SearchEvidence(questions.compare("02_random_search", values), Store(REPOSITORY / "results"), values)
     cells = {
         "dense": 104_000,
         "nodes 40 %": 105_000,

@@ -19,26 +19,26 @@ NOTEBOOKS = {"02_random_search": SEARCH, "03_sparsity_vs_accuracy": ACCURACY}
 @pytest.mark.parametrize("name", NOTEBOOKS)
 def test_a_notebook_trains_its_cells_or_leaves_that_to_the_campaign(name, tmp_path):
     store, values = Store(tmp_path), NOTEBOOKS[name]
-    assert questions.plan(name, values, store) == [] == questions.used(name, values, store)
+    assert questions.plan(name, values, store) == [] == questions.find_used(name, values, store)
     training = values | {"train_missing": True}
     runs = questions.plan(name, training, store)
     others = 8 if name == "02_random_search" else 3 * 8
     assert len(runs) == 5 * 16 + others
     assert finish(name, training, store) == [len(runs)]
     assert questions.plan(name, training, store) == []
-    assert set(questions.used(name, values, store)) == set(runs)
+    assert set(questions.find_used(name, values, store)) == set(runs)
 
 
 def test_rates_are_chosen_first_and_their_cells_come_with_those_that_are_named(tmp_path):
-    values = parameters.profile_parameters("02_random_search", "tiny", REPOSITORY)
+    values = parameters.read_parameters("02_random_search", "tiny", REPOSITORY)
     store = Store(tmp_path)
     first = questions.plan("02_random_search", values, store)
     rates = {(config.sparsity, config.lr) for config in first}
     assert rates == {(sparsity, lr) for sparsity in (0.0, 0.8) for lr in (0.1, 0.2)}
-    everything = questions.planned("02_random_search", values, store)
+    everything = questions.plan_runs("02_random_search", values, store)
     assert set(first) < set(everything)
     finish("02_random_search", values, store)
-    design = questions.compared("02_random_search", values)
+    design = questions.compare("02_random_search", values)
     runs = {cell.name: cell.wanted(store) for cell in design.networks}
     assert {name: len(own) for name, own in runs.items()} == {"nodes 80 %": 8, "dense": 8, "nodes 80 %, 6 epochs": 3}
     assert all(store.has(config) for own in runs.values() for config in own)
@@ -47,8 +47,8 @@ def test_rates_are_chosen_first_and_their_cells_come_with_those_that_are_named(t
 @pytest.mark.parametrize("profile", ["digits", "cifar10-small", "tiny"])
 @pytest.mark.parametrize("name", NOTEBOOKS)
 def test_every_profile_names_cells_that_its_campaign_has(name, profile, tmp_path):
-    values = parameters.profile_parameters(name, profile, REPOSITORY)
-    design = questions.compared(name, values)
+    values = parameters.read_parameters(name, profile, REPOSITORY)
+    design = questions.compare(name, values)
     cells = {cell.name for cell in design.networks}
     assert set(values["candidates"]) <= cells
     assert bool(questions.plan(name, values, Store(tmp_path))) == (profile != "cifar10-small")

@@ -18,7 +18,7 @@ def search_rows(folder, curve, skip=lambda *_: False, **changes):
     design = plan.search(parameters)
     planted.plant(design, store, curve, skip)
     found = SearchEvidence(design, store, parameters)
-    return found, verdicts.of_search(found)
+    return found, verdicts.judge_search(found)
 
 
 def accuracy_rows(folder, curve, skip=lambda *_: False):
@@ -26,7 +26,7 @@ def accuracy_rows(folder, curve, skip=lambda *_: False):
     store, design = Store(folder), plan.sparsities(ACCURACY)
     planted.plant(design, store, curve, skip)
     found = AccuracyEvidence(design, store, ACCURACY)
-    return found, verdicts.of_accuracy(found)
+    return found, verdicts.judge_accuracy(found)
 
 
 def equal(cell, network, order):
@@ -40,7 +40,7 @@ def test_the_share_that_is_left_decides_notebook_02(r, verdict, tmp_path):
     first = rows.iloc[0]
     assert (first["verdict"], first["kind"], first["n"]) == (verdict, "primary claim", 40)
     assert first["estimate"] == pytest.approx(r, abs=0.25) and first["low"] < first["estimate"] < first["high"]
-    assert prose.KEPT[verdict] in prose.search_abstract(found, verdict).data
+    assert prose.KEPT[verdict] in prose.write_search_abstract(found, verdict).data
     assert "Interim" not in first["evidence"]
 
 
@@ -55,7 +55,7 @@ def test_the_gain_at_the_end_decides_notebook_03(r, final, verdict, tmp_path):
     gain = found.gain_after(0.1)
     assert first["estimate"] == pytest.approx(100 * gain.value)
     assert (first["low"], first["high"]) == pytest.approx([100 * limit for limit in gain.interval(0.9)])
-    assert prose.SAME[verdict] in prose.accuracy_abstract(found, verdict).data
+    assert prose.SAME[verdict] in prose.write_accuracy_abstract(found, verdict).data
 
 
 def test_a_worse_winner_contradicts_as_a_better_one_does(tmp_path):
@@ -73,12 +73,15 @@ def test_networks_that_do_not_differ_test_nothing(tmp_path):
 def test_without_runs_nothing_is_tested_and_every_sentence_says_so(tmp_path):
     found, rows = search_rows(tmp_path / "search", equal, skip=lambda *_: True)
     assert set(rows.loc[rows["kind"] != "check", "verdict"]) == {"not tested"}
-    for text in (prose.search_abstract(found, "not tested"), prose.what_follows_of_search(found, "not tested")):
+    for text in (
+        prose.write_search_abstract(found, "not tested"),
+        prose.write_what_follows_of_search(found, "not tested"),
+    ):
         assert prose.TOO_FEW in text.data
     found, rows = accuracy_rows(tmp_path / "accuracy", equal, skip=lambda *_: True)
     assert set(rows.loc[rows["kind"] != "check", "verdict"]) == {"not tested"}
-    assert prose.TOO_FEW in prose.accuracy_abstract(found, "not tested").data
-    assert prose.TOO_FEW in prose.what_follows_of_accuracy(found, "not tested").data
+    assert prose.TOO_FEW in prose.write_accuracy_abstract(found, "not tested").data
+    assert prose.TOO_FEW in prose.write_what_follows_of_accuracy(found, "not tested").data
 
 
 def test_a_claim_on_a_part_of_its_runs_is_interim(tmp_path):
@@ -137,7 +140,7 @@ def test_the_check_of_shapes_sees_a_network_of_another_size(tmp_path):
     record = found.store.get(config)
     record["density"]["realised"] *= 1.01
     found.store.put(record)
-    again = verdicts.of_accuracy(AccuracyEvidence(design, found.store, ACCURACY))
+    again = verdicts.judge_accuracy(AccuracyEvidence(design, found.store, ACCURACY))
     assert again.set_index("claim").loc[name, "verdict"] == "contradicted"
 
 

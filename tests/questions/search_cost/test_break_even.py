@@ -43,7 +43,7 @@ def test_the_balance_is_the_formula_less_longer_training(size, look, share):
     cell = group()
     r, sigma, gain = by_hand(cell, look)
     expected = r * sigma * expected_normal_maximum(size) - share * gain
-    assert break_even.balance(cell, size, look).value == pytest.approx(expected)
+    assert break_even.compute_balance(cell, size, look).value == pytest.approx(expected)
 
 
 def test_the_map_has_a_row_per_cell_size_and_look():
@@ -80,10 +80,10 @@ def test_cells_that_end_alike_need_no_correlation_that_is_known():
 
 
 def test_the_table_has_both_ways_to_charge():
-    rows = break_even.table([group(longer=0.5)])
+    rows = break_even.make_table([group(longer=0.5)])
     assert list(rows["winner"]) == ["trained anew", "goes on"] and list(rows["charged"]) == [14, 13]
     assert rows["measured"].tolist() == pytest.approx([by_hand(group(longer=0.5), 1)[0]] * 2)
     needed = break_even.correlation_needed(group(longer=0.5))
     assert rows.loc[0, ["needed", "needed_low", "needed_high"]].tolist() == [needed.value, needed.low, needed.high]
-    empty = break_even.table([Measured("b", 10, {1: np.full((8, 2), np.nan)}, np.full((8, 2), np.nan))])
+    empty = break_even.make_table([Measured("b", 10, {1: np.full((8, 2), np.nan)}, np.full((8, 2), np.nan))])
     assert empty[["measured", "needed"]].isna().all().all()

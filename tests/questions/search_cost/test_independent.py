@@ -20,7 +20,7 @@ def made(tmp_path_factory):
     """What the notebook says of planted runs, and the content of their files."""
     folder = tmp_path_factory.mktemp("results")
     plant(Store(folder), r=0.6, longer=0.012, seed=5)
-    found = Evidence(questions.compared("11_search_cost", parameters()), Store(folder), parameters())
+    found = Evidence(questions.compare("11_search_cost", parameters()), Store(folder), parameters())
     return found, [json.loads(path.read_text()) for path in sorted(folder.rglob("*.json"))]
 
 
@@ -57,10 +57,10 @@ def test_the_estimate_of_the_primary_claim(made):
         runs, controls = candidates(records, sparsity), longer(records, sparsity)
         assert runs.shape == (2, 8, 2) and controls.shape == (8,)
         each.append(100 * (winner_mean(runs) - controls.mean()))
-    first = verdicts.verdicts(found).iloc[0]
+    first = verdicts.judge(found).iloc[0]
     assert first["estimate"] == pytest.approx(np.mean(each))
     told = f"{abs(np.mean(each)):.2f}"
-    assert told in prose.abstract(found).data
+    assert told in prose.write_abstract(found).data
 
 
 def test_the_needed_correlation(made):

@@ -25,11 +25,11 @@ NAME = "11_search_cost"
 def evidence(folder, **planted):
     store = Store(folder)
     plant(store, **planted)
-    return Evidence(questions.compared(NAME, parameters()), store, parameters())
+    return Evidence(questions.compare(NAME, parameters()), store, parameters())
 
 
 def row(found, part):
-    table = verdicts.verdicts(found)
+    table = verdicts.judge(found)
     return table[table["claim"].str.contains(part, regex=False)].iloc[0]
 
 
@@ -46,20 +46,20 @@ def row(found, part):
 )
 def test_planted_runs_decide_the_primary_claim(tmp_path, planted, verdict, sentence):
     found = evidence(tmp_path, **planted)
-    table = verdicts.verdicts(found)
+    table = verdicts.judge(found)
     first = table.iloc[0]
     assert (first["kind"], first["verdict"]) == (PRIMARY, verdict) and (table["kind"] == PRIMARY).sum() == 1
     assert first["claim"] == "Search gains less than spending its epochs on longer training."
-    assert sentence in prose.abstract(found).data and sentence in prose.what_follows(found).data
+    assert sentence in prose.write_abstract(found).data and sentence in prose.write_what_follows(found).data
 
 
 def test_the_primary_row_is_in_points_with_its_limits_and_its_power(tmp_path):
     found = evidence(tmp_path, longer=0.015)
-    first, estimate = verdicts.verdicts(found).iloc[0], found.difference
+    first, estimate = verdicts.judge(found).iloc[0], found.difference
     assert first["estimate"] == pytest.approx(100 * estimate.value) and -3 < first["estimate"] < -0.5
     limits = [100 * limit for limit in estimate.interval(0.9)]
     assert first[["low", "high"]].tolist() == pytest.approx(limits)
-    least = verdicts.detectable(verdicts.in_points(estimate))
+    least = verdicts.detectable(verdicts.convert_to_points(estimate))
     assert first["power"].startswith(f".8 at a true difference of −{least:.2f} points")
     pairs = np.mean([(each.longer < end).mean() for each in found.groups for end in each.accuracies])
     told = int(first["evidence"].split(" longer in ")[1].split(" %")[0])
@@ -69,8 +69,8 @@ def test_the_primary_row_is_in_points_with_its_limits_and_its_power(tmp_path):
 
 def test_an_interim_estimate_says_so(tmp_path):
     found = evidence(tmp_path, without=("nodes 90 %, longer",))
-    assert "Interim: 40 of 48 runs are there." in verdicts.verdicts(found).iloc[0]["evidence"]
-    assert sentences.missing_runs(found.cells).data == "No run yet: *nodes 90 %, longer*."
+    assert "Interim: 40 of 48 runs are there." in verdicts.judge(found).iloc[0]["evidence"]
+    assert sentences.write_missing_runs(found.cells).data == "No run yet: *nodes 90 %, longer*."
     assert row(found, "(nodes 80 % alone)")["verdict"] == "supported"
     assert row(found, "(nodes 90 % alone)")["verdict"] == "not tested"
 
@@ -104,11 +104,11 @@ def test_measured_seconds_are_judged(tmp_path, training, verdict):
     (tmp_path / "bench" / "cpu.json").write_text(json.dumps(report))
     found = evidence(tmp_path)
     assert row(found, "sparse kernels")["verdict"] == verdict
-    assert questions.paths(NAME, parameters(), found.store) == [tmp_path / "bench" / "cpu.json"]
+    assert questions.list_paths(NAME, parameters(), found.store) == [tmp_path / "bench" / "cpu.json"]
 
 
 def test_checks_are_apart_and_hold(tmp_path):
-    table = verdicts.verdicts(evidence(tmp_path))
+    table = verdicts.judge(evidence(tmp_path))
     assert (table.loc[table["kind"] == CHECK, "verdict"] == "supported").all() and (table["kind"] == CHECK).sum() == 2
     assert set(table["kind"]) == {PRIMARY, FINDING, CHECK}
 
@@ -159,9 +159,9 @@ def test_cells_that_do_not_belong_together_are_refused():
     with pytest.raises(
         StudyError, match="no candidates have the model, structure and sparsity of 'nodes 90 %, longer'"
     ):
-        questions.compared(NAME, parameters() | {"candidates": ["nodes 80 %"]})
+        questions.compare(NAME, parameters() | {"candidates": ["nodes 80 %"]})
     with pytest.raises(StudyError, match="'small dense, nodes 80 %' is not trained longer than 'nodes 80 %'"):
-        questions.compared(NAME, parameters() | {"trained_longer": ["small dense, nodes 80 %"]})
+        questions.compare(NAME, parameters() | {"trained_longer": ["small dense, nodes 80 %"]})
 
 
 def test_the_plan_wants_all_runs_or_none(tmp_path):

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from planted_sizes import MODELS, PARAMETERS, WEIGHTS, closing, evidence
-from randsparse.comparison.wording import interval, points
+from randsparse.comparison.wording import format_interval, format_points
 from randsparse.questions.size import charts
 from randsparse.questions.size.evidence import FLOPS
 from randsparse.questions.size.evidence import WEIGHTS as EQUAL_WEIGHTS
@@ -41,7 +41,10 @@ def test_gaps_stand_at_their_sizes_with_their_intervals(found):
         assert hollow.get_markerfacecolor() == "none"
     whole = found.slope()
     assert whole.value == pytest.approx(0.01, abs=0.002)
-    assert f"{points(whole.value)} {interval(*whole.interval())} points per doubling at 80 % (n = 5)" in caption
+    assert (
+        f"{format_points(whole.value)} {format_interval(*whole.interval())} points per doubling at 80 % (n = 5)"
+        in caption
+    )
     assert (data["cell"] == "published").sum() == 6
 
 
@@ -67,7 +70,7 @@ def test_sparse_minus_narrow_has_a_panel_for_what_is_equal(found):
         assert whole.lines[0].get_xydata()[0] == pytest.approx((mean.value, len(MODELS)))
         assert whole.lines[2][0].get_segments()[0][:, 0] == pytest.approx(mean.interval())
         assert mean.value == pytest.approx(0.004, abs=0.002)
-        assert f"{points(mean.value)} {interval(*mean.interval())} points with {equal}" in caption
+        assert f"{format_points(mean.value)} {format_interval(*mean.interval())} points with {equal}" in caption
 
 
 def test_nothing_is_drawn_of_nothing(tmp_path):

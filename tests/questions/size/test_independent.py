@@ -39,7 +39,7 @@ def test_planted_runs(tmp_path):
     found = evidence(tmp_path, closing(0.01, noise=0.003))
     accuracies, weights = raw(tmp_path, lambda config: True)
     models = ["wrn-10-1", "wrn-16-1", "wrn-22-1", "wrn-10-2"]
-    row = verdicts.of_sizes(found).iloc[0]
+    row = verdicts.judge(found).iloc[0]
     assert row["estimate"] == pytest.approx(100 * slope_of(accuracies, weights, models, 0.8), abs=1e-9)
     gap = found.gaps.set_index(["model", "sparsity"]).loc[("wrn-16-1", 0.5), "mean"]
     own = [accuracies["wrn-16-1", "static", sparsity].mean() for sparsity in (0.5, 0.0)]
@@ -49,10 +49,10 @@ def test_planted_runs(tmp_path):
 
 
 def test_the_short_runs_on_cifar_10():
-    values = parameters.profile_parameters("04_size", "cifar10-small", REPOSITORY)
+    values = parameters.read_parameters("04_size", "cifar10-small", REPOSITORY)
     if "sizes" not in values["campaign"]["parts"]:
         pytest.skip("the profile shows runs of the campaign")
-    design = questions.compared("04_size", values)
+    design = questions.compare("04_size", values)
     found = Evidence(design, Store(REPOSITORY / "results"), values, REPOSITORY)
 
     def holds(config):

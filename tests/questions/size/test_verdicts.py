@@ -21,11 +21,11 @@ from randsparse.questions.size.evidence import WEIGHTS as EQUAL_WEIGHTS
 )
 def test_the_slope_over_sizes_decides_the_claim(slope, noise, verdict, tmp_path):
     found = evidence(tmp_path, closing(slope, noise=noise))
-    first = verdicts.of_sizes(found).iloc[0]
+    first = verdicts.judge(found).iloc[0]
     assert (first["kind"], first["verdict"], first["n"]) == ("primary claim", verdict, 5)
     assert first["unit"] == "points per doubling"
     assert first["estimate"] == pytest.approx(100 * slope, abs=150 * noise)
-    assert prose.FOLLOWS[verdict] in prose.abstract(found, verdict).data
+    assert prose.FOLLOWS[verdict] in prose.write_abstract(found, verdict).data
 
 
 def test_the_slope_is_that_of_least_squares_with_the_errors_of_all_means(tmp_path):
@@ -43,7 +43,7 @@ def test_the_slope_is_that_of_least_squares_with_the_errors_of_all_means(tmp_pat
 def test_other_sparsities_and_few_sizes_do_not_test_the_claim(tmp_path):
     changes = [{"pairs": PARAMETERS["milder"], "milder": []}, {"pairs": PARAMETERS["pairs"][:2]}]
     for number, change in enumerate(changes):
-        rows = verdicts.of_sizes(evidence(tmp_path / str(number), closing(0.01), **change))
+        rows = verdicts.judge(evidence(tmp_path / str(number), closing(0.01), **change))
         assert rows.loc[0, "verdict"] == "not tested" and "about several sizes at 80 %" in rows.loc[0, "evidence"]
     own = rows[rows["claim"].str.contains("of 50 % loses")].iloc[0]
     assert own["verdict"] == "supported" and own["estimate"] == pytest.approx(0.5, abs=0.1)
@@ -51,25 +51,25 @@ def test_other_sparsities_and_few_sizes_do_not_test_the_claim(tmp_path):
 
 def test_one_size_has_no_slope(tmp_path):
     found = evidence(tmp_path, closing(0.01), pairs=PARAMETERS["pairs"][:1], milder=[])
-    assert found.slope() is None and "unknown value" in prose.abstract(found, "not tested").data
+    assert found.slope() is None and "unknown value" in prose.write_abstract(found, "not tested").data
 
 
 @pytest.mark.parametrize(("narrow", "verdict"), [(-0.01, "supported"), (0.01, "contradicted")])
 def test_narrow_networks_decide_at_equal_weights_and_at_equal_flops(narrow, verdict, tmp_path):
     found = evidence(tmp_path, closing(0.01, narrow))
-    rows = verdicts.of_sizes(found)
+    rows = verdicts.judge(found)
     own = rows[rows["claim"].str.startswith("A sparse wide network")]
     assert own["verdict"].tolist() == [verdict] * 2 and own["estimate"].tolist() == pytest.approx(
         [-100 * narrow] * 2, abs=0.1
     )
-    told = prose.what_follows(found, "supported").data
+    told = prose.write_what_follows(found, "supported").data
     assert ("is more accurate than" if narrow < 0 else "is less accurate than") in told
     assert sorted(set(found.against_narrow["equal"])) == sorted([EQUAL_WEIGHTS, FLOPS])
 
 
 def test_networks_that_are_not_equal_fail_the_check(tmp_path):
     for ratio, verdict in ((1.0, "supported"), (1.2, "contradicted")):
-        rows = verdicts.of_sizes(evidence(tmp_path / str(ratio), closing(0.01), ratio=ratio))
+        rows = verdicts.judge(evidence(tmp_path / str(ratio), closing(0.01), ratio=ratio))
         own = rows[rows["claim"].str.startswith("Sparse and narrow")]
         assert own["verdict"].tolist() == [verdict] * 2 and set(own["kind"]) == {"check"}
         assert f"{ratio:.3f}" in own["evidence"].iloc[0]
@@ -78,16 +78,16 @@ def test_networks_that_are_not_equal_fail_the_check(tmp_path):
 def test_without_runs_nothing_is_tested_and_every_sentence_says_so(tmp_path):
     for networks in (0, 2):
         found = evidence(tmp_path / str(networks), closing(0.01), networks)
-        rows = verdicts.of_sizes(found)
+        rows = verdicts.judge(found)
         assert set(rows.loc[rows["kind"] != "check", "verdict"]) == {"not tested"}
-        assert "too few runs" in prose.abstract(found, "not tested").data
-        assert "too few runs" in prose.what_follows(found, "not tested").data
+        assert "too few runs" in prose.write_abstract(found, "not tested").data
+        assert "too few runs" in prose.write_what_follows(found, "not tested").data
         assert found.gaps.empty and len(found.cell_table) == (20 if networks else 0)
     assert rows.iloc[-1]["evidence"] == "40 of 100 runs are there, 0 of them diverged."
 
 
 def test_the_ends_of_the_sizes_are_named(tmp_path):
-    told = prose.what_follows(evidence(tmp_path, closing(0.02)), "supported").data
+    told = prose.write_what_follows(evidence(tmp_path, closing(0.02)), "supported").data
     assert "The smallest network (*wrn-10-1, ERK 80 %*)" in told and "the largest (*wrn-10-2, ERK 80 %*)" in told
 
 

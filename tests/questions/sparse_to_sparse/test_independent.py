@@ -55,12 +55,12 @@ def test_planted_runs(tmp_path):
     names = [f"{method} {at}" for method in ("rigl", "gmp") for at in (90, 98)]
     cells = {cell.name: cell for cell in found.design.networks}
     by_pair = [np.mean(runs(tmp_path, cells[f"{name} inside"])[0] - runs(tmp_path, cells[name])[0]) for name in names]
-    assert verdicts.verdicts(found).loc[0, "estimate"] == pytest.approx(100 * np.mean(by_pair), abs=1e-9)
+    assert verdicts.judge(found).loc[0, "estimate"] == pytest.approx(100 * np.mean(by_pair), abs=1e-9)
 
 
 def test_the_runs_on_cifar_10():
-    values = parameters.profile_parameters("08_sparse_to_sparse", "cifar10-small", REPOSITORY)
-    found = Methods(questions.compared("08_sparse_to_sparse", values), Store(REPOSITORY / "results"))
+    values = parameters.read_parameters("08_sparse_to_sparse", "cifar10-small", REPOSITORY)
+    found = Methods(questions.compare("08_sparse_to_sparse", values), Store(REPOSITORY / "results"))
     small = "" if "dense" in values["cells"] else "small, "
     at = "80" if not small else "90"
     names = (f"GMP {at} %, in a source", f"GMP {at} %, from dense", f"ERK {at} %", f"small dense {at} %")

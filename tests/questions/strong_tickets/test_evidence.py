@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from planted_tickets import CELLS, OTHERS, planted
-from randsparse.questions.strong_tickets.evidence import label, layers_of, source_of
+from randsparse.questions.strong_tickets.evidence import describe_layers, describe_source, label
 
 
 @pytest.fixture(scope="module")
@@ -30,8 +30,8 @@ def test_cells_are_called_by_what_they_are(whole):
     assert called["whole 90, normal"] == "ticket of dense source, normal weights"
     assert (called["mask 90"], called["erk 90, longer"]) == ("trained uniform mask", "trained ERK mask")
     points = {cell.name: cell.point for cell in whole.design.networks}
-    assert source_of(points["er 90"]) == "ER source, 50 %"
-    assert [layers_of(points[name]) for name in ("whole 90", "part 90", "er 90", "mask 90")] == [
+    assert describe_source(points["er 90"]) == "ER source, 50 %"
+    assert [describe_layers(points[name]) for name in ("whole 90", "part 90", "er 90", "mask 90")] == [
         *("uniform", "uniform"),
         *("er", "uniform"),
     ]

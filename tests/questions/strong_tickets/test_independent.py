@@ -32,7 +32,7 @@ def accuracies(folder, cell, rate):
 def test_planted_runs(tmp_path):
     found = planted(tmp_path)
     cells = {cell.name: cell for cell in found.design.networks}
-    rows = verdicts.verdicts(found).set_index("claim")
+    rows = verdicts.judge(found).set_index("claim")
     values = {name: accuracies(tmp_path, cell, cell.rates) for name, cell in cells.items()}
     claim = [np.mean(values[f"part {at}"] - values[f"whole {at}"]) for at in (90, 95)]
     assert rows["estimate"].iloc[0] == pytest.approx(100 * np.mean(claim), abs=1e-9)
@@ -43,8 +43,8 @@ def test_planted_runs(tmp_path):
 
 
 def test_the_runs_on_cifar_10():
-    values = parameters.profile_parameters("09_strong_tickets", "cifar10-small", REPOSITORY)
-    found = Tickets(questions.compared("09_strong_tickets", values), Store(REPOSITORY / "results"))
+    values = parameters.read_parameters("09_strong_tickets", "cifar10-small", REPOSITORY)
+    found = Tickets(questions.compare("09_strong_tickets", values), Store(REPOSITORY / "results"))
     cells = {cell.name: cell for cell in found.design.networks}
     folder = REPOSITORY / "results/runs/cifar10"
     first = "dense" in values["cells"]

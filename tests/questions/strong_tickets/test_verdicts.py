@@ -23,15 +23,15 @@ RANDOM = ("part 90", "part 95")
 )
 def test_what_is_planted_turns_the_primary_claim(tmp_path, shift, spread, verdict):
     found = planted(tmp_path, spread, shift)
-    rows = verdicts.verdicts(found)
+    rows = verdicts.judge(found)
     assert (rows.loc[0, "verdict"], rows.loc[0, "kind"], rows.loc[0, "n"]) == (verdict, "primary claim", 20)
-    told = prose.abstract(found, rows).data
+    told = prose.write_abstract(found, rows).data
     assert told.endswith(prose.FOLLOWS[verdict]) and "n = 20, 40 runs" in told
     assert f"{rows.loc[0, 'estimate']:+.2f}".replace("-", "−") in told
 
 
 def test_findings_are_training_retraining_and_weights(tmp_path):
-    rows = verdicts.verdicts(planted(tmp_path))
+    rows = verdicts.judge(planted(tmp_path))
     findings = rows[rows["kind"] == "finding"].set_index("claim")
     assert list(findings.index) == [
         "A ticket (dense source) is at most 1 point worse than a random mask that is trained as long.",
@@ -46,35 +46,35 @@ def test_findings_are_training_retraining_and_weights(tmp_path):
 def test_sources_of_other_layer_densities_are_findings_and_no_claim(tmp_path):
     cells = {name: values for name, values in (CELLS | OTHERS).items() if not name.startswith("part")}
     found = planted(tmp_path, cells=cells)
-    rows = verdicts.verdicts(found)
+    rows = verdicts.judge(found)
     assert rows.loc[0, "verdict"] == "not tested"
     assert rows.loc[0, "evidence"].endswith("with the layer densities of the dense one, at 90 % and 95 %.")
     row = rows.loc[1]
     assert row["claim"].startswith("A ticket of a random source (ER source, 50 %) is at most 1 point worse")
     assert row["claim"].endswith("whose layers have other densities.") and row["verdict"] == "supported"
     assert row["estimate"] == pytest.approx(4, abs=0.5)
-    told = prose.abstract(found, rows).data
+    told = prose.write_abstract(found, rows).data
     assert f"{row['estimate']:+.2f}" in told and "(ER source, 50 %) in points" in told
     assert told.endswith(prose.FOLLOWS["not tested"])
 
 
 def test_a_claim_without_one_of_its_sparsities_is_not_tested(tmp_path):
     found = planted(tmp_path, skip=lambda cell, network: cell == "part 95" and network > 1)
-    rows = verdicts.verdicts(found)
+    rows = verdicts.judge(found)
     assert rows.loc[0, "verdict"] == "not tested" and rows.loc[0, "evidence"].endswith(", at 95 %.")
     cells = {name: values for name, values in CELLS.items() if name != "part 95"}
-    rows = verdicts.verdicts(planted(tmp_path / "without", cells=cells))
+    rows = verdicts.judge(planted(tmp_path / "without", cells=cells))
     assert rows.loc[0, "verdict"] == "not tested" and rows.loc[0, "evidence"].endswith(", at 95 %.")
     empty = planted(tmp_path / "empty", skip=lambda *_: True)
-    rows = verdicts.verdicts(empty)
+    rows = verdicts.judge(empty)
     assert set(rows["verdict"]) == {"not tested", "undecided"}
-    assert prose.what_follows(empty, rows).data == prose.FOLLOWS["not tested"]
-    assert "too few runs yet" in prose.abstract(empty, rows).data
+    assert prose.write_what_follows(empty, rows).data == prose.FOLLOWS["not tested"]
+    assert "too few runs yet" in prose.write_abstract(empty, rows).data
 
 
 def test_advice_has_the_numbers_of_the_findings(tmp_path):
     found = planted(tmp_path)
-    told = prose.what_follows(found, verdicts.verdicts(found)).data
+    told = prose.write_what_follows(found, verdicts.judge(found)).data
     for retrained in (False, True):
         for source, pairs in found.trained(retrained).items():
             value = f"{100 * found.difference(pairs).value:+.2f}".replace("-", "−")
@@ -82,7 +82,7 @@ def test_advice_has_the_numbers_of_the_findings(tmp_path):
 
 
 def test_retraining_is_called_what_it_is(tmp_path):
-    told = prose.restart(planted(tmp_path)).data
+    told = prose.describe_restart(planted(tmp_path)).data
     assert "from 50.0 % to 30.0 %" in told and "it is the mask that is retrained" in told
     without = planted(tmp_path / "none", skip=lambda cell, _: "longer" in cell)
-    assert prose.restart(without).data == "No ticket is retrained in these runs."
+    assert prose.describe_restart(without).data == "No ticket is retrained in these runs."

@@ -12,12 +12,12 @@ from randsparse.questions.theory import charts, predictions, subset_sums
 from randsparse.questions.theory import containment as theory_sources
 from randsparse.questions.theory import verdicts as theory_claims
 
-TARGETS = [predictions.random_target([1, 1, 1], 0), predictions.random_target([1, 2, 1], 0)]
+TARGETS = [predictions.draw_target([1, 1, 1], 0), predictions.draw_target([1, 2, 1], 0)]
 
 
 @pytest.fixture(scope="module")
 def found():
-    return theory_sources.containment(TARGETS, [0.5, 0.8], [0.4, 0.7, 1.0], 50, 1, 0.05, seed=0)
+    return theory_sources.count_containing(TARGETS, [0.5, 0.8], [0.4, 0.7, 1.0], 50, 1, 0.05, seed=0)
 
 
 def labels(figure):
@@ -34,7 +34,7 @@ def line(ax, label):
 
 
 def test_a_panel_per_target_and_every_sparsity(found):
-    figure = charts.containment(theory_claims.with_intervals(found[found["event"] == "every copy"]))
+    figure = charts.containment(theory_claims.add_intervals(found[found["event"] == "every copy"]))
     assert [ax.get_title() for ax in figure.axes] == [each.name for each in TARGETS]
     assert all(len(ax.containers) == 2 for ax in figure.axes)
     assert {"50 % sparse", "80 % sparse", "exact prediction", "union bound"} <= labels(figure)
@@ -52,9 +52,9 @@ def test_a_panel_per_target_and_every_sparsity(found):
 
 
 def test_needed_widths_lie_in_the_panel_of_their_target_beside_their_bounds(found):
-    ends = theory_sources.connections(TARGETS[1], [0.5, 0.8], [0.4, 0.7, 1.0], 50, 0.05, 0)
-    needed = theory_claims.widths_needed(pd.concat([found, ends]), 0.05)
-    bounds = theory_sources.bounds(TARGETS, TARGETS[1], [0.5, 0.8], 0.05)
+    ends = theory_sources.count_connected(TARGETS[1], [0.5, 0.8], [0.4, 0.7, 1.0], 50, 0.05, 0)
+    needed = theory_claims.find_widths_needed(pd.concat([found, ends]), 0.05)
+    bounds = theory_sources.find_bounds(TARGETS, TARGETS[1], [0.5, 0.8], 0.05)
     figure = charts.widths_needed(needed, bounds)
     assert figure.axes[-1].get_title() == "any weights: 1 input, 1 output"
     assert {"sufficient: union bound", "necessary", "every copy", "no end cut off"} <= labels(figure)
@@ -90,7 +90,7 @@ def test_errors_of_weights_and_networks_are_drawn_as_geometric_means():
 
 def test_without_sources_there_is_nothing_to_draw(found):
     with pytest.raises(StudyError, match="nothing to draw"):
-        charts.containment(theory_claims.with_intervals(found).iloc[:0])
+        charts.containment(theory_claims.add_intervals(found).iloc[:0])
 
 
 def test_practice_shows_random_minus_dense_with_its_interval_beside_a_margin_of_one_point():

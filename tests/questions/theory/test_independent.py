@@ -30,10 +30,10 @@ def accuracies(model, sparsity):
 
 
 def test_the_short_runs_on_cifar_10():
-    values = parameters.profile_parameters("07_theory", "cifar10-small", REPOSITORY)
+    values = parameters.read_parameters("07_theory", "cifar10-small", REPOSITORY)
     if "sizes" not in values["campaign"]["parts"]:
         pytest.skip("the profile shows runs of the campaign")
-    found = Evidence(questions.compared("07_theory", values), Store(REPOSITORY / "results"), values)
+    found = Evidence(questions.compare("07_theory", values), Store(REPOSITORY / "results"), values)
     dense = accuracies("wrn-10-1", 0.0)
     gaps = accuracies("wrn-10-2", 0.9) - dense
     row = claims._finding(found, "WRN-10-2, ERK 90 %")

@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from made_up import record
-from randsparse.comparison.wording import interval, points
+from randsparse.comparison.wording import format_interval, format_points
 from randsparse.errors import StudyError
 from randsparse.questions.theory import claims, drawn, predictions, subset_sums
 from randsparse.questions.theory import containment as theory_sources
@@ -21,7 +21,7 @@ from randsparse.questions.theory.predictions import Target
 from randsparse.runs.store import Store
 from randsparse.seeds import generator
 
-ONE, SPARSE = predictions.random_target([1, 1, 1], 0), [[2.0, 0.0], [1.0, -1.0]]
+ONE, SPARSE = predictions.draw_target([1, 1, 1], 0), [[2.0, 0.0], [1.0, -1.0]]
 
 
 def target(*weights):
@@ -41,7 +41,7 @@ def all_sources(sparsity):
 def test_the_prediction_is_the_sum_over_all_masks(sparsity, monkeypatch):
     monkeypatch.setattr(predictions, "input_copies", lambda copies, s: 2)
     sources, weights = all_sources(sparsity)
-    held = theory_sources.contains(ONE, sources)
+    held = theory_sources.check_containment(ONE, sources)
     exact = predictions.probability(ONE, 2, sparsity)
     assert float(weights[held[EVERY]].sum()) == pytest.approx(exact, abs=1e-12)
     dropped = float(weights[held[DROPPED]].sum())
@@ -51,7 +51,7 @@ def test_the_prediction_is_the_sum_over_all_masks(sparsity, monkeypatch):
 
 def test_every_source_that_contains_the_target_computes_it_and_no_other_can_be_constructed():
     sources, _ = all_sources(0.5)
-    held = theory_sources.contains(ONE, sources)[DROPPED]
+    held = theory_sources.check_containment(ONE, sources)[DROPPED]
     x = torch.randn(20, 1, generator=generator("test", 0), dtype=torch.float64)
     for index in held.nonzero().flatten()[::37].tolist():
         assert theory_sources.disagreement(ONE, sources, index, x) < 1e-14
@@ -68,7 +68,7 @@ def test_a_target_with_missing_edges_needs_less():
     assert predictions.probability(full, 4, 0.5) < predictions.probability(sparse, 4, 0.5)
     stream = generator("test", 1)
     sources = theory_sources.draw(sparse, 4, 0.5, 2000, stream)
-    held = theory_sources.contains(sparse, sources)
+    held = theory_sources.check_containment(sparse, sources)
     assert held[EVERY].double().mean() == pytest.approx(predictions.probability(sparse, 4, 0.5), abs=0.04)
     x = torch.randn(50, 2, generator=stream, dtype=torch.float64)
     for index in held[DROPPED].nonzero().flatten()[:20].tolist():
@@ -78,7 +78,7 @@ def test_a_target_with_missing_edges_needs_less():
 @pytest.mark.parametrize("widths", [(2, 3, 1), (2, 2, 2, 1)])
 @pytest.mark.parametrize("sparsity", [0.2, 0.5, 0.9])
 def test_bounds_hold_and_the_sufficient_width_suffices(widths, sparsity):
-    drawn = predictions.random_target(widths, 0)
+    drawn = predictions.draw_target(widths, 0)
     enough = predictions.sufficient_copies(drawn, sparsity, 0.05)
     assert predictions.probability(drawn, enough, sparsity) >= 1 - 0.05
     assert predictions.pairs(drawn, enough - 1) * sparsity ** (enough - 1) > 0.05
@@ -100,7 +100,7 @@ def test_the_necessary_width_is_where_ends_are_connected_often_enough():
 
 def test_edges_are_drawn_with_their_probability_and_the_same_again():
     for sparsity in (0.1, 0.5, 0.98):
-        sparsity = predictions.on_grid(sparsity)
+        sparsity = predictions.round_to_grid(sparsity)
         drawn = theory_sources.draw_edges((300, 1001), sparsity, generator("test", 2))
         assert drawn.shape == (300, 1001)
         assert float(drawn.double().mean()) == pytest.approx(1 - sparsity, abs=5 * math.sqrt(0.25 / 300_300))
@@ -109,23 +109,23 @@ def test_edges_are_drawn_with_their_probability_and_the_same_again():
 
 @pytest.fixture(scope="module")
 def found():
-    target = predictions.random_target([2, 2, 1], 0)
-    return theory_sources.containment([target], [0.5, 0.8], [0.3, 0.5, 0.7, 1.0], 1000, 3, 0.05, seed=0)
+    target = predictions.draw_target([2, 2, 1], 0)
+    return theory_sources.count_containing([target], [0.5, 0.8], [0.3, 0.5, 0.7, 1.0], 1000, 3, 0.05, seed=0)
 
 
 @pytest.fixture(scope="module")
 def ends():
-    target = predictions.random_target([3, 1, 1], 0)
-    return theory_sources.connections(target, [0.5, 0.8], [0.4, 0.7, 1.0], 1000, 0.05, 0)
+    target = predictions.draw_target([3, 1, 1], 0)
+    return theory_sources.count_connected(target, [0.5, 0.8], [0.4, 0.7, 1.0], 1000, 0.05, 0)
 
 
 def test_a_thousand_sources_contain_the_target_as_often_as_predicted(found, ends):
     every, dropped = (found[found["event"] == event] for event in (EVERY, DROPPED))
     connected = ends[ends["event"] == CONNECTED]
-    assert theory_claims.predicted("", every, 0.15)["verdict"] == "supported"
-    assert theory_claims.predicted("", connected, 0.15)["verdict"] == "supported"
-    assert theory_claims.bounded("", dropped, 0.15)["verdict"] == "supported"
-    assert theory_claims.construction(found)["verdict"] == "supported" and found["checked"].sum() > 20
+    assert theory_claims.judge_predicted("", every, 0.15)["verdict"] == "supported"
+    assert theory_claims.judge_predicted("", connected, 0.15)["verdict"] == "supported"
+    assert theory_claims.judge_bounded("", dropped, 0.15)["verdict"] == "supported"
+    assert theory_claims.judge_construction(found)["verdict"] == "supported" and found["checked"].sum() > 20
     assert (ends.loc[ends["event"] == REACHED, "contained"].to_numpy() <= connected["contained"].to_numpy()).all()
     assert (dropped["contained"].to_numpy() >= every["contained"].to_numpy()).all()
 
@@ -133,12 +133,12 @@ def test_a_thousand_sources_contain_the_target_as_often_as_predicted(found, ends
 def test_planted_effects_are_found(found):
     every = found[found["event"] == EVERY].copy()
     off = every.assign(predicted=(every["predicted"] - 0.1).clip(0, 1))
-    assert theory_claims.predicted("", off, 0.15)["verdict"] == "contradicted"
-    assert theory_claims.predicted("", every, 0.01)["verdict"] == "inconclusive"
-    assert theory_claims.predicted("", every.iloc[:0], 0.15)["verdict"] == "inconclusive"
-    assert theory_claims.bounded("", every.assign(low=0.99, high=1.0), 0.15)["verdict"] == "contradicted"
-    assert theory_claims.construction(found.assign(error=1e-3))["verdict"] == "contradicted"
-    assert theory_claims.construction(found.assign(error=math.nan))["verdict"] == "inconclusive"
+    assert theory_claims.judge_predicted("", off, 0.15)["verdict"] == "contradicted"
+    assert theory_claims.judge_predicted("", every, 0.01)["verdict"] == "inconclusive"
+    assert theory_claims.judge_predicted("", every.iloc[:0], 0.15)["verdict"] == "inconclusive"
+    assert theory_claims.judge_bounded("", every.assign(low=0.99, high=1.0), 0.15)["verdict"] == "contradicted"
+    assert theory_claims.judge_construction(found.assign(error=1e-3))["verdict"] == "contradicted"
+    assert theory_claims.judge_construction(found.assign(error=math.nan))["verdict"] == "inconclusive"
 
 
 def planted(width_of, n=100_000):
@@ -163,19 +163,19 @@ def planted(width_of, n=100_000):
 )
 def test_the_growth_of_the_width_is_found(width_of, verdict):
     frame = planted(width_of)
-    needed = theory_claims.widths_needed(frame, 0.05)
+    needed = theory_claims.find_widths_needed(frame, 0.05)
     assert needed["width"].tolist() == pytest.approx([width_of(s) for s in needed["sparsity"]], rel=0.02)
-    slopes = theory_claims.exponents(needed)
-    assert theory_claims.near_one("", slopes, "exponent", 0.15, "")["verdict"] == verdict
+    slopes = theory_claims.fit_exponents(needed)
+    assert theory_claims.judge_near_one("", slopes, "exponent", 0.15, "")["verdict"] == verdict
 
 
 def test_few_sources_leave_the_growth_open():
-    needed = theory_claims.widths_needed(planted(lambda s: 20 * theory_runs.width_factor(s), n=20), 0.05)
-    slopes = theory_claims.exponents(needed)
-    assert theory_claims.near_one("", slopes, "exponent", 0.02, "")["verdict"] == "inconclusive"
-    lost = theory_claims.widths_needed(planted(lambda s: 20.0).assign(contained=0), 0.05)
+    needed = theory_claims.find_widths_needed(planted(lambda s: 20 * theory_runs.width_factor(s), n=20), 0.05)
+    slopes = theory_claims.fit_exponents(needed)
+    assert theory_claims.judge_near_one("", slopes, "exponent", 0.02, "")["verdict"] == "inconclusive"
+    lost = theory_claims.find_widths_needed(planted(lambda s: 20.0).assign(contained=0), 0.05)
     assert lost["width"].isna().all()
-    nothing = theory_claims.near_one("", theory_claims.exponents(lost), "exponent", 0.15, "")
+    nothing = theory_claims.judge_near_one("", theory_claims.fit_exponents(lost), "exponent", 0.15, "")
     assert nothing["verdict"] == "inconclusive"
 
 
@@ -185,7 +185,7 @@ def test_the_best_subset_is_the_best_of_all(count):
     values = torch.rand(40, count, generator=stream, dtype=torch.float64) * 2 - 1
     values[::3, count // 2] = 0
     targets = torch.rand(40, generator=stream, dtype=torch.float64) * 2 - 1
-    found = subset_sums.nearest(values, targets)
+    found = subset_sums.find_nearest(values, targets)
     every = torch.tensor(list(itertools.product([0.0, 1.0], repeat=count)), dtype=torch.float64)
     best = (values @ every.T - targets[:, None]).abs().min(1).values
     assert torch.allclose(found.errors, best, atol=1e-14)
@@ -195,12 +195,12 @@ def test_the_best_subset_is_the_best_of_all(count):
 def test_the_error_of_one_weight_falls_exponentially_and_not_faster_than_it_can():
     errors = subset_sums.survey([1.0, 0.7], [8, 12, 16], 300, 1.0, seed=0)
     left = subset_sums.rates(errors)
-    assert theory_claims.near_one("", left, "rate", 0.25, "")["verdict"] == "supported"
-    assert theory_claims.not_faster("", errors)["verdict"] == "supported"
-    assert theory_claims.not_faster("", errors.assign(below=200))["verdict"] == "contradicted"
+    assert theory_claims.judge_near_one("", left, "rate", 0.25, "")["verdict"] == "supported"
+    assert theory_claims.judge_not_faster("", errors)["verdict"] == "supported"
+    assert theory_claims.judge_not_faster("", errors.assign(below=200))["verdict"] == "contradicted"
     assert (errors["mean"] > errors["least"]).all()
     slow = errors.assign(mean=-np.log2(errors["available"]), sem=0.01)
-    assert theory_claims.near_one("", subset_sums.rates(slow), "rate", 0.25, "")["verdict"] == "contradicted"
+    assert theory_claims.judge_near_one("", subset_sums.rates(slow), "rate", 0.25, "")["verdict"] == "contradicted"
     assert subset_sums.rates(errors, fewest=100)["rate"].isna().all()
 
 
@@ -265,7 +265,7 @@ def trained(folder, lost, n=5):
 @pytest.mark.parametrize(("lost", "verdict"), [(0.0, "supported"), (0.008, "supported"), (0.05, "contradicted")])
 def test_a_wider_network_is_judged_against_dense_with_a_margin_of_a_point(lost, verdict, tmp_path):
     found = trained(tmp_path, lost)
-    rows = claims.of_theory(found)
+    rows = claims.judge(found)
     first = rows.iloc[0]
     assert (first["kind"], first["verdict"], first["n"]) == ("finding", verdict, 5)
     assert first["estimate"] == pytest.approx(-100 * lost, abs=0.15)
@@ -275,16 +275,16 @@ def test_a_wider_network_is_judged_against_dense_with_a_margin_of_a_point(lost, 
         [2, 9.4912, 0.4], rel=1e-3
     )
     assert gap.loc["wider, 50 %", "mean"] == pytest.approx(0.02, abs=0.002)
-    assert claims.FOLLOWS[verdict] in claims.abstract(found, verdict).data
+    assert claims.FOLLOWS[verdict] in claims.write_abstract(found, verdict).data
     checks = rows[rows["kind"] == "check"]
     assert len(checks) == 9 and set(checks["verdict"]) <= {"supported", "contradicted", "undecided"}
-    assert claims.FOLLOWS[verdict] in claims.what_follows(found, rows).data
+    assert claims.FOLLOWS[verdict] in claims.write_what_follows(found, rows).data
 
 
 def test_few_runs_decide_nothing(tmp_path):
     found = trained(tmp_path, 0.0, n=2)
-    assert claims.of_theory(found)["verdict"].iloc[:2].tolist() == ["not tested"] * 2
-    assert drawn.draw_practice(found) is None and "too few runs" in claims.abstract(found, "not tested").data
+    assert claims.judge(found)["verdict"].iloc[:2].tolist() == ["not tested"] * 2
+    assert drawn.draw_practice(found) is None and "too few runs" in claims.write_abstract(found, "not tested").data
 
 
 def test_figures_say_what_they_draw(tmp_path):
@@ -296,7 +296,7 @@ def test_figures_say_what_they_draw(tmp_path):
     assert ends == [pytest.approx(np.clip(pair, *ax.get_xlim())) for pair in found.gaps[["low", "high"]].to_numpy()]
     assert "×2 wide, asked: ×9.5" in ax.get_yticklabels()[0].get_text()
     row = found.gaps.iloc[0]
-    assert f"{points(row['mean'])} {interval(row['low'], row['high'])} at 2 times the width" in caption
+    assert f"{format_points(row['mean'])} {format_interval(row['low'], row['high'])} at 2 times the width" in caption
     shown = drawn.draw_containment(found)
     assert set(shown.data["event"]) == {"every copy"} and "n = 50 sources" in shown.caption
     assert drawn.draw_tickets(found).data["target"].nunique() == 2
@@ -306,12 +306,12 @@ def test_figures_say_what_they_draw(tmp_path):
 @pytest.mark.parametrize(
     ("call", "message"),
     [
-        (lambda: predictions.on_grid(1.0), "sparsity 1.0 of a random source: it must be above 0 and below 1"),
+        (lambda: predictions.round_to_grid(1.0), "sparsity 1.0 of a random source: it must be above 0 and below 1"),
         (lambda: theory_runs.width_factor(0), "the width factor of sparsity 0"),
         (lambda: predictions.probability(ONE, 0, 0.5), "0 copies of each neuron"),
         (lambda: predictions.sufficient_copies(ONE, 0.5, 0), "probability of failure 0: it must be above 0"),
-        (lambda: predictions.random_target([2, 0, 1], 0), "each layer needs one neuron"),
-        (lambda: predictions.random_target([2, 1], 0), "a target of 1 layers: it needs 2 at least"),
+        (lambda: predictions.draw_target([2, 0, 1], 0), "each layer needs one neuron"),
+        (lambda: predictions.draw_target([2, 1], 0), "a target of 1 layers: it needs 2 at least"),
         (lambda: target([[1.0, 1.0]], [[1.0, 1.0]]), "target layer 2 has weights \\(1, 2\\)"),
         (lambda: subset_sums.survey([0.5], [4], 5, 0.0, 0), "an interval of 0.0: it must be positive"),
         (lambda: subset_sums.survey([0.0], [4], 5, 1.0, 0), "density 0.0 of a source: it must be above 0"),

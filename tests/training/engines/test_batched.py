@@ -8,7 +8,7 @@ import torch
 from randsparse.data.dataset import load
 from randsparse.errors import StudyError
 from randsparse.runs.config import RunConfig
-from randsparse.runs.store import Store, comparable
+from randsparse.runs.store import Store, keep_comparable
 from randsparse.sweeps.sweep import sweep
 from randsparse.training import train as training
 from randsparse.training.engines import programs
@@ -64,10 +64,10 @@ def test_a_record_is_the_same_to_the_last_bit_whatever_runs_beside_it(precision)
     configs = [config.replace(precision=precision) for config in RUNS]
     together = training.train_together(configs)
     order = [2, 0, 3]
-    assert list(map(comparable, training.train_together([configs[i] for i in order]))) == [
-        comparable(together[i]) for i in order
+    assert list(map(keep_comparable, training.train_together([configs[i] for i in order]))) == [
+        keep_comparable(together[i]) for i in order
     ]
-    assert comparable(training.train(configs[1])) == comparable(together[1])
+    assert keep_comparable(training.train(configs[1])) == keep_comparable(together[1])
     assert [record["status"] for record in together] == ["done"] * 4
     assert len({record["test"]["nll"] for record in together}) == 4
 
@@ -77,7 +77,7 @@ def test_runs_resume_beside_others_bit_for_bit(tmp_path):
     training.train_together([config.replace(stop_epoch=1) for config in RUNS[:3]], checkpoint_dir=tmp_path)
     training.train(RUNS[1].replace(stop_epoch=2), checkpoint_dir=tmp_path)
     resumed = training.train_together(RUNS, checkpoint_dir=tmp_path)  # from epochs 1, 2, 1 and 0
-    assert list(map(comparable, resumed)) == list(map(comparable, straight))
+    assert list(map(keep_comparable, resumed)) == list(map(keep_comparable, straight))
     assert list(tmp_path.iterdir()) == []
 
 
@@ -104,16 +104,16 @@ def test_masked_weights_of_every_lane_stay_zero():
 
 
 def test_what_can_be_trained_together():
-    assert len({programs.together(config) for config in RUNS}) == 1
-    assert programs.together(RUNS[0].replace(engine="masked")) is None
+    assert len({programs.find_shared_program(config) for config in RUNS}) == 1
+    assert programs.find_shared_program(RUNS[0].replace(engine="masked")) is None
     for changes in (dict(lr=0.2), dict(model="wrn-16-1"), dict(stop_epoch=1), dict(batch_size=64)):
-        assert programs.together(RUNS[0].replace(**changes)) != programs.together(RUNS[0])
+        assert programs.find_shared_program(RUNS[0].replace(**changes)) != programs.find_shared_program(RUNS[0])
 
 
 def test_a_sweep_trains_together_what_can_be_and_gives_the_same_records(tmp_path):
     many = [RUNS[0].replace(mask_seed=seed, stop_epoch=1) for seed in range(9)]
     alone = RUNS[0].replace(engine="masked", stop_epoch=1)
-    assert list(map(len, programs.units([*many[:4], alone, *many[4:]]))) == [programs.LANES, 1, 1]
+    assert list(map(len, programs.group_runs([*many[:4], alone, *many[4:]]))) == [programs.LANES, 1, 1]
     serial, parallel = Store(tmp_path / "serial"), Store(tmp_path / "parallel")
     parallel.put(training.train(many[3]))
     one = sweep([*many, alone], serial, workers=1, progress=False)

@@ -61,7 +61,7 @@ def test_resume_is_bit_for_bit(method, tmp_path):
     first = training.train(of.replace(stop_epoch=1), checkpoint_dir=tmp_path)
     training.train(of.replace(stop_epoch=2), checkpoint_dir=tmp_path)
     resumed = training.train(of, checkpoint_dir=tmp_path)
-    assert runs.comparable(resumed) == runs.comparable(straight) and straight["status"] == "done"
+    assert runs.keep_comparable(resumed) == runs.keep_comparable(straight) and straight["status"] == "done"
     assert resumed["cost"]["sparse_flops"] == pytest.approx(straight["cost"]["sparse_flops"], rel=1e-12)
     assert straight["density"]["realised"] == pytest.approx(0.1, abs=1e-4)
     assert straight["density"]["effective"] <= straight["density"]["realised"]
@@ -89,7 +89,7 @@ def test_a_run_that_ends_early_does_not_take_the_densities_of_a_later_epoch(tmp_
     early = training.train(of.replace(stop_epoch=1))
     training.train(of.replace(stop_epoch=2), checkpoint_dir=tmp_path)
     again = training.train(of.replace(stop_epoch=1), checkpoint_dir=tmp_path)
-    assert runs.comparable(again) == runs.comparable(early)
+    assert runs.keep_comparable(again) == runs.keep_comparable(early)
     store = runs.Store(tmp_path)
     store.put(training.train(of))
     assert store.get(of.replace(stop_epoch=1)) is None and store.get(of) is not None
@@ -187,7 +187,7 @@ def test_pruning_keeps_the_largest_weights_that_are_left(scope):
     else:
         assert max(shares) - min(shares) > 0.05
     magnitudes = {name: weights[name].detach().abs() for name in mask}
-    once = dynamic.pruned(magnitudes, mask, mask.nnz // 2, scope)
+    once = dynamic.prune_weights(magnitudes, mask, mask.nnz // 2, scope)
     low, high = (
         [each for name in mask for each in [magnitudes[name][mask[name] & (once[name] == stays)]]]
         for stays in (False, True)
@@ -203,20 +203,27 @@ def test_pruning_keeps_the_largest_weights_that_are_left(scope):
 def test_pruning_leaves_no_layer_empty_and_refuses_counts_it_cannot_reach():
     mask = Mask({name: torch.ones(2, 3, dtype=torch.bool) for name in "ab"})
     magnitudes = {"a": torch.full((2, 3), 0.1), "b": torch.arange(1.0, 7).view(2, 3)}
-    assert dynamic.pruned(magnitudes, mask, 4).counts == {"a": 1, "b": 3}
-    assert dynamic.pruned(magnitudes, mask, 3, "layer").counts == {"a": 2, "b": 1}
+    assert dynamic.prune_weights(magnitudes, mask, 4).counts == {"a": 1, "b": 3}
+    assert dynamic.prune_weights(magnitudes, mask, 3, "layer").counts == {"a": 2, "b": 1}
     for count in (1, 13):
         with pytest.raises(StudyError, match=f"cannot keep {count} of 12 weights in 2 layers"):
-            dynamic.pruned(magnitudes, mask, count)
+            dynamic.prune_weights(magnitudes, mask, count)
 
 
 def test_replaced_drops_the_lowest_and_grows_the_highest():
     kept, source = (torch.tensor(each).bool() for each in ([1, 1, 1, 0, 0, 0], [1, 1, 1, 1, 1, 0]))
     magnitude, growth = torch.tensor([3.0, 1, 2, 0, 0, 0]), torch.tensor([9.0, 1, 9, 4, 5, 9])
-    assert dynamic.replaced(kept, source, magnitude, growth, 0).tolist() == kept.tolist()
-    assert dynamic.replaced(kept, source, magnitude, growth, 1).int().tolist() == [1, 0, 1, 0, 1, 0]
-    assert dynamic.replaced(kept, source, magnitude, growth, 2).int().tolist() == [1, 0, 1, 0, 1, 0]  # 2 comes back
-    assert dynamic.replaced(kept, source, magnitude, growth * 0, 3).sum() == 3
+    assert dynamic.replace_weights(kept, source, magnitude, growth, 0).tolist() == kept.tolist()
+    assert dynamic.replace_weights(kept, source, magnitude, growth, 1).int().tolist() == [1, 0, 1, 0, 1, 0]
+    assert dynamic.replace_weights(kept, source, magnitude, growth, 2).int().tolist() == [
+        1,
+        0,
+        1,
+        0,
+        1,
+        0,
+    ]  # 2 comes back
+    assert dynamic.replace_weights(kept, source, magnitude, growth * 0, 3).sum() == 3
 
 
 def test_granet_starts_where_it_is_told_and_regrows():
@@ -241,7 +248,7 @@ def test_flops_are_those_of_the_masks_that_training_had():
     run = trainer(config("gmp"))
     masks = [run.method.mask]
     masks += [run.method.mask for _ in steps(run)][:-1]  # the mask that each step begins with
-    mean = sum(flops.on_kept_weights(run.flops, mask.layer_densities) for mask in masks) / 24
+    mean = sum(flops.count_kept(run.flops, mask.layer_densities) for mask in masks) / 24
     assert run.costs.mean(24, run.method.mask) == pytest.approx(mean, rel=1e-12)
 
 
@@ -255,7 +262,7 @@ def test_a_schedule_without_an_update_is_refused():
 def test_the_network_of_a_finished_run_has_its_final_mask(method, tmp_path):
     of, store = config(method, source_sparsity=0.5), runs.Store(tmp_path)
     store.put(training.train(of, weights_root=tmp_path))
-    network = final_weights.network(of, store, train=False)
+    network = final_weights.load_network(of, store, train=False)
     kept = sum(int((network.get_parameter(name) != 0).sum()) for name in maskable(network))
     assert 0.98 * round(0.1 * 77072) <= kept <= store.get(of)["density"]["weights"] == round(0.1 * 77072)
 
@@ -264,11 +271,11 @@ def test_every_method_is_made_and_says_what_it_cannot_reach():
     assert set(mask_methods.METHODS) == {"static", "small-dense", *methods.DYNAMIC}
     for method in methods.DYNAMIC:
         of = RunConfig(method=method, sparsity=0.9, source_sparsity=0.5)
-        assert feasibility.infeasible(of, *catalogue.shape("digits")) is None
-        too_sparse = feasibility.infeasible(of.replace(sparsity=0.99999), *catalogue.shape("digits"))
+        assert feasibility.explain_infeasible(of, *catalogue.shape("digits")) is None
+        too_sparse = feasibility.explain_infeasible(of.replace(sparsity=0.99999), *catalogue.shape("digits"))
         assert "density 1e-05 cannot be met by 10 layers" in too_sparse
     of = RunConfig(method="gmp", sparsity=0.9995, source_sparsity=0.999, source_rule="uniform+")
-    assert "stem.weight cannot be sparser" in feasibility.infeasible(of, *catalogue.shape("digits"))
+    assert "stem.weight cannot be sparser" in feasibility.explain_infeasible(of, *catalogue.shape("digits"))
 
 
 def test_masks_change_in_a_run_that_diverges():

@@ -10,7 +10,7 @@ from changing_masks import trainer
 from randsparse.runs import methods, store
 from randsparse.runs.config import RunConfig
 from randsparse.training import train as training
-from randsparse.training.methods.dynamic import pruned
+from randsparse.training.methods.dynamic import prune_weights
 from randsparse.training.step import learning_rate
 
 
@@ -38,7 +38,9 @@ def test_rewinding_is_bit_for_bit(changes):
         run.method.begin()
         mask, size = run.method.mask, source.size
         count = round(source.nnz * (round(0.04 * size) / source.nnz) ** (level / 2))
-        assert mask == pruned(weights, previous, count) and mask.nnz == count  # by magnitudes at the end of the level
+        assert (
+            mask == prune_weights(weights, previous, count) and mask.nnz == count
+        )  # by magnitudes at the end of the level
         assert all((mask[name] <= previous[name]).all() for name in mask)
         for name, value in run.model.state_dict().items():
             assert torch.equal(value, wanted[name] * mask.get(name, torch.tensor(1, dtype=value.dtype))), name
@@ -70,9 +72,9 @@ def test_with_rate_alone_the_weights_that_are_left_stay():
 
 def test_a_level_has_the_whole_schedule_and_later_ones_its_end():
     of = config()
-    alone = RunConfig(**dict(epochs=methods.level_epochs(of)))
-    assert methods.level_epochs(of) == 3
-    assert [methods.level(of, epoch) for epoch in range(7)] == [0, 0, 0, 1, 1, 2, 2]
+    alone = RunConfig(**dict(epochs=methods.count_level_epochs(of)))
+    assert methods.count_level_epochs(of) == 3
+    assert [methods.find_level(of, epoch) for epoch in range(7)] == [0, 0, 0, 1, 1, 2, 2]
     whole = [learning_rate(alone, step, 5) for step in range(15)]
     assert [learning_rate(of, step, 5) for step in range(35)] == whole + whole[5:] + whole[5:]
 
@@ -85,7 +87,7 @@ def test_resume_is_bit_for_bit(changes, tmp_path):
         early = training.train(of.replace(stop_epoch=stop), checkpoint_dir=tmp_path)
         assert early["curve"] == straight["curve"][:stop]
     resumed = training.train(of, checkpoint_dir=tmp_path)
-    assert store.comparable(resumed) == store.comparable(straight) and straight["status"] == "done"
+    assert store.keep_comparable(resumed) == store.keep_comparable(straight) and straight["status"] == "done"
     assert resumed["cost"]["sparse_flops"] == pytest.approx(straight["cost"]["sparse_flops"], rel=1e-12)
 
 

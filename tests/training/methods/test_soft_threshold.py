@@ -72,7 +72,7 @@ def test_resume_is_bit_for_bit(changes, tmp_path):
     for stop in (1, 2):
         training.train(of.replace(stop_epoch=stop), checkpoint_dir=tmp_path)
     resumed = training.train(of, checkpoint_dir=tmp_path)
-    assert store.comparable(resumed) == store.comparable(straight) and straight["status"] == "done"
+    assert store.keep_comparable(resumed) == store.keep_comparable(straight) and straight["status"] == "done"
     assert resumed["cost"]["sparse_flops"] == pytest.approx(straight["cost"]["sparse_flops"], rel=1e-12)
     assert straight["density"]["realised"] == pytest.approx(0.1, abs=1e-4)
     one, again = trainer(of), trainer(of)
@@ -95,7 +95,7 @@ def test_weights_below_the_threshold_go_on_and_can_come_back():
     first, back, passes = run.method.mask, False, 0.0
     for step in steps(run):
         mask = run.method.mask
-        passes += flops.on_kept_weights(run.flops, first.layer_densities)
+        passes += flops.count_kept(run.flops, first.layer_densities)
         if step == 0:
             for name, weight in run.method.parameters.items():
                 moved = run.optimizer.state[weight]["momentum_buffer"][~mask[name]]  # by weight decay alone

@@ -12,8 +12,8 @@ from numpy.typing import ArrayLike
 
 from randsparse.comparison.inference.estimate import ALMOST_ONE, Estimate, Transformed
 from randsparse.comparison.inference.jackknife import jackknife
-from randsparse.comparison.inference.search_value import usable
-from randsparse.comparison.inference.subsets import centred, counts
+from randsparse.comparison.inference.search_value import keep_usable
+from randsparse.comparison.inference.subsets import centre, count_below
 from randsparse.errors import unknown
 
 FEWEST = 4
@@ -21,7 +21,7 @@ FEWEST = 4
 
 def _ranks(values: np.ndarray) -> np.ndarray:
     """Return ranks within each column, equal values with their mean rank, nan where a run is missing."""
-    below, up_to = counts(values)
+    below, up_to = count_below(values)
     return np.where(np.isfinite(values), (below + up_to + 1) / 2, np.nan)
 
 
@@ -52,7 +52,9 @@ def correlation(cells: Sequence[Sequence[ArrayLike]], kind: str = "pearson") -> 
         z = np.arctanh(np.clip(_mean(unbiased, 0), -ALMOST_ONE, ALMOST_ONE))
         return np.concatenate([z, _mean(parts, 0)])
 
-    found = jackknife(usable(cells, FEWEST), lambda early, final: _parts(final, early, transform=transform), pooled)
+    found = jackknife(
+        keep_usable(cells, FEWEST), lambda early, final: _parts(final, early, transform=transform), pooled
+    )
     z, r = (found.with_half_df().estimate(weights) for weights in ((1, 0), (0, 1)))
     return Transformed(r.value, r.error, z.df, z.n, z.runs, z.value, z.error, np.tanh)
 
@@ -71,16 +73,16 @@ def correlation_gain(cells: Sequence[Sequence[ArrayLike]], kind: str = "pearson"
     def part(earlier: np.ndarray, later: np.ndarray, final: np.ndarray) -> list[np.ndarray]:
         return _parts(final, earlier, later, transform=transform)
 
-    found = jackknife(usable(cells, FEWEST), part, lambda parts: _mean(parts, 1) - _mean(parts, 0))
+    found = jackknife(keep_usable(cells, FEWEST), part, lambda parts: _mean(parts, 1) - _mean(parts, 0))
     return found.with_half_df().estimate()
 
 
 def _parts(final: np.ndarray, *earlies: np.ndarray, transform: Callable[[np.ndarray], np.ndarray]) -> list[np.ndarray]:
     """Return the correlations of one cell with final, then the cell's weight, one value per version."""
-    final = centred(transform(final))
+    final = centre(transform(final))
     runs = np.isfinite(final).sum(axis=0)
     found = []
-    for early in (centred(transform(early)) for early in earlies):
+    for early in (centre(transform(early)) for early in earlies):
         scale = np.sqrt(np.nansum(early**2, axis=(0, 1)) * np.nansum(final**2, axis=(0, 1)))
         with np.errstate(invalid="ignore"):  # 0 / 0 where values do not differ
             found.append(np.nansum(early * final, axis=(0, 1)) / scale)

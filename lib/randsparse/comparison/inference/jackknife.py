@@ -71,7 +71,7 @@ def jackknife(cells: Sequence[Sequence[ArrayLike]], part: Part, combine: Combine
     Raises StudyError without a cell, for unequal shapes, and for a cell with fewer than three networks.
     """
     combine = combine or (lambda parts: parts.mean(axis=0))
-    cells = [present(cell) for cell in cells]
+    cells = [keep_present(cell) for cell in cells]
     networks = np.array([len(cell[0]) for cell in cells])
     if not len(cells) or networks.min() < FEWEST:
         raise StudyError(f"cells of {networks.tolist()} networks: each must have at least {FEWEST} with a run")
@@ -89,7 +89,7 @@ def jackknife(cells: Sequence[Sequence[ArrayLike]], part: Part, combine: Combine
     return Jackknifed(combine(whole)[:, 0], np.array(covariances), networks - 1.0, networks, runs)
 
 
-def present(cell: Sequence[ArrayLike], fewest: int = 1) -> Cell:
+def keep_present(cell: Sequence[ArrayLike], fewest: int = 1) -> Cell:
     """Return the arrays of a cell with the runs that all of them have, without empty networks and short columns.
 
     Args:

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from randsparse.comparison.inference.estimate import Estimate, satterthwaite
-from randsparse.comparison.inference.jackknife import FEWEST, jackknife, present
+from randsparse.comparison.inference.jackknife import FEWEST, jackknife, keep_present
 from randsparse.comparison.inference.subsets import winner_gain
 from randsparse.errors import StudyError, require
 
@@ -44,7 +44,7 @@ def search_against_controls(cells: Sequence[Sequence[ArrayLike]], controls: Sequ
     def winners(early: np.ndarray, final: np.ndarray) -> list[np.ndarray]:
         return [(winner_gain(early, final, size) + np.nanmean(final, axis=0)).mean(axis=0)]
 
-    found = jackknife([present(cell, size + 1) for cell in cells], winners)
+    found = jackknife([keep_present(cell, size + 1) for cell in cells], winners)
     searched = found._replace(dfs=found.dfs / 4).estimate()  # see the docstring
 
     variances = np.array([(sample - sample[0]).var(ddof=1) / len(sample) for sample in samples]) / len(samples) ** 2

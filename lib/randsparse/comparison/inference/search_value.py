@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from randsparse.comparison.inference.estimate import ALMOST_ONE, Estimate, Transformed
-from randsparse.comparison.inference.jackknife import Cell, Jackknifed, jackknife, present
+from randsparse.comparison.inference.jackknife import Cell, Jackknifed, jackknife, keep_present
 from randsparse.comparison.inference.subsets import oracle_gain, winner_gain
 from randsparse.errors import StudyError
 
@@ -39,7 +39,7 @@ def share_of_oracle(cells: Sequence[Sequence[ArrayLike]], size: int) -> Transfor
     def gains(early: np.ndarray, final: np.ndarray) -> list[np.ndarray]:
         return [winner_gain(early, final, size).sum(axis=0), oracle_gain(final, size).sum(axis=0)]
 
-    found = correct_for_subsets(jackknife(usable(cells, size + 1), gains, lambda parts: parts.sum(axis=0)), size)
+    found = correct_for_subsets(jackknife(keep_usable(cells, size + 1), gains, lambda parts: parts.sum(axis=0)), size)
     won, best = map(float, found.value)
     if not best > 0:
         empty = (math.nan, math.nan)
@@ -55,13 +55,13 @@ def search_gain(cells: Sequence[Sequence[ArrayLike]], size: int) -> Estimate:
 
     Arguments and errors are those of `share_of_oracle`; the unit is that of final.
     """
-    found = jackknife(usable(cells, size + 1), lambda early, final: [winner_gain(early, final, size).mean(axis=0)])
+    found = jackknife(keep_usable(cells, size + 1), lambda early, final: [winner_gain(early, final, size).mean(axis=0)])
     return correct_for_subsets(found, size).estimate()
 
 
 def best_gain(cells: Sequence[Sequence[ArrayLike]], size: int) -> Estimate:
     """Return how far the best candidates lie above the mean in final: what `search_gain` could be at most."""
-    return search_gain([(final, final) for _, final in (present(cell) for cell in cells)], size)
+    return search_gain([(final, final) for _, final in (keep_present(cell) for cell in cells)], size)
 
 
 def variance_factors(networks: np.ndarray, size: int) -> np.ndarray:
@@ -90,19 +90,19 @@ def attempt(
         return None
 
 
-def by_cell(
+def estimate_by_cell(
     statistic: Callable[..., Estimate], cells: Sequence[Sequence[ArrayLike]], *arguments: object
 ) -> list[Estimate | None]:
     """Return a statistic of each cell by itself; None for a cell with too few runs."""
     return [attempt(statistic, [cell], *arguments) for cell in cells]
 
 
-def usable(cells: Sequence[Sequence[ArrayLike]], fewest: int) -> list[Cell]:
+def keep_usable(cells: Sequence[Sequence[ArrayLike]], fewest: int) -> list[Cell]:
     """Return the cells that have columns of at least `fewest` runs, with these columns only.
 
     Raises StudyError where there is none.
     """
-    kept = [each for each in (present(cell, fewest) for cell in cells) if each[0].size]
+    kept = [each for each in (keep_present(cell, fewest) for cell in cells) if each[0].size]
     if not kept:
         raise StudyError(f"no order of batches has {fewest} networks that were run: wait for more runs")
     return kept

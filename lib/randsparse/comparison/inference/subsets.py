@@ -31,7 +31,7 @@ def win_probabilities(scores: ArrayLike, size: int) -> np.ndarray:
     scores = np.asarray(scores, dtype=np.float64)
     require(1 <= size <= len(scores), "size", size, f"from 1 to the number of candidates, {len(scores)}")
     finite = np.isfinite(scores)
-    below, up_to = counts(scores)
+    below, up_to = count_below(scores)
     reach = comb(np.arange(len(scores) + 1), size)
     subsets = reach[finite.sum(axis=0)]
     with np.errstate(invalid="ignore", divide="ignore"):
@@ -49,8 +49,8 @@ def winner_gain(early: ArrayLike, final: ArrayLike, size: int) -> np.ndarray:
 
     Returns: one gain per column, in the unit of final; nan in a column with fewer than `size` candidates.
     """
-    early, final = finite_pairs(early, final)
-    return np.nansum(win_probabilities(early, size) * centred(final), axis=0) + np.where(
+    early, final = keep_finite_pairs(early, final)
+    return np.nansum(win_probabilities(early, size) * centre(final), axis=0) + np.where(
         np.isfinite(final).sum(axis=0) < size, np.nan, 0
     )
 
@@ -66,7 +66,7 @@ def agreement(early: ArrayLike, final: ArrayLike, size: int) -> np.ndarray:
     Counts all subsets; arguments and result are those of `winner_gain`. Raises StudyError for more than 200,000
     subsets.
     """
-    early, final = finite_pairs(early, final)
+    early, final = keep_finite_pairs(early, final)
     require(1 <= size <= len(early), "size", size, f"from 1 to the number of candidates, {len(early)}")
     number = comb(len(early), size, exact=True)
     require(number <= MOST_SUBSETS, "number of subsets", number, f"at most {MOST_SUBSETS}")
@@ -83,18 +83,18 @@ def _shares_of_first(scores: np.ndarray) -> np.ndarray:
         return first / first.sum(axis=0)
 
 
-def counts(scores: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def count_below(scores: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Return how many candidates of the column lie below each one, and how many lie not above it."""
     return (scores[None] < scores[:, None]).sum(axis=1), (scores[None] <= scores[:, None]).sum(axis=1)
 
 
-def centred(values: np.ndarray) -> np.ndarray:
+def centre(values: np.ndarray) -> np.ndarray:
     """Return values less the mean of their column, nan where they are; equal values give exactly 0."""
     shifted = values - np.fmin.reduce(values, axis=0)  # else rounding of the mean could leave a spread
     return shifted - np.nansum(shifted, axis=0) / np.maximum(np.isfinite(values).sum(axis=0), 1)
 
 
-def finite_pairs(early: ArrayLike, final: ArrayLike) -> tuple[np.ndarray, np.ndarray]:
+def keep_finite_pairs(early: ArrayLike, final: ArrayLike) -> tuple[np.ndarray, np.ndarray]:
     """Return both arrays with nan wherever one of them is not finite. Raises StudyError for unequal shapes."""
     early, final = np.asarray(early, dtype=np.float64), np.asarray(final, dtype=np.float64)
     require(early.shape == final.shape and early.ndim > 0, "shapes", (early.shape, final.shape), "equal")

@@ -54,14 +54,14 @@ class Adversarial(Evaluation):
 
     def measure(self, subject: Subject) -> dict[str, Any]:
         """Return the values; see the class."""
-        from randsparse.questions.beyond_accuracy.attacks import OfPixels, attacked, compute_logits
+        from randsparse.questions.beyond_accuracy.attacks import OfPixels, attack_images, compute_logits
         from randsparse.training.metrics import loss_and_accuracy
 
         images, labels = subject.dataset.test_x[: self.images] / 255, subject.dataset.test_y[: self.images]
         network = OfPixels(subject.model, subject.dataset.mean, subject.dataset.std, subject.precision)
         network.eval().to(subject.device)
         settings = {"steps": self.steps, "restarts": self.restarts, "seed": self.seed}
-        changed = attacked(network, images, labels, self.attack, self.epsilon, **settings)
+        changed = attack_images(network, images, labels, self.attack, self.epsilon, **settings)
         values: dict[str, Any] = {"count": len(labels)}
         for name, batch in (("clean_", images), ("", changed)):
             loss, accuracy = loss_and_accuracy(compute_logits(network, batch), labels)
@@ -92,7 +92,7 @@ def masking_checks(rows: pd.DataFrame, suite: dict[str, Adversarial], slack: flo
     """Return one row per run and sign of gradient masking (Athalye et al. 2018, section 3.1): key, check, lead, holds.
 
     Args:
-        rows: as from `evaluations.frame`, those of `suite`.
+        rows: as from `evaluations.make_frame`, those of `suite`.
         slack: by how much, as a fraction of the images, an attack that should win may be behind.
 
     `lead` is what the attack that should win is ahead by: accuracy, or loss in nats. Where a check fails, gradients

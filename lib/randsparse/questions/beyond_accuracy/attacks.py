@@ -36,7 +36,7 @@ class OfPixels(nn.Module):
         return outputs.to(self.mean.dtype)
 
 
-def attacked(
+def attack_images(
     network: nn.Module,
     images: Tensor,
     labels: Tensor,

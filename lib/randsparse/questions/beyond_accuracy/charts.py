@@ -14,9 +14,9 @@ from matplotlib.axes import Axes
 from randsparse.comparison import marks, plots
 from randsparse.comparison.marks import GREY
 from randsparse.comparison.panels import arrow_text, draw_rows
-from randsparse.comparison.plots import PALETTE, Drawn, styled
-from randsparse.comparison.primary import claims_of
-from randsparse.comparison.wording import count, interval, points
+from randsparse.comparison.plots import PALETTE, Drawn, use_style
+from randsparse.comparison.primary import find_claims
+from randsparse.comparison.wording import count, format_interval, format_points
 from randsparse.questions.beyond_accuracy.frames import (
     BASELINES,
     DENSE,
@@ -44,7 +44,7 @@ def looks(cells: Sequence[str]) -> dict[str, dict[str, Any]]:
     }
 
 
-@styled
+@use_style
 def draw_other_images(levels: pd.DataFrame, near: pd.DataFrame, cells: Sequence[str]) -> Drawn | None:
     """Draw the AUROC against each set of other images, the nearest first, and what random masks change in the nearest.
 
@@ -60,20 +60,23 @@ def draw_other_images(levels: pd.DataFrame, near: pd.DataFrame, cells: Sequence[
         return None
     names = list(dict.fromkeys(own["name"]))
     titles = ["All sets of images", *(["The nearest images"] if len(near) else [])]
-    figure, axes = plots.panels(titles, width=4.3, height=1.2 + 0.4 * len(names))
+    figure, axes = plots.make_panels(titles, width=4.3, height=1.2 + 0.4 * len(names))
     left = axes[0]
     left.set_xlim(max(0.0, own["mean"].min() - 0.1), 1.0)
     for place, (cell, look) in enumerate(looks(cells).items()):
         rows = own[own["cell"] == cell]
-        marks.interval_rows(left, rows, _places(rows, names, place, len(cells)), look | {"markersize": 4})
+        marks.draw_interval_rows(left, rows, _places(rows, names, place, len(cells)), look | {"markersize": 4})
     left.axvline(0.5, color=GREY, linewidth=0.8, linestyle=":", label="chance")
     left.axhline(0.5, color=GREY, linewidth=0.6)
     marks.forest_axis(left, [name.removeprefix("AUROC, ") for name in names], "AUROC (%)")
     left.xaxis.set_major_formatter(plots.percent_text)
     if len(near):
         _draw_near(axes[1], near)
-    plots.legend(figure)
-    told = [f"{points(row.mean)} {interval(row.low, row.high)} (− {row.baseline})" for row in near.itertuples()]
+    plots.draw_legend(figure)
+    told = [
+        f"{format_points(row.mean)} {format_interval(row.low, row.high)} (− {row.baseline})"
+        for row in near.itertuples()
+    ]
     caption = (
         f"Left: how well each cell tells other images from test images, the nearest images above the line; mean and "
         f"95 % interval (n = {count(own['n'])} networks per cell).{arrow_text(own, left.get_xlim())} Right: random "
@@ -85,19 +88,19 @@ def draw_other_images(levels: pd.DataFrame, near: pd.DataFrame, cells: Sequence[
 
 def _draw_near(ax: Axes, near: pd.DataFrame) -> None:
     """Draw the differences in the nearest set of images, one row per baseline."""
-    allowed = claims_of("06")[0].margin / 100
-    ax.set_xlim(*marks.edges_of(near, 0.0, 1.5 * allowed))
+    allowed = find_claims("06")[0].margin / 100
+    ax.set_xlim(*marks.find_edges(near, 0.0, 1.5 * allowed))
     ax.axvline(0, color=GREY, linewidth=0.8)
     ax.axvspan(allowed, ax.get_xlim()[1], color="#56B4E9", alpha=0.2, linewidth=0)
     for place, row in enumerate(near.index):
-        marks.interval_rows(ax, near.loc[[row]], [place], BASELINE_LOOKS[near.loc[row, "baseline"]])
+        marks.draw_interval_rows(ax, near.loc[[row]], [place], BASELINE_LOOKS[near.loc[row, "baseline"]])
     marks.forest_axis(ax, [], "Random − dense, AUROC (points)")
     ax.set_yticks(range(len(near)), [f"− {each}" for each in near["baseline"]])
     ax.set_ylim(len(near) - 0.4, -0.6)
     ax.xaxis.set_major_formatter(plots.percent_text)
 
 
-@styled
+@use_style
 def draw_attacks(attacked: pd.DataFrame, cells: Sequence[str], chance: float) -> Drawn | None:
     """Draw accuracy against the budget of each attack, a panel per attack and a line per cell, clean images at 0.
 
@@ -107,7 +110,7 @@ def draw_attacks(attacked: pd.DataFrame, cells: Sequence[str], chance: float) ->
     """
     if attacked.empty:
         return None
-    figure, axes = plots.panels(list(KINDS.values()), columns=3, width=2.9, height=2.7, sharey=True)
+    figure, axes = plots.make_panels(list(KINDS.values()), columns=3, width=2.9, height=2.7, sharey=True)
     budgets = sorted(attacked["epsilon"].unique())
     for ax, attack in zip(axes, KINDS, strict=True):
         ax.axhline(chance, color=GREY, linewidth=0.8, linestyle=":", label="chance")
@@ -117,8 +120,8 @@ def draw_attacks(attacked: pd.DataFrame, cells: Sequence[str], chance: float) ->
         ax.set_xscale("function", functions=(np.log1p, np.expm1))
         ax.set_xticks(budgets, [f"{each:g}" for each in budgets])
         ax.set_xlabel("Budget (1/255, log axis of 1 + ε)")
-        plots.percent(ax, "Test accuracy" if ax is axes[0] else "")
-    plots.legend(figure)
+        plots.label_percent(ax, "Test accuracy" if ax is axes[0] else "")
+    plots.draw_legend(figure)
     pgd = attacked[(attacked["attack"] == "pgd") & (attacked["epsilon"] == budgets[1])]
     told = ", ".join(f"{100 * row.mean:.1f} % ({row.cell})" for row in pgd.itertuples())
     caption = (
@@ -129,7 +132,7 @@ def draw_attacks(attacked: pd.DataFrame, cells: Sequence[str], chance: float) ->
     return Drawn(figure, caption, attacked)
 
 
-@styled
+@use_style
 def draw_differences(differences: pd.DataFrame, far: Sequence[str]) -> Drawn | None:
     """Draw what random masks change in each measure that is a fraction, against two dense networks.
 
@@ -146,8 +149,10 @@ def draw_differences(differences: pd.DataFrame, far: Sequence[str]) -> Drawn | N
     better = rows.assign(mean=sign * rows["mean"], low=ends[0], high=ends[1])
     kinds = dict(zip(rows["name"], rows["kind"], strict=True))
     names, shown = list(kinds), [each for each in BASELINES if each in set(rows["baseline"])]
-    figure, axes = plots.panels([f"Random minus {each}" for each in shown], width=4.3, height=1 + 0.24 * len(names))
-    edges, told = marks.edges_of(better, 0.0), []
+    figure, axes = plots.make_panels(
+        [f"Random minus {each}" for each in shown], width=4.3, height=1 + 0.24 * len(names)
+    )
+    edges, told = marks.find_edges(better, 0.0), []
     for ax, baseline in zip(axes, shown, strict=True):
         own = better[better["baseline"] == baseline]
         places = [names.index(name) for name in own["name"]]

@@ -59,12 +59,12 @@ class Corruption(Evaluation):
         from randsparse.training.metrics import loss_and_accuracy, metrics
 
         images, labels = subject.dataset.test_x[: self.images], subject.dataset.test_y[: self.images]
-        outputs = subject.logits(corrupted(images, self.corruption, self.severity, self.seed))
+        outputs = subject.logits(corrupt(images, self.corruption, self.severity, self.seed))
         _, clean = loss_and_accuracy(subject.test_logits[: self.images], labels)
         return {"count": len(labels), **metrics(outputs, labels), "clean_accuracy": clean}
 
 
-def corrupted(images: Tensor, corruption: str, severity: int, seed: int = 0) -> Tensor:
+def corrupt(images: Tensor, corruption: str, severity: int, seed: int = 0) -> Tensor:
     """Return uint8 images (N, C, H, W), C of 1 or 3, corrupted with one of STRENGTHS at a severity of 1 to 5.
 
     On the CPU, in batches, so that neither device nor what was drawn before changes the result.

@@ -7,7 +7,7 @@ from itertools import product
 
 import pandas as pd
 
-from randsparse.comparison.contrasts import contrast_of, levels, regime
+from randsparse.comparison.contrasts import describe_regime, estimate_contrast, levels
 from randsparse.comparison.evidence import LIMITS, NamedCells, known_limits, mean_text
 from randsparse.comparison.inference.estimate import Estimate
 from randsparse.data import catalogue
@@ -40,7 +40,7 @@ class Evidence(NamedCells):
     @property
     def regime(self) -> str:
         """Network, dataset, training and dense accuracy in words."""
-        return regime(self.design, self.store, [self.dense, self.sparse])
+        return describe_regime(self.design, self.store, [self.dense, self.sparse])
 
     @property
     def chance(self) -> float:
@@ -50,17 +50,17 @@ class Evidence(NamedCells):
     @cached_property
     def measures(self) -> list[Measure]:
         """What networks are compared on."""
-        return frames.measures_of(self.parameters)
+        return frames.list_measures(self.parameters)
 
     @cached_property
     def measured(self) -> pd.DataFrame:
         """One row per network, with all measures."""
-        return frames.measured(self.design, self.store, self.parameters)
+        return frames.measure_runs(self.design, self.store, self.parameters)
 
     @cached_property
     def ends(self) -> tuple[str, str] | None:
         """The dense cells between which one as accurate as the sparse cell lies."""
-        return frames.bracket(self.measured, self.sparse, [self.dense, *self.parameters["narrow"]])
+        return frames.find_bracket(self.measured, self.sparse, [self.dense, *self.parameters["narrow"]])
 
     def estimate(self, measure: str, baseline: str) -> Estimate | None:
         """Return sparse minus a baseline in a column of `measured`; None as long as there are too few networks.
@@ -71,7 +71,7 @@ class Evidence(NamedCells):
         if baseline == EQUAL_ACCURACY:
             return frames.difference_at_equal_accuracy(self.design, self.measured, self.sparse, self.ends, measure)
         other = {DENSE: self.dense, EQUAL_WEIGHTS: self.parameters["narrow"][0]}[baseline]
-        return contrast_of(self.design, self.measured, {self.sparse: 1.0, other: -1.0}, measure)
+        return estimate_contrast(self.design, self.measured, {self.sparse: 1.0, other: -1.0}, measure)
 
     @cached_property
     def differences(self) -> pd.DataFrame:
@@ -101,7 +101,7 @@ class Evidence(NamedCells):
     @property
     def near(self) -> pd.DataFrame:
         """Sparse minus each baseline in the AUROC against the nearest images: baseline, mean, low, high, n."""
-        column = frames.ood_column(self.parameters["near"], self.parameters["ood_score"])
+        column = frames.name_ood_column(self.parameters["near"], self.parameters["ood_score"])
         found = {baseline: self.estimate(column, baseline) for baseline in BASELINES}
         rows = [(name, each.value, *each.interval(), each.n) for name, each in found.items() if each]
         return pd.DataFrame(rows, columns=["baseline", "mean", "low", "high", "n"])
@@ -166,7 +166,7 @@ class Evidence(NamedCells):
     @property
     def score_table(self) -> pd.DataFrame:
         """One row per outlier score: the AUROC (%) against the nearest images of each cell, mean and 95 % interval."""
-        columns = {score: frames.ood_column(self.parameters["near"], score) for score in SCORES}
+        columns = {score: frames.name_ood_column(self.parameters["near"], score) for score in SCORES}
         means = {score: levels(self.design, self.measured, column) for score, column in columns.items()}
         texts = {
             score: {row.cell: mean_text(row.mean, row.low, row.high) for row in own.itertuples()}

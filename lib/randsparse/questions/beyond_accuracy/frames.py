@@ -10,7 +10,7 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 
-from randsparse.comparison.contrasts import contrast_of
+from randsparse.comparison.contrasts import estimate_contrast
 from randsparse.comparison.crossed import Crossed
 from randsparse.comparison.design import Parameters
 from randsparse.comparison.inference.estimate import Estimate
@@ -43,19 +43,22 @@ class Measure(NamedTuple):
     lower_is_better: bool = False
 
 
-def measures_of(parameters: Parameters) -> list[Measure]:
+def list_measures(parameters: Parameters) -> list[Measure]:
     """Return the measures of a notebook's evaluations, in the order in which they are shown."""
     images = [parameters["near"], *parameters["far"]]
     attacks = [(attack, each) for attack in ("fgsm", "pgd") for each in parameters["epsilons"]]
     return [
-        *(Measure(ood_column(name, parameters["ood_score"]), f"AUROC, {short(name)}", IMAGES) for name in images),
+        *(
+            Measure(name_ood_column(name, parameters["ood_score"]), f"AUROC, {shorten(name)}", IMAGES)
+            for name in images
+        ),
         *(Measure(column, name, CALIBRATION, True) for column, name in CALIBRATED.items()),
         *(Measure(name, f"accuracy, {name}", CORRUPTIONS) for name in parameters["corruptions"]),
         *(Measure(attack_column(*each), f"accuracy, {KINDS[each[0]]} {each[1]:g}/255", ATTACKS) for each in attacks),
     ]
 
 
-def ood_column(name: str, score: str) -> str:
+def name_ood_column(name: str, score: str) -> str:
     """Return the column of the AUROC against a set of images by an outlier score."""
     return f"auroc {score} {name}"
 
@@ -65,12 +68,12 @@ def attack_column(attack: str, epsilon: float) -> str:
     return f"{attack} {epsilon:g}"
 
 
-def short(name: str) -> str:
+def shorten(name: str) -> str:
     """Return the name of a set of images; of a folder, its last part."""
     return f"folder …/{name.rstrip('/').rpartition('/')[2]}" if "/" in name else name
 
 
-def measured(design: Evaluated, store: Store, parameters: Parameters) -> pd.DataFrame:
+def measure_runs(design: Evaluated, store: Store, parameters: Parameters) -> pd.DataFrame:
     """Return one row per finished run that is evaluated: cell, network, order, key, accuracy, and all measures.
 
     The accuracy on images of a corruption is the mean over severities. Of attacks there are FGSM, PGD with all of its
@@ -89,20 +92,20 @@ def measured(design: Evaluated, store: Store, parameters: Parameters) -> pd.Data
             if each.kind == "calibration":
                 row |= {name: values.get(name.replace("ece", "ece_mass")) for name in CALIBRATED}
             elif each.kind == "ood":
-                row |= {ood_column(of["data"], score): values.get(f"auroc_{score}") for score in SCORES}
+                row |= {name_ood_column(of["data"], score): values.get(f"auroc_{score}") for score in SCORES}
             elif each.kind == "corruption":
                 corrupted[of["corruption"]].append(values.get("accuracy", np.nan))
             elif of["attack"] != "pgd" or of["steps"] == parameters["pgd_steps"]:
                 row[attack_column(of["attack"], of["epsilon"])] = values.get("accuracy")
         rows.append(row | {name: np.mean(values) for name, values in corrupted.items()})
-    scores = [ood_column(name, score) for name in (parameters["near"], *parameters["far"]) for score in SCORES]
+    scores = [name_ood_column(name, score) for name in (parameters["near"], *parameters["far"]) for score in SCORES]
     attacks = [attack_column(attack, each) for attack in KINDS for each in parameters["epsilons"]]
-    measures = [each.column for each in measures_of(parameters)]
+    measures = [each.column for each in list_measures(parameters)]
     values = dict.fromkeys(["weights_kept", "accuracy", *measures, *scores, *attacks], float)
     return pd.DataFrame(rows, columns=["cell", "network", "order", "key", *values]).astype(values)
 
 
-def bracket(frame: pd.DataFrame, sparse: str, narrow: list[str]) -> tuple[str, str] | None:
+def find_bracket(frame: pd.DataFrame, sparse: str, narrow: list[str]) -> tuple[str, str] | None:
     """Return the two dense cells between whose mean accuracies the sparse one's lies, the less accurate first.
 
     None where it lies outside all of them, or a cell has no run. Args: `narrow`, the dense cells, the widest too.
@@ -129,14 +132,14 @@ def difference_at_equal_accuracy(
     slope = (means[ends[1]][y] - means[ends[0]][y]) / (high - low)
     share = (own - low) / (high - low)
     rest = frame.assign(rest=frame[y] - slope * frame["accuracy"])
-    return contrast_of(design, rest, {sparse: 1.0, ends[0]: share - 1, ends[1]: -share}, "rest")
+    return estimate_contrast(design, rest, {sparse: 1.0, ends[0]: share - 1, ends[1]: -share}, "rest")
 
 
 def masking(design: Evaluated, store: Store, parameters: Parameters) -> pd.DataFrame:
     """Return one row per network and sign of gradient masking: cell, and the columns of `masking_checks`."""
     runs, attacks = design.evaluated(store), suite(parameters)
     cells = {run.key: cell.name for (cell, _), run in runs.items()}
-    rows = stored.frame(runs.values(), attacks.values(), store)
+    rows = stored.make_frame(runs.values(), attacks.values(), store)
     if rows.empty:
         return pd.DataFrame(columns=["cell", "key", "check", "lead", "holds"])
     whole = rows.groupby("key")["evaluation"].transform("nunique") == len(set(attacks.values()))

@@ -52,7 +52,7 @@ class OutOfDistribution(Evaluation):
         inside, outside = subject.test_logits[: self.images], subject.logits(outliers)
         values = {"count": len(inside), "ood_count": len(outside), "ood_digest": _digest(outliers)}
         for score in SCORES:
-            measured = detection(outlier_scores(inside, score), outlier_scores(outside, score))
+            measured = measure_detection(outlier_scores(inside, score), outlier_scores(outside, score))
             values |= {f"{name}_{score}": value for name, value in measured.items()}
         return values
 
@@ -78,7 +78,7 @@ def outlier_scores(outputs: Tensor, score: str) -> Tensor:
     return kinds[score].score(outputs)
 
 
-def detection(inside: Tensor, outside: Tensor) -> dict[str, float]:
+def measure_detection(inside: Tensor, outside: Tensor) -> dict[str, float]:
     """Return how well outlier scores (larger for outliers) tell outliers apart: fractions by metric, by pytorch-ood.
 
     Args:

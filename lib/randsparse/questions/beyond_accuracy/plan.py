@@ -6,9 +6,9 @@ from dataclasses import dataclass
 from itertools import product
 
 from randsparse.comparison.campaign import Networks
-from randsparse.comparison.crossed import Crossed, cells_of
+from randsparse.comparison.crossed import Crossed, select_cells
 from randsparse.comparison.design import Arm, Parameters
-from randsparse.errors import named_as, require, unknown
+from randsparse.errors import rename_in_errors, require, unknown
 from randsparse.questions.beyond_accuracy.adversarial import ATTACKS, Adversarial, masking_suite
 from randsparse.questions.beyond_accuracy.calibration import Calibration
 from randsparse.questions.beyond_accuracy.corruptions import Corruption
@@ -42,7 +42,7 @@ def networks(parameters: Parameters) -> Evaluated:
     Raises StudyError for an unknown cell, and for one that has no networks to evaluate.
     """
     names = [parameters["dense"], parameters["sparse"], *parameters["narrow"]]
-    design = cells_of(parameters, names)
+    design = select_cells(parameters, names)
     for cell in design.networks:
         require(cell.evaluated > 0, f"evaluated of the cell {cell.name}", cell.evaluated, "at least 1")
     return Evaluated(design.cells, design.train_missing)
@@ -55,14 +55,14 @@ def evaluations(parameters: Parameters) -> list[Evaluation]:
     """
     _check(parameters)
     plan: list[Evaluation] = [Calibration(parameters["bins"])]
-    with named_as(images="ood_images", resize="ood_resize"):
+    with rename_in_errors(images="ood_images", resize="ood_resize"):
         for name in (parameters["near"], *parameters["far"]):
             plan.append(OutOfDistribution(name, parameters["ood_resize"], parameters["ood_images"]))
-    with named_as(images="corruption_images", severity="severities"):
+    with rename_in_errors(images="corruption_images", severity="severities"):
         for place in product(parameters["corruptions"], parameters["severities"]):
             plan.append(Corruption(*place, parameters["corruption_images"]))
     pgd = [parameters[name] for name in ("pgd_steps", "pgd_restarts", "attack_images")]
-    with named_as(steps="pgd_steps", restarts="pgd_restarts", images="attack_images", epsilon="epsilons"):
+    with rename_in_errors(steps="pgd_steps", restarts="pgd_restarts", images="attack_images", epsilon="epsilons"):
         plan += [Adversarial(*each, *pgd) for each in product(ATTACKS, parameters["epsilons"])]
     plan += suite(parameters).values()
     return list(dict.fromkeys(plan))
@@ -71,7 +71,9 @@ def evaluations(parameters: Parameters) -> list[Evaluation]:
 def suite(parameters: Parameters) -> dict[str, Adversarial]:
     """Return the attacks of the check against gradient masking; see `adversarial.masking_suite`."""
     names = ("masking_epsilon", "pgd_steps", "pgd_restarts", "attack_images")
-    with named_as(epsilon="masking_epsilon", steps="pgd_steps", restarts="pgd_restarts", images="attack_images"):
+    with rename_in_errors(
+        epsilon="masking_epsilon", steps="pgd_steps", restarts="pgd_restarts", images="attack_images"
+    ):
         return masking_suite(*(parameters[name] for name in names))
 
 

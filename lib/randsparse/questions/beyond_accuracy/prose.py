@@ -5,8 +5,8 @@ from __future__ import annotations
 from IPython.display import Markdown
 
 from randsparse.comparison import sentences
-from randsparse.comparison.conclusions import estimate_text, in_points
-from randsparse.comparison.wording import listed, number
+from randsparse.comparison.conclusions import convert_to_points, estimate_text
+from randsparse.comparison.wording import list_words, number
 from randsparse.questions.beyond_accuracy.evidence import Evidence
 from randsparse.questions.beyond_accuracy.frames import (
     ATTACKS,
@@ -15,8 +15,8 @@ from randsparse.questions.beyond_accuracy.frames import (
     DENSE,
     EQUAL_ACCURACY,
     IMAGES,
-    ood_column,
-    short,
+    name_ood_column,
+    shorten,
 )
 
 FOLLOWS = {
@@ -28,22 +28,22 @@ FOLLOWS = {
 }
 
 
-def abstract(found: Evidence, verdict: str) -> Markdown:
+def write_abstract(found: Evidence, verdict: str) -> Markdown:
     """Return question and regime, estimates, and what follows, in three sentences.
 
     Args:
         verdict: the one on the primary claim.
     """
     near = found.parameters["near"]
-    column = ood_column(near, found.parameters["ood_score"])
+    column = name_ood_column(near, found.parameters["ood_score"])
     question = f"Does a random sparse network detect images of another kind as well as a dense one ({found.regime})?"
-    parts = [in_points(found.estimate(column, baseline)) for baseline in (DENSE, EQUAL_ACCURACY)]
+    parts = [convert_to_points(found.estimate(column, baseline)) for baseline in (DENSE, EQUAL_ACCURACY)]
     estimate = (
-        f"Against the nearest images ({short(near)}), its AUROC differs from that of the dense parent by "
+        f"Against the nearest images ({shorten(near)}), its AUROC differs from that of the dense parent by "
         f"{estimate_text(parts[0], 'points')}, and from that of a dense network of its own accuracy by "
         f"{estimate_text(parts[1], 'points')}."
     )
-    return sentences.abstract(question, estimate, FOLLOWS[verdict])
+    return sentences.write_abstract(question, estimate, FOLLOWS[verdict])
 
 
 def equal_accuracy(found: Evidence) -> Markdown:
@@ -58,17 +58,19 @@ def equal_accuracy(found: Evidence) -> Markdown:
     )
 
 
-def what_follows(found: Evidence, verdict: str) -> Markdown:
+def write_what_follows(found: Evidence, verdict: str) -> Markdown:
     """Return what a practitioner can take from the notebook."""
     own = found.differences[found.differences["baseline"] == EQUAL_ACCURACY]
     if own.empty:
-        return sentences.what_follows(FOLLOWS[verdict], "There are too few runs for a comparison at equal accuracy.")
+        return sentences.write_what_follows(
+            FOLLOWS[verdict], "There are too few runs for a comparison at equal accuracy."
+        )
     beside = "Beside a dense network of the same accuracy, by kind of measure (simultaneous 95 % intervals):"
     texts = [FOLLOWS[verdict], beside]
     for kind in (IMAGES, CALIBRATION, CORRUPTIONS, ATTACKS):
         rows = own[(own["kind"] == kind) & ((own["low"] > 0) | (own["high"] < 0))]
         is_better = (rows["mean"] > 0) != rows["lower_is_better"]
         names = {"better": list(rows["name"][is_better]), "worse": list(rows["name"][~is_better])}
-        told = [f"{word} in {listed(each)}" for word, each in names.items() if each]
+        told = [f"{word} in {list_words(each)}" for word, each in names.items() if each]
         texts.append(f"{kind.capitalize()}: {' and '.join(told) or 'no difference is shown'}.")
-    return sentences.what_follows(*texts)
+    return sentences.write_what_follows(*texts)

@@ -7,10 +7,10 @@ from typing import Any
 
 import pandas as pd
 
-from randsparse.comparison.conclusions import check, finding, in_points, primary, table
-from randsparse.comparison.primary import claims_of
+from randsparse.comparison.conclusions import check, conclude_finding, conclude_primary, convert_to_points, make_table
+from randsparse.comparison.primary import find_claims
 from randsparse.questions.beyond_accuracy.evidence import Evidence
-from randsparse.questions.beyond_accuracy.frames import DENSE, EQUAL_ACCURACY, attack_column, ood_column, short
+from randsparse.questions.beyond_accuracy.frames import DENSE, EQUAL_ACCURACY, attack_column, name_ood_column, shorten
 
 CLAIMED = "cifar100", ("weight", 0.8, "erk")
 """The images and the mask that the primary claim is about."""
@@ -19,29 +19,29 @@ NLL_MARGIN = 0.02
 """In nats."""
 
 
-def of_evaluations(found: Evidence) -> pd.DataFrame:
+def judge(found: Evidence) -> pd.DataFrame:
     """Return the rows of notebook 06, the primary claim first."""
-    return table([primary_row(found), *_findings(found), *_checks(found)])
+    return make_table([judge_primary(found), *_findings(found), *_checks(found)])
 
 
-def primary_row(found: Evidence) -> dict[str, Any]:
+def judge_primary(found: Evidence) -> dict[str, Any]:
     """Return the row of the primary claim, which is not tested by other images, nor by another mask."""
-    (claim,) = claims_of("06")
+    (claim,) = find_claims("06")
     near, mask = found.parameters["near"], found.points[found.sparse]
     why_not = ""
     if (near, (mask.structure, mask.sparsity, mask.rule)) != CLAIMED:
-        why_not = f"The claim is about ERK at 80 % and CIFAR-100; these are *{found.sparse}* and *{short(near)}*."
-    estimate = in_points(found.estimate(ood_column(near, found.parameters["ood_score"]), DENSE))
-    return primary(claim, estimate, found.regime, why_not)
+        why_not = f"The claim is about ERK at 80 % and CIFAR-100; these are *{found.sparse}* and *{shorten(near)}*."
+    estimate = convert_to_points(found.estimate(name_ood_column(near, found.parameters["ood_score"]), DENSE))
+    return conclude_primary(claim, estimate, found.regime, why_not)
 
 
 def _findings(found: Evidence) -> Iterator[dict[str, Any]]:
     margin = 100 * found.parameters["margin"]
     told = f"{margin:g} point{'' if margin == 1 else 's'}"
-    near, allowed = found.parameters["near"], claims_of("06")[0].margin
-    column = ood_column(near, found.parameters["ood_score"])
+    near, allowed = found.parameters["near"], find_claims("06")[0].margin
+    column = name_ood_column(near, found.parameters["ood_score"])
     sentence = (
-        f"Against {short(near)}, a random sparse network detects at most {-allowed:g} points worse than a dense one"
+        f"Against {shorten(near)}, a random sparse network detects at most {-allowed:g} points worse than a dense one"
     )
     if near != CLAIMED[0]:
         yield _at_least(found, f"{sentence}.", column, allowed, DENSE)
@@ -49,11 +49,13 @@ def _findings(found: Evidence) -> Iterator[dict[str, Any]]:
     share = found.parameters["ece_margin"]
     ece = 100 * found.measured.loc[found.measured["cell"] == found.dense, "ece"].mean()
     sentence = f"The ECE of a random sparse network is at most {100 * share:g} % higher than the dense network's."
-    estimate = in_points(found.estimate("ece", DENSE)) if ece > 0 else None
-    yield finding(sentence, estimate, found.regime, "points", "below", share * ece if ece > 0 else share)
+    estimate = convert_to_points(found.estimate("ece", DENSE)) if ece > 0 else None
+    yield conclude_finding(sentence, estimate, found.regime, "points", "below", share * ece if ece > 0 else share)
     beside = "that of a dense network of its accuracy"
     sentence = f"Temperature-scaled, its NLL is at most {NLL_MARGIN:g} nats higher than {beside}."
-    yield finding(sentence, found.estimate("nll_scaled", EQUAL_ACCURACY), found.regime, "nats", "below", NLL_MARGIN)
+    yield conclude_finding(
+        sentence, found.estimate("nll_scaled", EQUAL_ACCURACY), found.regime, "nats", "below", NLL_MARGIN
+    )
     for name in found.parameters["corruptions"]:
         yield _at_least(found, f"On images with {name}, its accuracy is at most {told} below {beside}.", name, -margin)
     for epsilon in found.parameters["epsilons"]:
@@ -61,7 +63,7 @@ def _findings(found: Evidence) -> Iterator[dict[str, Any]]:
         sentence = f"Under PGD with {epsilon:g}/255, its accuracy is at most {told} below {beside}."
         means = found.measured.groupby("cell")[column].mean().dropna()
         if len(means) and (means <= found.chance).all():
-            yield finding(sentence, None, found.regime, "points", "at least", -margin) | {"evidence": FLOOR}
+            yield conclude_finding(sentence, None, found.regime, "points", "at least", -margin) | {"evidence": FLOOR}
         else:
             yield _at_least(found, sentence, column, -margin)
 
@@ -70,8 +72,8 @@ def _at_least(
     found: Evidence, sentence: str, column: str, lowest: float, baseline: str = EQUAL_ACCURACY
 ) -> dict[str, Any]:
     """Return the row of a finding that sparse minus a baseline is at least `lowest` points in a column."""
-    estimate = in_points(found.estimate(column, baseline))
-    return finding(sentence, estimate, found.regime, "points", "at least", lowest)
+    estimate = convert_to_points(found.estimate(column, baseline))
+    return conclude_finding(sentence, estimate, found.regime, "points", "at least", lowest)
 
 
 def _checks(found: Evidence) -> Iterator[dict[str, Any]]:

@@ -8,13 +8,13 @@ from randsparse.comparison import marks, plots
 from randsparse.comparison.inference.estimate import Estimate
 from randsparse.comparison.marks import GREY
 from randsparse.comparison.panels import arrow_text, draw_rows
-from randsparse.comparison.plots import MARKERS, PALETTE, Drawn, styled
-from randsparse.comparison.primary import claims_of
-from randsparse.comparison.wording import count, interval, phase_text, points
+from randsparse.comparison.plots import MARKERS, PALETTE, Drawn, use_style
+from randsparse.comparison.primary import find_claims
+from randsparse.comparison.wording import count, format_interval, format_phase, format_points
 from randsparse.questions.beyond_images.evidence import POOLED
 
 
-@styled
+@use_style
 def draw_gains(gains: pd.DataFrame, whole: Estimate | None, phase: float, size: int) -> Drawn | None:
     """Draw searched minus random in final test accuracy, cell by cell and over all cells, with the claim's margin.
 
@@ -25,28 +25,29 @@ def draw_gains(gains: pd.DataFrame, whole: Estimate | None, phase: float, size: 
     """
     if whole is None or gains.empty:
         return None
-    (claim,) = claims_of("12")
+    (claim,) = find_claims("12")
     margin, decisive, names = claim.margin / 100, whole.interval(2 * claim.level - 1), list(gains["cell"])
-    title = f"After {phase_text(phase)} of training, among {size}"
-    figure, (ax,) = plots.panels([title], width=7.6, height=1 + 0.32 * len(names))
+    title = f"After {format_phase(phase)} of training, among {size}"
+    figure, (ax,) = plots.make_panels([title], width=7.6, height=1 + 0.32 * len(names))
     ax.axvspan(-margin, margin, color="#56B4E9", alpha=0.2, linewidth=0, label=f"within ±{claim.margin:g} point")
     look = {"color": PALETTE["searched"], "marker": MARKERS["searched"], "label": "searched − random"}
-    edges = marks.edges_of(gains, -1.3 * margin, 1.3 * margin)
+    edges = marks.find_edges(gains, -1.3 * margin, 1.3 * margin)
     draw_rows(ax, gains, names, "Searched − random, final test accuracy (points)", look, edges)
     ax.plot(decisive, [names.index(POOLED)] * 2, color=PALETTE["searched"], linewidth=3.5, label="90 % interval")
     ax.axhline(names.index(POOLED) - 0.5, color=GREY, linewidth=0.6)
-    plots.legend(figure)
+    plots.draw_legend(figure)
     caption = (
         f"The winner among {size} minus the mean of its subset, on average over all subsets of {size}. Over all cells: "
-        f"{points(whole.value)} points, 90 % interval {interval(*decisive)} (thick), 95 % interval "
-        f"{interval(*whole.interval())} (n = {whole.n} networks, {whole.runs} runs). Cells have simultaneous 95 % "
+        f"{format_points(whole.value)} points, 90 % interval {format_interval(*decisive)} (thick), 95 % interval "
+        f"{format_interval(*whole.interval())} (n = {whole.n} networks, {whole.runs} runs). Cells have "
+        "simultaneous 95 % "
         f"intervals. Shaded: the margin of ±{claim.margin:g} point, inside which the 90 % interval has to lie."
         f"{arrow_text(gains, edges)}"
     )
     return Drawn(figure, caption, gains)
 
 
-@styled
+@use_style
 def draw_differences(differences: pd.DataFrame) -> Drawn | None:
     """Draw the difference of each pair of cells, one below the other.
 
@@ -56,13 +57,13 @@ def draw_differences(differences: pd.DataFrame) -> Drawn | None:
     if differences.empty:
         return None
     names = [f"{row.a}\n− {row.b}" for row in differences.itertuples()]
-    figure, (ax,) = plots.panels(["Pairs of cells"], width=8.2, height=0.9 + 0.45 * len(names))
-    edges = marks.edges_of(differences, 0.0)
+    figure, (ax,) = plots.make_panels(["Pairs of cells"], width=8.2, height=0.9 + 0.45 * len(names))
+    edges = marks.find_edges(differences, 0.0)
     look = {"color": PALETTE["random"], "marker": "o"}
     draw_rows(ax, differences, names, "Difference in test accuracy (points)", look, edges)
     ax.tick_params(axis="y", labelsize=8)
     told = [
-        f"*{row.a}* − *{row.b}* {points(row.mean)} {interval(row.low, row.high)}"
+        f"*{row.a}* − *{row.b}* {format_points(row.mean)} {format_interval(row.low, row.high)}"
         for row in differences.itertuples()
         if row.low > 0 or row.high < 0
     ]

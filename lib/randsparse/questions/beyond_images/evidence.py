@@ -10,15 +10,15 @@ import pandas as pd
 import torch
 
 from randsparse.comparison import candidates
-from randsparse.comparison.contrasts import regime
+from randsparse.comparison.contrasts import describe_regime
 from randsparse.comparison.evidence import NamedCells, known_limits
 from randsparse.comparison.inference.estimate import Estimate
-from randsparse.comparison.inference.search_value import best_gain, by_cell, search_gain
+from randsparse.comparison.inference.search_value import best_gain, estimate_by_cell, search_gain
 from randsparse.data import catalogue
 from randsparse.errors import StudyError
 from randsparse.networks import registry
 from randsparse.runs.config import RunConfig
-from randsparse.runs.feasibility import small_widths
+from randsparse.runs.feasibility import find_small_widths
 
 POOLED = "all cells"
 GAIN = ["cell", "mean", "low", "high", "n", "runs"]
@@ -48,14 +48,14 @@ class Evidence(NamedCells):
         texts = []
         for name in self.parameters["candidates"]:
             alike = [each for each, kind in kinds.items() if kind == kinds[name]]
-            texts.append(regime(self.design, self.store, [name, *alike]).replace("images", "samples"))
+            texts.append(describe_regime(self.design, self.store, [name, *alike]).replace("images", "samples"))
         return "; ".join(texts)
 
     @cached_property
     def looks(self) -> list[candidates.Early]:
         """Each cell of candidates as a search sees it."""
         curves = candidates.curves(self.design, self.store)
-        return candidates.looks(curves[curves["cell"].isin(self.parameters["candidates"])], self.phase)
+        return candidates.look_after(curves[curves["cell"].isin(self.parameters["candidates"])], self.phase)
 
     @property
     def gain(self) -> Estimate | None:
@@ -70,7 +70,7 @@ class Evidence(NamedCells):
         """
         pairs = [(each.early, each.final) for each in self.looks]
         names = [each.cell for each in self.looks]
-        found = known_limits(dict(zip(names, by_cell(search_gain, pairs, self.size), strict=True)))
+        found = known_limits(dict(zip(names, estimate_by_cell(search_gain, pairs, self.size), strict=True)))
         if self.gain is not None:
             found.append((POOLED, self.gain, self.gain.interval()))
         rows = [(name, each.value, *ends, each.n, each.runs) for name, each, ends in found]
@@ -116,7 +116,7 @@ class Evidence(NamedCells):
 def count_parameters(config: RunConfig) -> tuple[int, int]:
     """Return how many parameters a network has that are not removed, and how many of them a mask covers."""
     image = catalogue.shape(config.dataset)
-    widths = small_widths(config, *image) if config.method == "small-dense" and config.sparsity else None
+    widths = find_small_widths(config, *image) if config.method == "small-dense" and config.sparsity else None
     with torch.device("meta"):
         model = registry.build(config.model, *image, widths)
     covered = sum(math.prod(shape) for shape in registry.shapes(config.model, *image, widths).values())

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from randsparse.comparison.crossed import Crossed, cells_of, epoch_of
+from randsparse.comparison.crossed import Crossed, find_epoch, select_cells
 from randsparse.comparison.design import Parameters
 from randsparse.errors import require
 
@@ -20,10 +20,10 @@ def cells(parameters: Parameters) -> Crossed:
         for pair in parameters[group]:
             require(len(pair) == 2, f"pair in {group}", pair, "two cells")
     names = [name for group in GROUPS for pair in parameters[group] for name in pair]
-    design = cells_of(parameters, dict.fromkeys([*parameters["candidates"], *names]))
+    design = select_cells(parameters, dict.fromkeys([*parameters["candidates"], *names]))
     for cell in design.networks:
         if cell.name in parameters["candidates"]:
-            epoch_of(parameters["phase"], cell.point.epochs)
+            find_epoch(parameters["phase"], cell.point.epochs)
             most = cell.networks - 1
             require(2 <= parameters["size"] <= most, "size", parameters["size"], f"from 2 to {most} ({cell.name})")
     return design

@@ -7,8 +7,8 @@ from typing import Any
 
 import pandas as pd
 
-from randsparse.comparison.conclusions import finding, in_points, primary, table
-from randsparse.comparison.primary import claims_of
+from randsparse.comparison.conclusions import conclude_finding, conclude_primary, convert_to_points, make_table
+from randsparse.comparison.primary import find_claims
 from randsparse.data import catalogue
 from randsparse.questions.beyond_images.evidence import Evidence
 
@@ -16,20 +16,20 @@ CLAIMED = {"table", "text"}
 """The kinds of data that the primary claim is about."""
 
 
-def of_other_data(found: Evidence) -> pd.DataFrame:
+def judge(found: Evidence) -> pd.DataFrame:
     """Return the rows of notebook 12, the primary claim first."""
-    return table([primary_row(found), *_findings(found), found.every_run()])
+    return make_table([judge_primary(found), *_findings(found), found.every_run()])
 
 
-def primary_row(found: Evidence) -> dict[str, Any]:
+def judge_primary(found: Evidence) -> dict[str, Any]:
     """Return the row of the primary claim, which takes candidates on a table and on text."""
-    (claim,) = claims_of("12")
+    (claim,) = find_claims("12")
     searched = set(found.gains["cell"])
     kinds = {catalogue.source(point.dataset).kind for name, point in found.points.items() if name in searched}
     why_not = (
         "" if kinds == CLAIMED or not searched else "The claim is about text and table; only one of them has runs."
     )
-    return primary(claim, in_points(found.gain), found.regime, why_not)
+    return conclude_primary(claim, convert_to_points(found.gain), found.regime, why_not)
 
 
 def _findings(found: Evidence) -> Iterator[dict[str, Any]]:
@@ -38,7 +38,9 @@ def _findings(found: Evidence) -> Iterator[dict[str, Any]]:
         ("sources", "is at most 1 point less accurate than", "points", "at least", -1),
     ):
         for a, b in found.parameters[group]:
-            yield finding(_compared(a, verb, b), in_points(found.difference(a, b)), found.regime, *judged)
+            yield conclude_finding(
+                _compared(a, verb, b), convert_to_points(found.difference(a, b)), found.regime, *judged
+            )
 
 
 def _compared(a: str, verb: str, b: str) -> str:

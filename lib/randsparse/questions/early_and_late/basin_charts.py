@@ -7,16 +7,16 @@ import seaborn as sns
 from matplotlib.axes import Axes
 
 from randsparse.comparison import marks, plots, stats
-from randsparse.comparison.plots import Drawn, styled
+from randsparse.comparison.plots import Drawn, use_style
 from randsparse.comparison.wording import number
 from randsparse.questions.early_and_late.charts import AVERAGED, LOOKS, PLAIN
 from randsparse.questions.early_and_late.frames import POOLED
-from randsparse.questions.early_and_late.words import percent
+from randsparse.questions.early_and_late.words import format_percent
 
 SHARE = "Share of training (%)"
 
 
-@styled
+@use_style
 def barriers(found: pd.DataFrame, plain: pd.DataFrame, averaged: pd.DataFrame, candidates: str) -> Drawn | None:
     """Draw the error barrier between the ends of forks, and how early accuracy correlates with the end; None if empty.
 
@@ -30,7 +30,7 @@ def barriers(found: pd.DataFrame, plain: pd.DataFrame, averaged: pd.DataFrame, c
     """
     if found.empty:
         return None
-    figure, axes = plots.panels(["Barrier between the ends of forks", "Correlation with the end"])
+    figure, axes = plots.make_panels(["Barrier between the ends of forks", "Correlation with the end"])
     cells = list(found["cell"].unique())
     colours = marks.model_colours(cells)
     means = stats.summary(found, ["cell", "share"], "val_error_barrier")
@@ -47,7 +47,7 @@ def barriers(found: pd.DataFrame, plain: pd.DataFrame, averaged: pd.DataFrame, c
         own = rows[(rows["cell"] == POOLED) & (rows["kind"] == "pearson")]
         axes[1].plot(100 * own["epoch"] / own["epoch"].max(), own["value"], color=LOOKS[name], label=f"r, {name}")
     axes[1].set_ylabel("Pearson's r with final test accuracy")
-    plots.legend(figure)
+    plots.draw_legend(figure)
     return Drawn(figure, _barrier_caption(means, candidates), found)
 
 
@@ -56,8 +56,9 @@ def _barrier_caption(means: pd.DataFrame, candidates: str) -> str:
     for cell, own in means.groupby("cell", sort=False):
         first, last = own.iloc[0], own.iloc[-1]
         told.append(
-            f"{cell}: {number(100 * first['mean'])} points for forks at {percent(first['share'])} of training and "
-            f"{number(100 * last['mean'])} at {percent(last['share'])}"
+            f"{cell}: {number(100 * first['mean'])} points for forks at {format_percent(first['share'])} "
+            "of training and "
+            f"{number(100 * last['mean'])} at {format_percent(last['share'])}"
         )
     return (
         "Left: the highest validation error on the line between two ends of one network, minus the mean of both ends; "
@@ -67,7 +68,7 @@ def _barrier_caption(means: pd.DataFrame, candidates: str) -> str:
     )
 
 
-@styled
+@use_style
 def travels(found: pd.DataFrame) -> Drawn | None:
     """Draw the validation error on the line from an early checkpoint to the end, a panel per cell; None if empty.
 
@@ -77,13 +78,13 @@ def travels(found: pd.DataFrame) -> Drawn | None:
     if found.empty:
         return None
     cells = list(found["cell"].unique())
-    figure, axes = plots.panels(cells, sharey=True)
+    figure, axes = plots.make_panels(cells, sharey=True)
     epochs = sorted(found["epoch"].unique())
     colours = dict(zip(epochs, sns.color_palette("viridis_r", len(epochs)), strict=True))
     for ax, cell in zip(axes, cells, strict=True):
         _way(ax, found[found["cell"] == cell], colours)
     axes[0].set_ylabel("Validation error (%)")
-    plots.legend(figure)
+    plots.draw_legend(figure)
     told = []
     for cell, own in found.groupby("cell", sort=False):
         first = own[own["epoch"] == epochs[0]].groupby("alpha")["val_error"].mean()

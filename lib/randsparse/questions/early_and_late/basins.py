@@ -10,7 +10,7 @@ from randsparse.comparison.campaign import Networks
 from randsparse.comparison.candidates import array
 from randsparse.comparison.crossed import Crossed
 from randsparse.comparison.inference.correlation import correlation
-from randsparse.comparison.wording import model_name, phase_text
+from randsparse.comparison.wording import format_model, format_phase
 from randsparse.questions.early_and_late import plan
 from randsparse.questions.early_and_late.frames import LIMITS, attempt, limits
 from randsparse.questions.early_and_late.landscapes import Line, Sharpness
@@ -29,7 +29,7 @@ def barriers(design: Crossed, store: Store) -> pd.DataFrame:
     training), error barriers on validation and training images (fractions), distance of the ends relative to the norm
     of the fork's weights.
     """
-    left = {cell.first_seed: _name(cell) for cell in plan.unforked(design).networks}
+    left = {cell.first_seed: _name(cell) for cell in plan.select_unforked(design).networks}
     rows = []
     for cell in plan.forks(design).networks:
         epoch = cell.point.fork_epoch
@@ -45,7 +45,7 @@ def travels(design: Crossed, store: Store) -> pd.DataFrame:
     """
     rows = [
         (_name(cell), network, epoch, epoch / cell.point.epochs, *(values[name] for name in MEASURED))
-        for cell in plan.unforked(design).networks
+        for cell in plan.select_unforked(design).networks
         for epoch in plan.fork_epochs(design)
         for network, values in _lines(cell, Line(epoch=epoch), store)
     ]
@@ -58,8 +58,8 @@ def travels(design: Crossed, store: Store) -> pd.DataFrame:
 def _name(cell: Networks) -> str:
     """Return the network and the length of training of a cell that forks leave, as figures have them."""
     point = cell.point
-    kind = f"{point.structure} masks of {phase_text(point.sparsity)}" if point.sparsity else "dense"
-    return f"{model_name(point.model)}, {kind}, {point.epochs} epochs"
+    kind = f"{point.structure} masks of {format_phase(point.sparsity)}" if point.sparsity else "dense"
+    return f"{format_model(point.model)}, {kind}, {point.epochs} epochs"
 
 
 def _lines(cell: Networks, line: Line, store: Store) -> list[tuple[int, dict]]:
@@ -76,7 +76,7 @@ def sharpness(design: Crossed, store: Store) -> pd.DataFrame:
     val_accuracy after the early phase, and test_accuracy at the end.
     """
     ordinary = plan.candidates(design)
-    checkpoints = plan.early_checkpoints(design, store)
+    checkpoints = plan.list_checkpoints(design, store)
     found = evaluations.load(checkpoints, [Sharpness()], store)
     values = {run.replace(stop_epoch=None).key: record["values"]["sharpness"] for (run, _), record in found.items()}
     curves = candidates.curves(ordinary, store)
@@ -99,7 +99,7 @@ def sharpness_correlations(found: pd.DataFrame) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=["measured", *LIMITS])
 
 
-def settled(found: pd.DataFrame, journeys: pd.DataFrame) -> pd.DataFrame:
+def average_by_epoch(found: pd.DataFrame, journeys: pd.DataFrame) -> pd.DataFrame:
     """Return one row per cell and epoch: means over networks of barriers and distances.
 
     Columns cell, epoch, error barrier of forks (points), distance of their ends, distance to the end (both relative to

@@ -11,12 +11,12 @@ from matplotlib.axes import Axes
 from matplotlib.ticker import MaxNLocator
 
 from randsparse.comparison import marks, plots
-from randsparse.comparison.plots import Drawn, styled
+from randsparse.comparison.plots import Drawn, use_style
 from randsparse.comparison.wording import number
 from randsparse.errors import StudyError
-from randsparse.questions.early_and_late.frames import POOLED, epoch_at
+from randsparse.questions.early_and_late.frames import POOLED, find_epoch
 from randsparse.questions.early_and_late.plan import EARLY, LATE
-from randsparse.questions.early_and_late.words import interval, networks, percent, points
+from randsparse.questions.early_and_late.words import format_interval, format_networks, format_percent, format_points
 
 KINDS = {"pearson": "Pearson's r", "spearman": "Spearman's ρ"}
 BLACK, CEILING, RATE = "#000000", "#CC79A7", "#999999"
@@ -28,7 +28,7 @@ COOLED = "#0072B2"
 LOOKS = {PLAIN: "#000000", AVERAGED: "#D55E00"}
 
 
-@styled
+@use_style
 def correlation_by_epoch(rows: pd.DataFrame, curves: pd.DataFrame, ceilings: pd.DataFrame) -> Drawn:
     """Draw the correlation of validation accuracy after each epoch with final test accuracy, within cells and orders.
 
@@ -38,7 +38,7 @@ def correlation_by_epoch(rows: pd.DataFrame, curves: pd.DataFrame, ceilings: pd.
         ceilings: as from `variance.mean_ceilings`.
     """
     pooled = _known(rows[rows["cell"] == POOLED])
-    figure, axes = plots.panels(list(KINDS.values()), sharey=True)
+    figure, axes = plots.make_panels(list(KINDS.values()), sharey=True)
     cells = [cell for cell in rows["cell"].unique() if cell != POOLED]
     colours = marks.model_colours(cells)
     rate = (curves["lr"] / curves.groupby("cell")["lr"].transform("max")).groupby(curves["epoch"]).mean()
@@ -53,24 +53,24 @@ def correlation_by_epoch(rows: pd.DataFrame, curves: pd.DataFrame, ceilings: pd.
         ax.plot(rate.index, rate, color=RATE, linewidth=1.2, linestyle=":", label="learning rate / its peak")
         epochs_axis(ax, ylim=(-1.02, 1.05))
     axes[0].set_ylabel("Correlation with final test accuracy")
-    plots.legend(figure)
+    plots.draw_legend(figure)
     return Drawn(figure, _correlation_caption(pooled, cells, limit), rows)
 
 
 def _correlation_caption(pooled: pd.DataFrame, cells: list[str], limit: pd.DataFrame) -> str:
     own = pooled[pooled["kind"] == "pearson"].set_index("epoch")
-    early, late, epochs = epoch_at(pooled, EARLY), epoch_at(pooled, LATE), int(own.index.max())
-    told = [f"r = {interval(own.loc[epoch])} after epoch {epoch}" for epoch in (early, late, epochs)]
+    early, late, epochs = find_epoch(pooled, EARLY), find_epoch(pooled, LATE), int(own.index.max())
+    told = [f"r = {format_interval(own.loc[epoch])} after epoch {epoch}" for epoch in (early, late, epochs)]
     ceiling = limit.set_index("epoch")["ceiling"].get(early, np.nan)
     return (
         "Validation accuracy after each epoch against test accuracy at the end, compared within a cell and an order of "
-        f"batches: {', '.join(told)} of {epochs} ({networks(int(own['n'].max()), len(cells))}). "
+        f"batches: {', '.join(told)} of {epochs} ({format_networks(int(own['n'].max()), len(cells))}). "
         "Black with band: all cells, with the 95 % interval of a jackknife over networks. Dashed: the largest "
         f"correlation that the choice of images allows, {number(ceiling)} after epoch {early}."
     )
 
 
-@styled
+@use_style
 def spread_by_epoch(reliable: pd.DataFrame, means: pd.DataFrame, shares: pd.DataFrame) -> Drawn:
     """Draw how far runs of one order lie apart by epoch, and the shares of network and order in the variance.
 
@@ -83,7 +83,7 @@ def spread_by_epoch(reliable: pd.DataFrame, means: pd.DataFrame, shares: pd.Data
         raise StudyError("there is nothing to draw: no record says which validation images are right")
     by_epoch = shares.dropna(subset=["epoch"])
     titles = ["Spread between networks of an order", *(["Shares of the variance"] if len(by_epoch) else [])]
-    figure, axes = plots.panels(titles)
+    figure, axes = plots.make_panels(titles)
     cells = list(reliable["cell"].unique())
     colours = marks.model_colours(cells)
     for cell in cells if len(cells) > 1 else ():
@@ -100,8 +100,8 @@ def spread_by_epoch(reliable: pd.DataFrame, means: pd.DataFrame, shares: pd.Data
         for source, colour in SHARES.items():
             line_with_band(axes[1], by_epoch[by_epoch["source"] == source], colour, SOURCE_NAMES[source])
         axes[1].set_ylim(-0.02, 1.02)
-        plots.percent(axes[1], "Share of the variance")
-    plots.legend(figure)
+        plots.label_percent(axes[1], "Share of the variance")
+    plots.draw_legend(figure)
     text = _spread_caption(during, at_end, shares)
     return Drawn(figure, text, reliable if shares.empty else pd.concat([reliable, shares], ignore_index=True))
 
@@ -120,17 +120,19 @@ def _spread_caption(during: pd.DataFrame, at_end: pd.DataFrame, shares: pd.DataF
         return text + "Shares of network and order need three networks in the same two orders; no cell has them yet."
     table = shares.set_index(["source", "epoch"]).sort_index()
     parts = [
-        f"{name} {percent(table.loc[(source, first), 'value'])} and {percent(table.loc[(source, last), 'value'])}"
+        f"{name} {format_percent(table.loc[(source, first), 'value'])} and "
+        f"{format_percent(table.loc[(source, last), 'value'])}"
         for source, name in SOURCE_NAMES.items()
     ]
     n = shares.iloc[-1]
     return text + (
-        f"Right: shares of {', '.join(parts)} after the same two epochs, {networks(n['networks'], n['cells'])}; bands "
+        f"Right: shares of {', '.join(parts)} after the same two epochs, "
+        f"{format_networks(n['networks'], n['cells'])}; bands "
         "are 95 % limits of a bootstrap over networks and orders."
     )
 
 
-@styled
+@use_style
 def gains(rows: pd.DataFrame) -> Drawn:
     """Draw what searches among K candidates gain, measured and predicted from the spreads and r alone.
 
@@ -140,7 +142,7 @@ def gains(rows: pd.DataFrame) -> Drawn:
     known = rows.dropna(subset=["value"])
     if known.empty:
         raise StudyError("there is nothing to draw: no order of batches has enough finished runs")
-    figure, axes = plots.panels(list(MOMENTS.values()))
+    figure, axes = plots.make_panels(list(MOMENTS.values()))
     sizes = sorted(known["size"].unique())
     for ax, moment in zip(axes, MOMENTS, strict=True):
         ax.axhline(0, color=marks.GREY, linewidth=0.8)
@@ -159,7 +161,7 @@ def gains(rows: pd.DataFrame) -> Drawn:
         ax.set(xlabel="Candidates of the search, K", xlim=(-0.6, len(sizes) - 0.4), ylim=ylim)
         ax.grid(axis="x", visible=False)
     axes[0].set_ylabel("Winner − mean of all candidates\n(percentage points)")
-    plots.legend(figure)
+    plots.draw_legend(figure)
     return Drawn(figure, _gains_caption(known), rows)
 
 
@@ -185,13 +187,14 @@ def _gains_caption(known: pd.DataFrame) -> str:
     bounded = known[known["low"].notna() & (known["how"] == "measured")]
     size = int(bounded["size"].max())
     told = [
-        f"{moment} {points(table.loc[(moment, size, 'measured')])} measured and "
-        f"{points(table.loc[(moment, size, 'predicted')])} predicted"
+        f"{moment} {format_points(table.loc[(moment, size, 'measured')])} measured and "
+        f"{format_points(table.loc[(moment, size, 'predicted')])} predicted"
         for moment in MOMENTS
     ]
     best = table["value"].get(("late", size, "best possible"), np.nan)
     text = (
-        f"The winner of K candidates after {percent(EARLY)} of training, above the mean of all candidates, over all "
+        f"The winner of K candidates after {format_percent(EARLY)} of training, above the mean of all "
+        "candidates, over all "
         f"subsets of K that share an order of batches. K = {size}, in points: {'; '.join(told)}; the best candidate "
         f"lies {number(100 * best)} above the mean at the end. Intervals are 95 % (jackknife over "
         f"{int(bounded['n'].max())} networks)."
@@ -201,7 +204,7 @@ def _gains_caption(known: pd.DataFrame) -> str:
     return text
 
 
-@styled
+@use_style
 def averaged_by_epoch(plain: pd.DataFrame, averaged: pd.DataFrame, cooled: pd.DataFrame | None = None) -> Drawn:
     """Draw the correlation with final test accuracy of the network as trained, and of the average of its weights.
 
@@ -209,7 +212,7 @@ def averaged_by_epoch(plain: pd.DataFrame, averaged: pd.DataFrame, cooled: pd.Da
         plain, averaged: as from `frames.correlations`, of val_accuracy and ema_val_accuracy.
         cooled: as from `cooling.correlations`, whose correlations are points at the end of the cool-down.
     """
-    figure, axes = plots.panels(list(KINDS.values()), sharey=True)
+    figure, axes = plots.make_panels(list(KINDS.values()), sharey=True)
     parts = {name: _known(rows[rows["cell"] == POOLED]) for name, rows in ((PLAIN, plain), (AVERAGED, averaged))}
     for ax, kind in zip(axes, KINDS, strict=True):
         ax.axhline(0, color=marks.GREY, linewidth=0.8)
@@ -221,12 +224,13 @@ def averaged_by_epoch(plain: pd.DataFrame, averaged: pd.DataFrame, cooled: pd.Da
             ax.errorbar([row.end], [row.value], yerr=bars, **look)
         epochs_axis(ax, ylim=(-1.02, 1.05))
     axes[0].set_ylabel("Correlation with final test accuracy")
-    plots.legend(figure)
+    plots.draw_legend(figure)
     own = {name: rows[rows["kind"] == "pearson"].set_index("epoch") for name, rows in parts.items()}
     epochs = int(own[PLAIN].index.max())
     told = [
-        f"r = {interval(own[PLAIN].loc[epoch])} and {interval(own[AVERAGED].loc[epoch])} after epoch {epoch}"
-        for epoch in (epoch_at(plain, share) for share in (EARLY, 0.5, LATE))
+        f"r = {format_interval(own[PLAIN].loc[epoch])} and {format_interval(own[AVERAGED].loc[epoch])} "
+        f"after epoch {epoch}"
+        for epoch in (find_epoch(plain, share) for share in (EARLY, 0.5, LATE))
     ]
     text = (
         f"The same correlation for the network as trained and for the moving average of its weights: {', '.join(told)} "
@@ -237,7 +241,8 @@ def averaged_by_epoch(plain: pd.DataFrame, averaged: pd.DataFrame, cooled: pd.Da
         for row in cooled[cooled["kind"] == "pearson"].to_dict("records"):
             text += (
                 f" Diamond: the learning rate falls to zero after epoch {row['epoch']:g}, until epoch {row['end']:g}; "
-                f"then r = {interval(row)}, where it was {number(row['before'])} ({networks(row['n'], row['cells'])})."
+                f"then r = {format_interval(row)}, where it was {number(row['before'])} "
+                f"({format_networks(row['n'], row['cells'])})."
             )
         parts["cooled"] = cooled.assign(look="cooled down")
     return Drawn(figure, text, pd.concat(parts.values(), ignore_index=True))

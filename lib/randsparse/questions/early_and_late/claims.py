@@ -5,14 +5,14 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
-from randsparse.comparison.primary import claims_of, judge, judge_together
+from randsparse.comparison.primary import find_claims, judge, judge_together
 from randsparse.comparison.wording import number
 from randsparse.questions.early_and_late import frames, hypotheses
 from randsparse.questions.early_and_late.evidence import Evidence
 from randsparse.questions.early_and_late.plan import EARLY
 from randsparse.questions.early_and_late.prediction import prediction_error
-from randsparse.questions.early_and_late.prose import regime
-from randsparse.questions.early_and_late.words import interval
+from randsparse.questions.early_and_late.prose import describe_regime
+from randsparse.questions.early_and_late.words import format_interval
 
 NOTEBOOK = "10"
 TOGETHER = "Early accuracy does not order the ends, and later accuracy orders them better."
@@ -21,23 +21,23 @@ SIZE = 4
 COLUMNS = ["kind", "claim", "verdict", "estimate", "low", "high", "unit", "n", "evidence", "regime", "power"]
 
 
-def verdicts(found: Evidence) -> pd.DataFrame:
+def judge_claims(found: Evidence) -> pd.DataFrame:
     """Return one row per claim: the primary claim and its parts, findings, and the check of the machinery.
 
     Columns COLUMNS; kind is "primary claim", "finding" or "check".
     """
-    rows = [{"kind": "primary claim"} | row for row in primary(found)]
+    rows = [{"kind": "primary claim"} | row for row in judge_primary(found)]
     rows += [{"kind": "finding"} | row for row in [*_explanations(found), _prediction(found)]]
     rows.append({"kind": "check"} | _planted(found))
-    return pd.DataFrame(rows).reindex(columns=COLUMNS).assign(regime=regime(found))
+    return pd.DataFrame(rows).reindex(columns=COLUMNS).assign(regime=describe_regime(found))
 
 
-def primary(found: Evidence) -> list[dict[str, object]]:
+def judge_primary(found: Evidence) -> list[dict[str, object]]:
     """Return the rows of the primary claim: together, then its parts; not tested where no end is known to be better.
 
     Ends are known to differ if in one cell at least the reliability of final test accuracy is above 0.
     """
-    told, early, late = regime(found), *claims_of(NOTEBOOK)
+    told, early, late = describe_regime(found), *find_claims(NOTEBOOK)
     estimates = (found.early, found.rise)
     differ = bool((found.reliable.loc[found.reliable["epoch"].isna(), "low"] > 0).any())
     parts = [
@@ -48,7 +48,7 @@ def primary(found: Evidence) -> list[dict[str, object]]:
         sentence = "Final accuracies differ by no more than the choice of test images: no network is the best."
         parts = [row | {"evidence": sentence} for row in parts]
     ceilings = found.ceilings.set_index("epoch")["ceiling"]
-    ceiling = ceilings.get(frames.epoch_at(found.curves, EARLY), np.nan)
+    ceiling = ceilings.get(frames.find_epoch(found.curves, EARLY), np.nan)
     parts[0]["evidence"] += f" The choice of images allows at most r = {number(ceiling)}."
     return [dict(judge_together(TOGETHER, parts)), *parts]
 
@@ -64,7 +64,7 @@ def _explanations(found: Evidence) -> list[dict[str, object]]:
             "high": row.high,
             "n": row.n,
             "unit": row.unit,
-            "evidence": f"{row.measured}: {interval(row._asdict())}",
+            "evidence": f"{row.measured}: {format_interval(row._asdict())}",
         }
         for row in found.explanations.itertuples()
     ]
@@ -72,8 +72,8 @@ def _explanations(found: Evidence) -> list[dict[str, object]]:
 
 def _prediction(found: Evidence) -> dict[str, object]:
     """Return whether the gain at the end is the predicted one, within the margin that notebook 03 has for a gain."""
-    margin = claims_of("03")[0].margin
-    pairs = frames.pairs_after(found.curves, frames.epoch_at(found.curves, EARLY))
+    margin = find_claims("03")[0].margin
+    pairs = frames.look_after(found.curves, frames.find_epoch(found.curves, EARLY))
     cells = [(pair.early, 100 * pair.final) for pair in pairs]
     error = frames.limits(frames.attempt(prediction_error, cells, SIZE))
     inside = -margin < error["low"] and error["high"] < margin
@@ -87,7 +87,7 @@ def _prediction(found: Evidence) -> dict[str, object]:
         "high": error["high"],
         "n": error["n"],
         "unit": "points",
-        "evidence": f"measured − predicted: {interval(error)} points",
+        "evidence": f"measured − predicted: {format_interval(error)} points",
     }
 
 

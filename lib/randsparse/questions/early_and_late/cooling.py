@@ -16,7 +16,7 @@ from randsparse.runs.store import Store
 RUN = ["cell", "network", "order"]
 
 
-def pairs(cooled: Crossed, ordinary: Crossed, curves: pd.DataFrame, store: Store) -> pd.DataFrame:
+def pair_runs(cooled: Crossed, ordinary: Crossed, curves: pd.DataFrame, store: Store) -> pd.DataFrame:
     """Return one row per run that was cooled down and that was trained to its end as well.
 
     Args:
@@ -39,7 +39,7 @@ def pairs(cooled: Crossed, ordinary: Crossed, curves: pd.DataFrame, store: Store
     return pd.concat(rows, ignore_index=True)[columns] if rows else pd.DataFrame(columns=columns)
 
 
-def gain(found: pd.DataFrame) -> Estimate:
+def estimate_gain(found: pd.DataFrame) -> Estimate:
     """Return how much better validation accuracy foretells the end after the cool-down than before it."""
     return correlation_gain(_arrays(found))
 

@@ -10,12 +10,12 @@ import pandas as pd
 from randsparse.comparison.crossed import Crossed
 from randsparse.comparison.inference.correlation import correlation
 from randsparse.comparison.inference.estimate import Estimate
-from randsparse.comparison.primary import claims_of
-from randsparse.comparison.wording import in_percent, model_name
+from randsparse.comparison.primary import find_claims
+from randsparse.comparison.wording import convert_to_percent, format_model
 from randsparse.errors import StudyError
 from randsparse.questions.early_and_late import basins, cooling, frames, plan, variance
 from randsparse.questions.early_and_late.frames import POOLED
-from randsparse.questions.early_and_late.hypotheses import hypotheses, recover_planted
+from randsparse.questions.early_and_late.hypotheses import judge_hypotheses, recover_planted
 from randsparse.questions.early_and_late.plan import EARLY, LATE
 from randsparse.runs.store import Store
 
@@ -82,13 +82,13 @@ class Evidence:
     @cached_property
     def explanations(self) -> pd.DataFrame:
         """One row per explanation and intervention."""
-        margin = claims_of("10")[0].margin
-        return hypotheses(self.curves, self.plain, self.ceilings, self.cooled, EARLY, margin)
+        margin = find_claims("10")[0].margin
+        return judge_hypotheses(self.curves, self.plain, self.ceilings, self.cooled, EARLY, margin)
 
     @cached_property
     def cooled(self) -> pd.DataFrame:
         """One row per run that was cooled down early: validation accuracy before and after, and its end without."""
-        return cooling.pairs(plan.cooled(self.whole), self.design, self.curves, self.store)
+        return cooling.pair_runs(plan.select_cooled(self.whole), self.design, self.curves, self.store)
 
     @cached_property
     def barriers(self) -> pd.DataFrame:
@@ -113,28 +113,28 @@ class Evidence:
     @cached_property
     def early(self) -> Estimate | None:
         """The correlation after 10 % of training, or None as long as there are too few runs."""
-        pairs = frames.pairs_after(self.curves, frames.epoch_at(self.curves, EARLY))
+        pairs = frames.look_after(self.curves, frames.find_epoch(self.curves, EARLY))
         return frames.attempt(correlation, [(pair.early, pair.final) for pair in pairs])
 
     @cached_property
     def rise(self) -> Estimate | None:
         """The correlation after 90 % of training less that after 10 %, or None as long as there are too few runs."""
-        first, last = (frames.pairs_after(self.curves, frames.epoch_at(self.curves, share)) for share in (EARLY, LATE))
+        first, last = (frames.look_after(self.curves, frames.find_epoch(self.curves, share)) for share in (EARLY, LATE))
         return frames.rise(first, last)
 
     def cells(self) -> pd.DataFrame:
         """Return `at_end` for a reader: accuracy in percent, standard deviations in points."""
         names = {"test_accuracy": "test accuracy (%)", "spread": "spread (points)", "sampling": "image noise (points)"}
-        return in_percent(self.at_end(), names)
+        return convert_to_percent(self.at_end(), names)
 
     def networks(self) -> str:
         """Return the networks and the epochs of the candidates in words."""
         points = [cell.point for cell in self.design.networks]
-        return ", ".join(dict.fromkeys(f"{model_name(point.model)}, {point.epochs} epochs" for point in points))
+        return ", ".join(dict.fromkeys(f"{format_model(point.model)}, {point.epochs} epochs" for point in points))
 
     def settled(self) -> pd.DataFrame:
         """Return barriers and distances by cell and epoch, means over networks."""
-        return basins.settled(self.barriers, self.travels)
+        return basins.average_by_epoch(self.barriers, self.travels)
 
     def network_at_end(self) -> pd.DataFrame:
         """Return the share of network in the variance of final accuracy in one row, with its limits and p value."""

@@ -13,7 +13,7 @@ from randsparse.comparison.crossed import Crossed
 from randsparse.comparison.inference.correlation import KINDS, correlation, correlation_gain
 from randsparse.comparison.inference.estimate import Estimate
 from randsparse.comparison.inference.jackknife import jackknife
-from randsparse.comparison.inference.search_value import best_gain, search_gain, usable
+from randsparse.comparison.inference.search_value import best_gain, keep_usable, search_gain
 from randsparse.comparison.inference.subsets import agreement, winner_gain
 from randsparse.errors import StudyError
 from randsparse.questions.early_and_late.prediction import predicted_gain
@@ -31,13 +31,13 @@ def curves(design: Crossed, store: Store) -> pd.DataFrame:
     return candidates.curves(design, store).sort_values("sparsity", kind="stable", ignore_index=True)
 
 
-def epoch_at(curves: pd.DataFrame, share: float) -> int:
+def find_epoch(curves: pd.DataFrame, share: float) -> int:
     """Return the epoch after which a share of training is over: at least the first one, and before the last one."""
     epochs = int(curves["epoch"].max())
     return max(1, min(round(share * epochs), epochs - 1))
 
 
-def pairs_after(curves: pd.DataFrame, epoch: int, y: str = "val_accuracy") -> list[Early]:
+def look_after(curves: pd.DataFrame, epoch: int, y: str = "val_accuracy") -> list[Early]:
     """Return each cell as a search sees it after an epoch: y then, and test accuracy at the end.
 
     Args:
@@ -58,7 +58,7 @@ def correlations(curves: pd.DataFrame, y: str = "val_accuracy") -> pd.DataFrame:
     """
     rows = []
     for epoch in sorted(curves["epoch"].unique()):
-        pairs = pairs_after(curves, epoch, y)
+        pairs = look_after(curves, epoch, y)
         groups = [(POOLED, pairs), *((pair.cell, [pair]) for pair in pairs)]
         for kind in KINDS:
             for cell, own in groups:
@@ -82,7 +82,7 @@ def gains(curves: pd.DataFrame, share: float) -> pd.DataFrame:
     Columns moment (early, late), size (K), how (measured, predicted; late also best possible), value, low, high, n,
     runs; fractions. The size that is a whole order of batches comes last, and what is measured has no limits there.
     """
-    looked = pairs_after(curves, epoch_at(curves, share))
+    looked = look_after(curves, find_epoch(curves, share))
     cells = [(look.early, look.final) for look in looked]
     early = [(look.early, look.early) for look in looked]
     ends = [(look.final, look.final) for look in looked]
@@ -122,7 +122,7 @@ def winners(curves: pd.DataFrame, share: float) -> pd.DataFrame:
 
     Columns K, probability (that the early winner is the best at the end), low, high, n, runs, by chance (1/K).
     """
-    cells = [(look.early, look.final) for look in pairs_after(curves, epoch_at(curves, share))]
+    cells = [(look.early, look.final) for look in look_after(curves, find_epoch(curves, share))]
     rows = []
     for size in SIZES:
         found = limits(attempt(same_winner, cells, size))
@@ -134,7 +134,7 @@ def winners(curves: pd.DataFrame, share: float) -> pd.DataFrame:
 def same_winner(cells: Sequence[tuple[np.ndarray, np.ndarray]], size: int) -> Estimate:
     """Return the probability that the early winner of K candidates is the best one at the end; compare 1/K."""
     return jackknife(
-        usable(cells, size + 1), lambda early, final: [agreement(early, final, size).mean(axis=0)]
+        keep_usable(cells, size + 1), lambda early, final: [agreement(early, final, size).mean(axis=0)]
     ).estimate()
 
 

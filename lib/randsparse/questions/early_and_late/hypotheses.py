@@ -11,9 +11,9 @@ import pandas as pd
 
 from randsparse.comparison import stats
 from randsparse.comparison.inference.correlation import ALMOST_ONE, correlation
-from randsparse.comparison.inference.subsets import centred
+from randsparse.comparison.inference.subsets import centre
 from randsparse.questions.early_and_late import cooling
-from randsparse.questions.early_and_late.frames import POOLED, attempt, epoch_at, limits, pairs_after, rise
+from randsparse.questions.early_and_late.frames import POOLED, attempt, find_epoch, limits, look_after, rise
 from randsparse.questions.early_and_late.variance import network_at_end
 
 PLANTED = 0.9
@@ -27,7 +27,7 @@ FEWEST = 4
 COLUMNS = ["hypothesis", "intervention", "measured", "value", "low", "high", "unit", "n", "verdict"]
 
 
-def hypotheses(
+def judge_hypotheses(
     curves: pd.DataFrame,
     by_epoch: pd.DataFrame,
     ceilings: pd.DataFrame,
@@ -41,14 +41,14 @@ def hypotheses(
         curves: as from `frames.curves`.
         by_epoch: as from `frames.correlations`.
         ceilings: as from `variance.mean_ceilings`.
-        cooled: as from `cooling.pairs`.
+        cooled: as from `cooling.pair_runs`.
         share: the share of training after which a search picks.
         margin: the correlation below which early accuracy is said not to foretell the end.
 
     Columns COLUMNS; intervals are 95 %, nan where there are too few runs, and the verdict is then "not tested".
     """
     pooled = by_epoch[(by_epoch["cell"] == POOLED) & (by_epoch["kind"] == "pearson")].set_index("epoch")
-    epoch = epoch_at(curves, share)
+    epoch = find_epoch(curves, share)
     ceiling = ceilings.set_index("epoch")["ceiling"].get(epoch, np.nan)
     cooled_after = ", ".join(f"{epoch:g}" for epoch in sorted(cooled["epoch"].unique())) or "unknown"
     rows = [
@@ -65,7 +65,7 @@ def hypotheses(
             "Transient noise of the optimiser hides the ranking",
             "cool-down, the learning rate falls to zero early",
             f"r after the cool-down − r before it, epoch {cooled_after}",
-            limits(attempt(cooling.gain, cooled)),
+            limits(attempt(cooling.estimate_gain, cooled)),
         ),
         _persistence(curves),
         _control(curves, share, margin),
@@ -78,10 +78,10 @@ def _row(
 ) -> dict[str, object]:
     """Return the row of an explanation that is supported if the number lies above the margin."""
     told = {"hypothesis": hypothesis, "intervention": intervention, "measured": measured}
-    return told | found | {"verdict": by_limits(found, margin)}
+    return told | found | {"verdict": judge_limits(found, margin)}
 
 
-def by_limits(found: dict[str, float], margin: float) -> str:
+def judge_limits(found: dict[str, float], margin: float) -> str:
     """Return "supported" if the interval lies above the margin, "contradicted" if below, otherwise "undecided"."""
     if np.isnan(found["low"]):
         return "not tested"
@@ -101,8 +101,8 @@ def correct_attenuation(found: dict[str, float], ceiling: float) -> dict[str, fl
 
 def _averaging(curves: pd.DataFrame, share: float, what: str) -> dict[str, object]:
     """Return how much better the moving average of the weights foretells the end than the network as trained."""
-    epoch = epoch_at(curves, share)
-    found = limits(rise(pairs_after(curves, epoch), pairs_after(curves, epoch, "ema_val_accuracy")))
+    epoch = find_epoch(curves, share)
+    found = limits(rise(look_after(curves, epoch), look_after(curves, epoch, "ema_val_accuracy")))
     measured = f"r of the average − r of the network as trained, epoch {epoch}"
     return _row(what, "moving average of the weights", measured, found)
 
@@ -125,7 +125,7 @@ def _persistence(curves: pd.DataFrame) -> dict[str, object]:
     }
 
 
-def mixed_populations(at: pd.DataFrame) -> list[tuple[np.ndarray, np.ndarray]]:
+def mix_populations(at: pd.DataFrame) -> list[tuple[np.ndarray, np.ndarray]]:
     """Return populations whose candidates differ in sparsity: network i of each cell, early and final (cells, orders).
 
     A network that was not run in an order is nan there; order j is another one in each cell.
@@ -144,8 +144,8 @@ def mixed_correlation(curves: pd.DataFrame, share: float) -> dict[str, float]:
     Each population has one network per cell and is compared within each place of an order; n counts populations, and
     the interval is Student's t on Fisher's z over them. nan for fewer than four cells or two populations.
     """
-    at = curves[curves["epoch"] == epoch_at(curves, share)]
-    populations = mixed_populations(at) if at["cell"].nunique() >= FEWEST else []
+    at = curves[curves["epoch"] == find_epoch(curves, share)]
+    populations = mix_populations(at) if at["cell"].nunique() >= FEWEST else []
     found = [attempt(correlation, [population]) for population in populations]
     values = [each.value for each in found if each is not None and np.isfinite(each.value)]
     if len(values) < 2:
@@ -176,7 +176,7 @@ def recover_planted(curves: pd.DataFrame, correlate: float = PLANTED, draws: int
     Returns: planted, recovered (mean over draws), covered (share of the draws whose 95 % interval holds the planted
     value), draws; recovered is nan where no order of batches has four runs that differ.
     """
-    finals = [cell.final for cell in pairs_after(curves, 1)]
+    finals = [cell.final for cell in look_after(curves, 1)]
     generator = np.random.default_rng(seed)
     recovered, covered = [], []
     for _ in range(draws):
@@ -192,7 +192,7 @@ def recover_planted(curves: pd.DataFrame, correlate: float = PLANTED, draws: int
 
 def _planted(final: np.ndarray, correlate: float, generator: np.random.Generator) -> np.ndarray:
     """Return early scores of the runs of one cell; nan for an order whose ends are equal."""
-    shifted = centred(final)
+    shifted = centre(final)
     spread = np.sqrt(np.nansum(shifted**2, axis=0) / np.maximum(np.isfinite(final).sum(axis=0) - 1, 1))
     score = np.divide(shifted, spread, out=np.full_like(shifted, np.nan), where=spread > 0)
     noise = generator.normal(size=final.shape)

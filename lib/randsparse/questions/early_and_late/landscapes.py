@@ -47,7 +47,7 @@ class Line(Evaluation):
     def others(self, run: RunConfig) -> tuple[RunConfig]:
         """Return the run that the line starts from; raises StudyError for one that is no fork, or has no such epoch."""
         if self.start == "unforked":
-            return (unforked(run),)
+            return (find_unforked(run),)
         if self.epoch >= run.last_epoch:
             raise StudyError(
                 f"run {run.key} ends after epoch {run.last_epoch}: a line to its end must start before, and not at "
@@ -59,8 +59,8 @@ class Line(Evaluation):
         """Return the values; see the class."""
         from randsparse.questions.early_and_late import weight_space
 
-        start = weight_space.weights_of(subject.network_of(*self.others(subject.run)))
-        end, model = weight_space.weights_of(subject.model), copy.deepcopy(subject.model)
+        start = weight_space.copy_weights(subject.network_of(*self.others(subject.run)))
+        end, model = weight_space.copy_weights(subject.model), copy.deepcopy(subject.model)
         inputs, _ = weight_space.training_images(model, subject.dataset, self.images)
         alphas = [point / (self.points - 1) for point in range(self.points)]
         values: dict[str, Any] = {"alpha": alphas}
@@ -108,7 +108,7 @@ class Sharpness(Evaluation):
         return {"sharpness": value, "products": products}
 
 
-def unforked(run: RunConfig) -> RunConfig:
+def find_unforked(run: RunConfig) -> RunConfig:
     """Return the run of which `run` is a fork; raises StudyError for one that is none."""
     if run.fork_seed is None:
         raise StudyError(f"run {run.key} is no fork: it has no fork_seed")

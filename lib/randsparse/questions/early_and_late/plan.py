@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from randsparse.comparison.campaign import Networks, parse
-from randsparse.comparison.crossed import Crossed, cells_of, epoch_of
+from randsparse.comparison.crossed import Crossed, find_epoch, select_cells
 from randsparse.comparison.design import Parameters
 from randsparse.questions.early_and_late.landscapes import Line, Sharpness
 from randsparse.runs.config import RunConfig
@@ -31,7 +31,7 @@ def cells(parameters: Parameters) -> Crossed:
     networks = [cell for cell in campaign.cells if isinstance(cell, Networks)]
     left = {cell.first_seed for cell in networks if is_fork(cell)}
     others = [cell.name for cell in networks if cell.first_seed in (shown if cell.point.cooldown_epoch else left)]
-    return cells_of(parameters, [*parameters["candidates"], *others])
+    return select_cells(parameters, [*parameters["candidates"], *others])
 
 
 def is_fork(cell: Networks) -> bool:
@@ -46,7 +46,7 @@ def candidates(design: Crossed) -> Crossed:
     return replace(design, cells=tuple(kept))
 
 
-def cooled(design: Crossed) -> Crossed:
+def select_cooled(design: Crossed) -> Crossed:
     """Return the cells whose runs cool down early."""
     return replace(design, cells=tuple(cell for cell in design.networks if cell.point.cooldown_epoch))
 
@@ -56,7 +56,7 @@ def forks(design: Crossed) -> Crossed:
     return replace(design, cells=tuple(cell for cell in design.networks if is_fork(cell)))
 
 
-def unforked(design: Crossed) -> Crossed:
+def select_unforked(design: Crossed) -> Crossed:
     """Return the cells that forks leave."""
     left = {cell.first_seed for cell in forks(design).networks}
     kept = [cell for cell in design.networks if cell.first_seed in left and not is_fork(cell)]
@@ -68,25 +68,25 @@ def fork_epochs(design: Crossed) -> list[int]:
     return sorted({cell.point.fork_epoch for cell in forks(design).networks if cell.point.fork_epoch})
 
 
-def measured(parameters: Parameters, store: Store) -> list[Group]:
+def plan_measurements(parameters: Parameters, store: Store) -> list[Group]:
     """Return what is measured of which runs: lines of forks, lines from early checkpoints, sharpness of checkpoints.
 
     Only finished runs are measured; nothing where the notebook shows what a campaign has trained.
     """
     design = cells(parameters)
-    checkpoints = [config for config in early_checkpoints(design, store) if store.has(config)]
+    checkpoints = [config for config in list_checkpoints(design, store) if store.has(config)]
     return [
         (forks(design).used(store), [Line("unforked")]),
-        (unforked(design).used(store), [Line(epoch=epoch) for epoch in fork_epochs(design)]),
+        (select_unforked(design).used(store), [Line(epoch=epoch) for epoch in fork_epochs(design)]),
         (checkpoints, [Sharpness()]),
     ]
 
 
-def early_checkpoints(design: Crossed, store: Store) -> list[RunConfig]:
+def list_checkpoints(design: Crossed, store: Store) -> list[RunConfig]:
     """Return the candidates of the first order, after the early phase, of the cells that are cooled down as well."""
-    seeds = {cell.first_seed for cell in cooled(design).networks}
+    seeds = {cell.first_seed for cell in select_cooled(design).networks}
     return [
-        config.replace(stop_epoch=epoch_of(EARLY, cell.point.epochs))
+        config.replace(stop_epoch=find_epoch(EARLY, cell.point.epochs))
         for cell in candidates(design).networks
         if cell.first_seed in seeds
         for (_, order), config in cell.placed(store).items()

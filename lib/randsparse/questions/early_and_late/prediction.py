@@ -11,8 +11,8 @@ from scipy.special import gammaln
 from randsparse.comparison.inference.estimate import Estimate
 from randsparse.comparison.inference.jackknife import jackknife
 from randsparse.comparison.inference.order_statistics import expected_normal_maximum
-from randsparse.comparison.inference.search_value import usable
-from randsparse.comparison.inference.subsets import centred, winner_gain
+from randsparse.comparison.inference.search_value import keep_usable
+from randsparse.comparison.inference.subsets import centre, winner_gain
 
 
 def predicted_gain(cells: Sequence[Sequence[ArrayLike]], size: int, fewest: int) -> Estimate:
@@ -32,7 +32,7 @@ def predicted_gain(cells: Sequence[Sequence[ArrayLike]], size: int, fewest: int)
     def part(early: np.ndarray, final: np.ndarray) -> list[np.ndarray]:
         return [expected_normal_maximum(size) * _shared_spread(early, final).mean(axis=0)]
 
-    return jackknife(usable(cells, fewest), part).estimate()
+    return jackknife(keep_usable(cells, fewest), part).estimate()
 
 
 def prediction_error(cells: Sequence[Sequence[ArrayLike]], size: int) -> Estimate:
@@ -42,7 +42,7 @@ def prediction_error(cells: Sequence[Sequence[ArrayLike]], size: int) -> Estimat
         predicted = expected_normal_maximum(size) * _shared_spread(early, final)
         return [(winner_gain(early, final, size) - predicted).mean(axis=0)]
 
-    return jackknife(usable(cells, size + 1), part).estimate()
+    return jackknife(keep_usable(cells, size + 1), part).estimate()
 
 
 def _shared_spread(early: np.ndarray, final: np.ndarray) -> np.ndarray:
@@ -51,7 +51,7 @@ def _shared_spread(early: np.ndarray, final: np.ndarray) -> np.ndarray:
     It is the slope of final on early times the spread of early values; only the latter is biased in small samples, by
     the factor c4 of normal values, which is taken out.
     """
-    early, final = centred(early), centred(final)
+    early, final = centre(early), centre(final)
     n = np.isfinite(early).sum(axis=0)
     spread = np.sqrt(np.nansum(early**2, axis=0) / (n - 1))
     shared = np.nansum(early * final, axis=0) / (n - 1)

@@ -8,11 +8,11 @@ import numpy as np
 import pandas as pd
 
 from randsparse.comparison import sentences
-from randsparse.comparison.wording import model_name, number, plural
+from randsparse.comparison.wording import format_count, format_model, number
 from randsparse.questions.early_and_late.evidence import Evidence
-from randsparse.questions.early_and_late.frames import epoch_at
+from randsparse.questions.early_and_late.frames import find_epoch
 from randsparse.questions.early_and_late.plan import EARLY, LATE
-from randsparse.questions.early_and_late.words import interval, networks, points
+from randsparse.questions.early_and_late.words import format_interval, format_networks, format_points
 
 if TYPE_CHECKING:
     from IPython.display import Markdown
@@ -21,35 +21,35 @@ LEVEL = 0.5
 """The correlation from which on a look is said to order the ends: a quarter of the variance."""
 
 
-def abstract(found: Evidence) -> Markdown:
+def write_abstract(found: Evidence) -> Markdown:
     """Return question and regime, estimate, and what follows, in three sentences."""
     curves = found.curves
-    early, late, last = epoch_at(curves, EARLY), epoch_at(curves, LATE), int(curves["epoch"].max())
+    early, late, last = find_epoch(curves, EARLY), find_epoch(curves, LATE), int(curves["epoch"].max())
     plain = found.pooled(found.plain)
-    return sentences.abstract(
+    return sentences.write_abstract(
         f"Does validation accuracy after {early} of {last} epochs say which of several random networks is the best at "
-        f"the end ({regime(found)})?",
-        f"It correlates with final test accuracy by r = {interval(plain.loc[early])} then, and by "
-        f"{interval(plain.loc[late])} after epoch {late} "
-        f"({networks(int(plain.loc[early, 'n']), curves['cell'].nunique())}, 95 % intervals).",
-        _gain_sentence(searched(found)),
+        f"the end ({describe_regime(found)})?",
+        f"It correlates with final test accuracy by r = {format_interval(plain.loc[early])} then, and by "
+        f"{format_interval(plain.loc[late])} after epoch {late} "
+        f"({format_networks(int(plain.loc[early, 'n']), curves['cell'].nunique())}, 95 % intervals).",
+        _gain_sentence(describe_search(found)),
     )
 
 
-def regime(found: Evidence) -> str:
+def describe_regime(found: Evidence) -> str:
     """Return dataset, network, epochs, runs and accuracies in words."""
     cells = found.design.networks
-    models = sorted({model_name(cell.point.model) for cell in cells})
+    models = sorted({format_model(cell.point.model) for cell in cells})
     ends = found.at_end().dropna(subset=["test_accuracy"])
     low, high = ends["test_accuracy"].min(), ends["test_accuracy"].max()
     accuracy = f"{100 * low:.1f}" if len(ends) == 1 else f"{100 * low:.1f} to {100 * high:.1f}"
     return (
         f"{', '.join(models)} on {cells[0].point.dataset}, {int(found.curves['epoch'].max())} epochs, "
-        f"{int(ends['runs'].sum())} runs of {plural(len(ends), 'cell')}, {accuracy} % test accuracy"
+        f"{int(ends['runs'].sum())} runs of {format_count(len(ends), 'cell')}, {accuracy} % test accuracy"
     )
 
 
-def searched(found: Evidence) -> pd.Series | None:
+def describe_search(found: Evidence) -> pd.Series | None:
     """Return measured gains of the largest search that has intervals: early, late and best possible; None if none."""
     rows = found.gains[(found.gains["how"] != "predicted") & found.gains["low"].notna()]
     if rows.empty:
@@ -64,13 +64,14 @@ def _gain_sentence(gain: pd.Series | None) -> str:
     if gain is None:
         return "There are too few runs yet to say what a search gains."
     return (
-        f"The early winner of {gain['size']} candidates is {points(gain['early'])} points above their mean when it is "
-        f"picked and {points(gain['late'])} points at the end, where a perfect choice would gain "
-        f"{points(gain['best'])}."
+        f"The early winner of {gain['size']} candidates is {format_points(gain['early'])} points above "
+        "their mean when it is "
+        f"picked and {format_points(gain['late'])} points at the end, where a perfect choice would gain "
+        f"{format_points(gain['best'])}."
     )
 
 
-def first_above(rows: pd.DataFrame, level: float = LEVEL) -> int | None:
+def find_first_above(rows: pd.DataFrame, level: float = LEVEL) -> int | None:
     """Return the first epoch from which on r stays above a level, or None if it is below at the end.
 
     Args:
@@ -81,7 +82,7 @@ def first_above(rows: pd.DataFrame, level: float = LEVEL) -> int | None:
     return int(after.min()) if len(after) else None
 
 
-def what_follows(found: Evidence) -> Markdown:
+def write_what_follows(found: Evidence) -> Markdown:
     """Return when to look, at what, and how much a search can gain at most."""
     plain, averaged = found.pooled(found.plain), found.pooled(found.averaged)
     last = int(plain.index.max())
@@ -90,20 +91,22 @@ def what_follows(found: Evidence) -> Markdown:
         _when("Validation accuracy of the network as trained", plain, last, ceiling),
         _when("that of a moving average of its weights", averaged, last, ceiling),
     ]
-    gain, most = searched(found), ""
+    gain, most = describe_search(found), ""
     if gain is not None:
         most = (
             f"Whatever it looks at, a search among {gain['size']} candidates of this kind gains at most "
-            f"{points(gain['best'])} points over a random network; after {round(100 * EARLY)} % of training it gained "
-            f"{points(gain['late'])}."
+            f"{format_points(gain['best'])} points over a random network; after {round(100 * EARLY)} % of "
+            "training it gained "
+            f"{format_points(gain['late'])}."
         )
-    return sentences.what_follows(f"**When to look, and at what.** {'; '.join(looks)}.", most)
+    return sentences.write_what_follows(f"**When to look, and at what.** {'; '.join(looks)}.", most)
 
 
 def _when(what: str, rows: pd.DataFrame, last: int, ceiling: float) -> str:
-    epoch = first_above(rows)
+    epoch = find_first_above(rows)
     if epoch is None:
-        r = f"r = {interval(rows.loc[last])} after the last epoch, where the choice of images allows {number(ceiling)}"
+        r = f"r = {format_interval(rows.loc[last])} after the last epoch"
+        r += f", where the choice of images allows {number(ceiling)}"
         return f"{what} never orders the ends well ({r})"
-    r = interval(rows.loc[epoch])
+    r = format_interval(rows.loc[epoch])
     return f"{what} correlates with the end by more than {LEVEL} from epoch {epoch} of {last} on (r = {r})"

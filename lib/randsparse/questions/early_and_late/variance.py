@@ -70,7 +70,7 @@ def mean_ceilings(reliable: pd.DataFrame) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=["epoch", *names])
 
 
-def analyses(frame: pd.DataFrame, y: str) -> list[Crossed]:
+def analyse_cells(frame: pd.DataFrame, y: str) -> list[Crossed]:
     """Return the analysis of variance of each cell that has a complete block of networks and orders, and differs.
 
     Args:
@@ -90,7 +90,7 @@ def shares(curves: pd.DataFrame) -> pd.DataFrame:
     looked = [(epoch, own, "val_accuracy") for epoch, own in curves.groupby("epoch")]
     rows = []
     for epoch, at, column in [*looked, (np.nan, curves[curves["epoch"] == last], "test_accuracy")]:
-        if found := analyses(at, column):
+        if found := analyse_cells(at, column):
             numbers = {"cells": len(found), "networks": sum(each.networks for each in found)}
             for source, (value, low, high) in pooled_shares(found).items():
                 rows.append({"source": source, "epoch": epoch, "value": value, "low": low, "high": high} | numbers)
@@ -103,7 +103,7 @@ def network_at_end(curves: pd.DataFrame) -> dict[str, float]:
     Keys share, low and high (each one-sided, at 95 %), p (of no effect in any cell), cells, networks; nan
     without a complete cell. A cell counts by its variance.
     """
-    found = analyses(curves[curves["epoch"] == curves["epoch"].max()], "test_accuracy")
+    found = analyse_cells(curves[curves["epoch"] == curves["epoch"].max()], "test_accuracy")
     if not found:
         return {"share": np.nan, "low": np.nan, "high": np.nan, "p": np.nan, "cells": 0, "networks": 0}
     share, low, high = pooled_shares(found, level=0.9)[SOURCES[0]]

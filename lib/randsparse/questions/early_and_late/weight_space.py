@@ -22,7 +22,7 @@ BATCH = 500
 """Images per batch from which the statistics of batch norm are computed anew."""
 
 
-def weights_of(model: nn.Module) -> dict[str, Tensor]:
+def copy_weights(model: nn.Module) -> dict[str, Tensor]:
     """Return copies of the parameters of a network."""
     return {name: parameter.detach().clone() for name, parameter in model.named_parameters()}
 

@@ -12,10 +12,10 @@ from matplotlib.patches import Rectangle
 from matplotlib.ticker import LogLocator, NullLocator
 
 from randsparse.comparison import plots
-from randsparse.comparison.forests import draw_forest, draw_levels, nothing_yet
+from randsparse.comparison.forests import draw_forest, draw_levels, draw_nothing
 from randsparse.comparison.frames import OTHERS
-from randsparse.comparison.plots import PALETTE, Drawn, styled
-from randsparse.comparison.primary import claims_of
+from randsparse.comparison.plots import PALETTE, Drawn, use_style
+from randsparse.comparison.primary import find_claims
 from randsparse.questions.layerwise_density.evidence import (
     MASKS_AT,
     PLAIN,
@@ -24,7 +24,7 @@ from randsparse.questions.layerwise_density.evidence import (
     SHUFFLED,
     Layerwise,
     mask_row,
-    rule_row,
+    name_rule_row,
 )
 
 WRITTEN = 14
@@ -39,9 +39,9 @@ def draw_rule_accuracies(found: Layerwise) -> Drawn:
 
 def draw_rule_differences(found: Layerwise) -> Drawn:
     """Draw ERK minus each other rule, with the primary claim about uniform density at 98 %."""
-    claim = claims_of("05")[0]
+    claim = find_claims("05")[0]
     what = "Test accuracy of ERK minus that of another rule at the same density of the whole network."
-    decisive = {rule_row(PLAIN, RULES_AT): found.rule_claim}
+    decisive = {name_rule_row(PLAIN, RULES_AT): found.rule_claim}
     return draw_forest(found.rule_forest, what, "ERK − other rule, test accuracy", claim, decisive)
 
 
@@ -53,7 +53,7 @@ def draw_mask_accuracies(found: Layerwise) -> Drawn:
 
 def draw_mask_differences(found: Layerwise) -> Drawn:
     """Draw score masks minus their versions, with the primary claim about the shuffle of SNIP at 90 %."""
-    claim = claims_of("05")[1]
+    claim = find_claims("05")[1]
     what = (
         "Test accuracy of a mask of the highest scores minus that of the random mask with as many weights in each "
         "layer (*shuffled*), and minus that of a mask that was scored on other initial weights than those that are "
@@ -63,7 +63,7 @@ def draw_mask_differences(found: Layerwise) -> Drawn:
     return draw_forest(found.mask_forest, what, "score mask − version, test accuracy", claim, decisive)
 
 
-@styled
+@use_style
 def draw_layer_densities(layers: pd.DataFrame) -> Drawn:
     """Draw the mean density of each layer under each rule as a shaded cell, a panel per sparsity.
 
@@ -71,13 +71,13 @@ def draw_layer_densities(layers: pd.DataFrame) -> Drawn:
         layers: as `frames.layers` returns them, an arm a rule. First layer, shortcuts and classifier are framed.
     """
     if layers.empty:
-        return nothing_yet(layers)
+        return draw_nothing(layers)
     means = layers.groupby(["sparsity", "arm", "layer"], sort=False)["density"].mean()
     roles_of = dict(zip(layers["layer"], layers["role"], strict=True))
     sparsities, rules = sorted(layers["sparsity"].unique()), list(dict.fromkeys(layers["arm"]))
     size = {"width": max(7.6, 1.2 + 0.36 * len(roles_of)), "height": 1.45 + 0.21 * len(rules)}
     titles = [f"{plots.percent_text(sparsity)} % sparsity" for sparsity in sparsities]
-    figure, axes = plots.panels(titles, columns=1, **size)
+    figure, axes = plots.make_panels(titles, columns=1, **size)
     shade = LogNorm(min(0.5, max(means.min(), 1e-4)), 1)
     for ax, sparsity in zip(axes, sparsities, strict=True):
         own = means[sparsity].unstack()

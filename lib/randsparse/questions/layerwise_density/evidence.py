@@ -81,7 +81,7 @@ class Layerwise(MaskedCells):
     @cached_property
     def rule_forest(self) -> pd.DataFrame:
         """One row per rule and sparsity: ERK minus the rule."""
-        return self.forest({rule_row(*key): pair for key, pair in self.rules.items()})
+        return self.forest({name_rule_row(*key): pair for key, pair in self.rules.items()})
 
     @cached_property
     def mask_forest(self) -> pd.DataFrame:
@@ -126,7 +126,7 @@ class Layerwise(MaskedCells):
         )
 
 
-def rule_row(rule: str, sparsity: float) -> str:
+def name_rule_row(rule: str, sparsity: float) -> str:
     """Return the name of the row of ERK minus a rule."""
     return f"ERK − {NAMES.get(rule, rule)}, {percent_text(sparsity)} %"
 

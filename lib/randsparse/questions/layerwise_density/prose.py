@@ -8,7 +8,7 @@ from IPython.display import Markdown
 from randsparse.comparison import sentences
 from randsparse.comparison.inference.estimate import Estimate
 from randsparse.comparison.plots import percent_text
-from randsparse.comparison.wording import TOO_FEW, with_interval
+from randsparse.comparison.wording import TOO_FEW, format_estimate
 from randsparse.questions.layerwise_density.evidence import MASKS_AT, RULES_AT, Layerwise
 
 RULE = {
@@ -25,11 +25,11 @@ MASK = {
 }
 
 
-def abstract(found: Layerwise, rows: pd.DataFrame) -> Markdown:
+def write_abstract(found: Layerwise, rows: pd.DataFrame) -> Markdown:
     """Return question and regime, estimates, and what follows, in three sentences.
 
     Args:
-        rows: as from `verdicts.verdicts`.
+        rows: as from `verdicts.judge`.
     """
     question = (
         f"Does it matter how many weights each layer keeps, and which of them, if the whole network has one density "
@@ -41,18 +41,18 @@ def abstract(found: Layerwise, rows: pd.DataFrame) -> Markdown:
         f"accuracy, 95 % intervals)."
     )
     follows = f"So in this regime, {RULE[rows['verdict'][0]]}, and {MASK[rows['verdict'][1]]}."
-    return sentences.abstract(question, estimates, follows)
+    return sentences.write_abstract(question, estimates, follows)
 
 
-def what_follows(found: Layerwise, rows: pd.DataFrame) -> Markdown:
-    """Return what a practitioner can take from notebook 05; `rows` as from `verdicts.verdicts`."""
-    return sentences.what_follows(
+def write_what_follows(found: Layerwise, rows: pd.DataFrame) -> Markdown:
+    """Return what a practitioner can take from notebook 05; `rows` as from `verdicts.judge`."""
+    return sentences.write_what_follows(
         _advice_on_rules(found), _advice_on_masks(found, rows["verdict"][1]), _cost_of_sparsity(found)
     )
 
 
 def _told(estimate: Estimate | None) -> str:
-    return TOO_FEW if estimate is None else f"{with_interval(estimate)} (n = {estimate.n})"
+    return TOO_FEW if estimate is None else f"{format_estimate(estimate)} (n = {estimate.n})"
 
 
 def _advice_on_rules(found: Layerwise) -> str:

@@ -6,10 +6,10 @@ import pandas as pd
 
 from randsparse.comparison import conclusions
 from randsparse.comparison.cells import Pair
-from randsparse.comparison.conclusions import in_points
+from randsparse.comparison.conclusions import convert_to_points
 from randsparse.comparison.plots import percent_text
-from randsparse.comparison.primary import claims_of
-from randsparse.comparison.wording import listed
+from randsparse.comparison.primary import find_claims
+from randsparse.comparison.wording import list_words
 from randsparse.questions.layerwise_density.evidence import (
     MASKS_AT,
     MOVED,
@@ -29,18 +29,22 @@ TOLD = {
 }
 
 
-def verdicts(found: Layerwise) -> pd.DataFrame:
-    """Return one row per claim, the primary ones first: the columns of `conclusions.table`."""
-    rule, mask = claims_of("05")
+def judge(found: Layerwise) -> pd.DataFrame:
+    """Return one row per claim, the primary ones first: the columns of `conclusions.make_table`."""
+    rule, mask = find_claims("05")
     rows = [
-        conclusions.primary(rule, in_points(found.rule_claim), found.regime, "" if found.rule_claim else NO_RULES),
-        conclusions.primary(mask, in_points(found.mask_claim), found.regime, "" if found.mask_claim else NO_MASKS),
+        conclusions.conclude_primary(
+            rule, convert_to_points(found.rule_claim), found.regime, "" if found.rule_claim else NO_RULES
+        ),
+        conclusions.conclude_primary(
+            mask, convert_to_points(found.mask_claim), found.regime, "" if found.mask_claim else NO_MASKS
+        ),
         *found.judge(rule, _of_rules(found), dominance=True),
         *found.judge(mask, _of_masks(found, SHUFFLED, mask.margin), dominance=True),
         *found.judge(mask, _of_masks(found, MOVED, mask.margin), dominance=True),
         *found.checks(),
     ]
-    return conclusions.table(rows)
+    return conclusions.make_table(rows)
 
 
 def _of_rules(found: Layerwise) -> dict[str, list[Pair]]:
@@ -60,7 +64,7 @@ def _of_masks(found: Layerwise, version: str, margin: float) -> dict[str, list[P
     for sparsity in dict.fromkeys(sparsity for _, sparsity in found.masks(version)):
         own = {score: pair for (score, at), pair in found.masks(version).items() if at == sparsity}
         names, several = [NAMES.get(score, score) for score in own], len(own) > 1
-        who = f"masks of {listed(names)} scores are on average" if several else f"a {names[0]} mask is"
+        who = f"masks of {list_words(names)} scores are on average" if several else f"a {names[0]} mask is"
         what = f"{who} as good as {TOLD[version][several]}, to {margin:g} point"
         if (version, sparsity, list(own)) != (SHUFFLED, MASKS_AT, [SCORE]):
             pairs[f"At {percent_text(sparsity)} % sparsity, {what}."] = list(own.values())

@@ -11,14 +11,14 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from randsparse.comparison import plots
-from randsparse.comparison.marks import RULE_COLOURS, rule_line, rule_look
-from randsparse.comparison.plots import PALETTE, Drawn, styled
+from randsparse.comparison.marks import RULE_COLOURS, draw_rule_line, rule_look
+from randsparse.comparison.plots import PALETTE, Drawn, use_style
 from randsparse.comparison.wording import count, number
 from randsparse.questions.masks_and_densities import survey
 from randsparse.questions.masks_and_densities.evidence import Evidence
 
 
-@styled
+@use_style
 def layer_densities(frame: pd.DataFrame) -> Figure:
     """Draw the density of each layer for each rule, layers in the order of depth (their order in the frame).
 
@@ -29,10 +29,10 @@ def layer_densities(frame: pd.DataFrame) -> Figure:
     titles = [f"{plots.percent_text(each)} % of weights removed" for each in sparsities]
     layers = list(dict.fromkeys(frame["layer"]))
     width = max(3.1, 1 + 0.2 * len(layers))
-    figure, axes = plots.panels(titles, columns=max(1, int(9.5 // width)), width=width, height=3.8, sharey=True)
+    figure, axes = plots.make_panels(titles, columns=max(1, int(9.5 // width)), width=width, height=3.8, sharey=True)
     for ax, sparsity in zip(axes, sparsities, strict=True):
         own = frame[frame["sparsity"] == sparsity]
-        for rule in plots.ordered(own["rule"], RULE_COLOURS):
+        for rule in plots.order_values(own["rule"], RULE_COLOURS):
             rows = own[own["rule"] == rule]
             size = {"markersize": 7 - 0.5 * list(RULE_COLOURS).index(rule)}  # where two agree, the first shows around
             ax.plot(rows["layer"].map(layers.index), rows["density"], label=rule, **rule_look(rule) | size)
@@ -43,11 +43,11 @@ def layer_densities(frame: pd.DataFrame) -> Figure:
         ax.set_xlabel("Layer, from input to classes")
         if ax.get_subplotspec().is_first_col():
             ax.set_ylabel("Weights kept (%; log scale)")
-    plots.legend(figure)
+    plots.draw_legend(figure)
     return figure
 
 
-@styled
+@use_style
 def mask_picture(masks: Mapping[str, Any]) -> Figure:
     """Draw masks of single layers, kept weights dark: output channels down, input channels across.
 
@@ -57,7 +57,7 @@ def mask_picture(masks: Mapping[str, Any]) -> Figure:
     """
     columns = min(4, len(masks))
     size = {"width": max(2.5, 5 - columns), "height": max(2.8, 4.3 - columns / 2)}
-    figure, axes = plots.panels(list(masks), columns=columns, **size)
+    figure, axes = plots.make_panels(list(masks), columns=columns, **size)
     for ax, mask in zip(axes, masks.values(), strict=True):
         kept = np.asarray(mask).astype(bool)
         tile = kept.shape[2:] or (1, 1)
@@ -73,7 +73,7 @@ def mask_picture(masks: Mapping[str, Any]) -> Figure:
     return figure
 
 
-@styled
+@use_style
 def asked_vs_realised(frame: pd.DataFrame) -> Figure:
     """Draw realised against asked density for each rule, a panel per network; on the diagonal they agree.
 
@@ -85,24 +85,24 @@ def asked_vs_realised(frame: pd.DataFrame) -> Figure:
     hollow = {"markerfacecolor": "none", "linestyle": "none", "markersize": 7}
     ticks, ends = np.linspace(0, 1, 6), (-0.03, 1.03)
     size = {"width": max(2.4, 4.2 - 0.5 * len(names)), "height": 2.8}
-    figure, axes = plots.panels(names, columns=4, **size, sharex=True, sharey=True)
+    figure, axes = plots.make_panels(names, columns=4, **size, sharex=True, sharey=True)
     for ax, name in zip(axes, names, strict=True):
         ax.axline((0, 0), slope=1, color=PALETTE["dense"], linewidth=0.8, linestyle="--", label="realised = requested")
         own = frame[frame["model"] == name]
         for allocator, look in (("exact", hollow), ("clipped", {})):
             chosen = own[own["allocator"] == allocator]
-            for rule in plots.ordered(chosen["rule"], RULE_COLOURS):
+            for rule in plots.order_values(chosen["rule"], RULE_COLOURS):
                 rows = chosen[chosen["rule"] == rule].sort_values("asked")
                 ax.plot(rows["asked"], rows["realised"], label=f"{rule}, {allocator}", **rule_look(rule) | look)
         ax.set(aspect="equal", xlim=ends, ylim=ends, xticks=ticks, yticks=ticks, xlabel="Requested density (%)")
-        plots.percent(ax, "Realised density")
+        plots.label_percent(ax, "Realised density")
         ax.xaxis.set_major_formatter(plots.percent_text)
         ax.label_outer()
-    plots.legend(figure)
+    plots.draw_legend(figure)
     return figure
 
 
-@styled
+@use_style
 def effective_vs_asked(frame: pd.DataFrame) -> Figure:
     """Draw the share of kept weights that lie on a path from input to output, against sparsity, for each rule.
 
@@ -115,18 +115,18 @@ def effective_vs_asked(frame: pd.DataFrame) -> Figure:
     """
     counts = frame.groupby(["rule", "panel", "sparsity"])["share"].count()
     names = list(dict.fromkeys(frame["panel"]))
-    figure, axes = plots.panels(names, sharey=True)
+    figure, axes = plots.make_panels(names, sharey=True)
     for ax, name in zip(axes, names, strict=True):
         own = frame[frame["panel"] == name]
-        for rule in plots.ordered(own["rule"], RULE_COLOURS):
+        for rule in plots.order_values(own["rule"], RULE_COLOURS):
             found = counts[rule][counts[rule] > 0]
             label = f"{rule} ({plots.count_text(found)})" if len(found) else rule
-            rule_line(ax, own[own["rule"] == rule], "share", rule, {"label": label})
-        plots.sparsity_axis(ax, own["sparsity"])
+            draw_rule_line(ax, own[own["rule"] == rule], "share", rule, {"label": label})
+        plots.space_sparsities(ax, own["sparsity"])
         ax.set_ylim(-0.1, 1.05)
         _crosses(ax, own)
-    plots.percent(axes[0], "Effective / realised density")
-    plots.legend(figure)
+    plots.label_percent(axes[0], "Effective / realised density")
+    plots.draw_legend(figure)
     return figure
 
 
@@ -134,7 +134,7 @@ def _crosses(ax: Axes, frame: pd.DataFrame) -> None:
     """Mark at the bottom of the panel which sparsities a rule cannot reach, rules beside each other."""
     counts = frame.groupby(["rule", "sparsity"])["share"].count()
     missing = counts[counts == 0].index
-    rules = plots.ordered(missing.get_level_values("rule"), RULE_COLOURS)
+    rules = plots.order_values(missing.get_level_values("rule"), RULE_COLOURS)
     for rule, sparsity in missing:
         aside = 0.16 * (rules.index(rule) - (len(rules) - 1) / 2)
         ax.plot(plots.from_axis(plots.to_axis(sparsity) + aside), -0.06, "x", color=RULE_COLOURS[rule], clip_on=False)

@@ -6,10 +6,15 @@ import pandas as pd
 from IPython.display import Markdown
 
 from randsparse.comparison import sentences
-from randsparse.comparison.conclusions import as_check, estimate_text, finding, table
-from randsparse.comparison.verdicts import row
+from randsparse.comparison.conclusions import conclude_check, conclude_finding, estimate_text, make_table
+from randsparse.comparison.verdicts import conclude_comparisons
 from randsparse.questions.masks_and_densities.evidence import Evidence
-from randsparse.questions.masks_and_densities.verdicts import clipping, effective_density, exact_allocation, nesting
+from randsparse.questions.masks_and_densities.verdicts import (
+    judge_allocation,
+    judge_clipping,
+    judge_effective_density,
+    judge_nesting,
+)
 
 RULE, SPARSITY = "erk", 0.99
 """Of the finding."""
@@ -21,23 +26,23 @@ FOLLOWS = {
 }
 
 
-def of_masks(found: Evidence) -> pd.DataFrame:
+def judge(found: Evidence) -> pd.DataFrame:
     """Return the rows of notebook 01: the finding on effective density, then checks."""
     used = 100 * (1 - found.parameters["gap"])
     at = f"At {100 * SPARSITY:g} % sparsity"
     sentence = f"{at}, less than {used:g} % of the weights that an ERK mask keeps lie on a path."
-    first = finding(sentence, found.on_path(RULE, SPARSITY), found.regime, "% of kept weights", "below", used)
+    first = conclude_finding(sentence, found.on_path(RULE, SPARSITY), found.regime, "% of kept weights", "below", used)
     checks = [
-        effective_density(found.gaps, found.parameters["gap"]),
-        exact_allocation(found.allocated),
-        clipping(found.allocated),
-        row("Masks of two seeds share what chance gives", found.overlap, "equivalent"),
-        nesting(found.nested),
+        judge_effective_density(found.gaps, found.parameters["gap"]),
+        judge_allocation(found.allocated),
+        judge_clipping(found.allocated),
+        conclude_comparisons("Masks of two seeds share what chance gives", found.overlap, "equivalent"),
+        judge_nesting(found.nested),
     ]
-    return table([first, *map(as_check, checks)])
+    return make_table([first, *map(conclude_check, checks)])
 
 
-def abstract(found: Evidence, verdict: str) -> Markdown:
+def write_abstract(found: Evidence, verdict: str) -> Markdown:
     """Return question and regime, estimate, and what follows, in three sentences.
 
     Args:
@@ -46,17 +51,17 @@ def abstract(found: Evidence, verdict: str) -> Markdown:
     question = f"How much of what a random mask keeps is of use ({found.regime})?"
     share = estimate_text(found.on_path(RULE, SPARSITY), "%")
     estimate = f"At {100 * SPARSITY:g} % sparsity, the share of an ERK mask's weights on a path to a class is {share}."
-    return sentences.abstract(question, estimate, FOLLOWS[verdict])
+    return sentences.write_abstract(question, estimate, FOLLOWS[verdict])
 
 
-def what_follows(found: Evidence, verdict: str) -> Markdown:
+def write_what_follows(found: Evidence, verdict: str) -> Markdown:
     """Return what a practitioner can take from the notebook."""
     starts = found.gaps.query("draw == 'exact'")["gap_from"].dropna()
     told = (
         f"More than {100 * found.parameters['gap']:g} % of the kept weights are on no path from "
         f"{100 * starts.min():g} to {100 * starts.max():g} % sparsity on, depending on the rule."
     )
-    return sentences.what_follows(
+    return sentences.write_what_follows(
         FOLLOWS[verdict],
         told if len(starts) else "",
         "Compare networks at the density that was realised, and above 98 % sparsity at the effective one, too.",

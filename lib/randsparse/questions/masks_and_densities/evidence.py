@@ -13,7 +13,7 @@ from scipy.stats import sem
 from randsparse.comparison import stats
 from randsparse.comparison.design import Parameters
 from randsparse.comparison.inference.estimate import Estimate
-from randsparse.comparison.wording import model_name
+from randsparse.comparison.wording import format_model
 from randsparse.networks.residual import ResidualNetwork
 from randsparse.questions.masks_and_densities import survey, verdicts
 from randsparse.sparsity import densities, masks
@@ -67,7 +67,7 @@ class Evidence:
     @cached_property
     def unreachable(self) -> pd.DataFrame:
         """The sparsities that rules cannot reach, and why."""
-        return survey.unreachable(self.network, *self._given("rules", "sparsities"))
+        return survey.list_unreachable(self.network, *self._given("rules", "sparsities"))
 
     @cached_property
     def allocated(self) -> pd.DataFrame:
@@ -97,7 +97,7 @@ class Evidence:
     @cached_property
     def nested(self) -> pd.DataFrame:
         """Whether the sparser of two masks of one seed lies in the denser."""
-        return survey.nested(self.network, *self._given("rules", "sparsities", "seeds"))
+        return survey.measure_nesting(self.network, *self._given("rules", "sparsities", "seeds"))
 
     @property
     def overlap(self) -> pd.DataFrame:
@@ -117,6 +117,5 @@ class Evidence:
     def regime(self) -> str:
         """The network in words."""
         weights = sum(map(math.prod, self.shapes.values()))
-        return (
-            f"{model_name(self.parameters['model'])} for {self.parameters['dataset']}, {weights:,} weights, not trained"
-        )
+        model = format_model(self.parameters["model"])
+        return f"{model} for {self.parameters['dataset']}, {weights:,} weights, not trained"

@@ -10,7 +10,7 @@ from randsparse.runs.config import CHOICES, RunConfig
 from randsparse.sparsity.densities import RULES
 
 
-def comparison(parameters: Parameters) -> Comparison:
+def make_comparison(parameters: Parameters) -> Comparison:
     """Return a comparison without runs; raises StudyError for a name that does not exist."""
     for names, allowed, kind in (
         (parameters["rules"], RULES, "density rule"),

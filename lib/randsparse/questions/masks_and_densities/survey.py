@@ -51,7 +51,7 @@ def layers(model: ResidualNetwork, rules: Iterable[str], sparsities: Iterable[fl
     return frame.assign(density=frame["kept"] / frame["size"])
 
 
-def unreachable(model: ResidualNetwork, rules: Iterable[str], sparsities: Iterable[float]) -> pd.DataFrame:
+def list_unreachable(model: ResidualNetwork, rules: Iterable[str], sparsities: Iterable[float]) -> pd.DataFrame:
     """Return one row per rule and sparsity that it cannot reach, with the reason."""
     shapes = maskable(model)
     rows = [
@@ -77,7 +77,7 @@ def allocations(networks: Mapping[str, ResidualNetwork], rules: Iterable[str], a
         counts = _allocate(shapes, density, rule)
         rows.append({**point, "allocator": "exact", "kept": sum(counts.values()) if counts else math.nan})
         if rule in CLIPPING and counts:
-            clipped = densities.clipped(shapes, density, rule)
+            clipped = densities.clip_densities(shapes, density, rule)
             rows.append({**point, "allocator": "clipped", "kept": sum(clipped[each] * sizes[each] for each in sizes)})
     frame = pd.DataFrame(rows)
     frame["error"] = frame["kept"] - (frame["asked"] * frame["weights"]).round()
@@ -161,7 +161,9 @@ def pairs(model: ResidualNetwork, rules: Iterable[str], sparsities: Iterable[flo
     return pd.DataFrame(rows)
 
 
-def nested(model: ResidualNetwork, rules: Iterable[str], sparsities: Iterable[float], seeds: int) -> pd.DataFrame:
+def measure_nesting(
+    model: ResidualNetwork, rules: Iterable[str], sparsities: Iterable[float], seeds: int
+) -> pd.DataFrame:
     """Return how much of a mask lies inside the next denser one: one row per rule, step of sparsity and seed.
 
     Columns sparsity (of the sparser mask), denser (sparsity of the other), contained (share of the sparser mask's

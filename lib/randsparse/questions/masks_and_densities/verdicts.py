@@ -32,7 +32,7 @@ def gaps(paths: pd.DataFrame, gap: float) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=columns)
 
 
-def exact_allocation(allocated: pd.DataFrame) -> Row:
+def judge_allocation(allocated: pd.DataFrame) -> Row:
     """Judge whether exact allocation keeps round(density · N) weights; from rows of `survey.allocations`."""
     exact = allocated[allocated["allocator"] == "exact"]
     reached, worst = exact["error"].dropna(), exact["error"].abs().max()
@@ -44,7 +44,7 @@ def exact_allocation(allocated: pd.DataFrame) -> Row:
     return _row("Exact allocation meets every density that a rule can reach", (reached == 0).tolist(), evidence)
 
 
-def clipping(allocated: pd.DataFrame, point: float = 0.01) -> Row:
+def judge_clipping(allocated: pd.DataFrame, point: float = 0.01) -> Row:
     """Judge whether clipping loses more than a point of density in every network, under each rule that is clipped."""
     clipped = allocated[allocated["allocator"] == "clipped"]
     largest = clipped.groupby(["model", "rule"])["shortfall"].max()
@@ -59,7 +59,7 @@ def clipping(allocated: pd.DataFrame, point: float = 0.01) -> Row:
     return _row("Clipping densities at 1 misses what was asked", (largest > point).tolist(), evidence)
 
 
-def effective_density(gaps: pd.DataFrame, gap: float) -> Row:
+def judge_effective_density(gaps: pd.DataFrame, gap: float) -> Row:
     """Judge whether effective density falls below density under every rule and draw; from `gaps`."""
     starts = (f"{_from(found)} ({rule})" for rule, found in gaps.groupby("rule", sort=False)["gap_from"])
     places = ", ".join(starts)
@@ -68,7 +68,7 @@ def effective_density(gaps: pd.DataFrame, gap: float) -> Row:
     return _row("The effective density of a random mask falls below its density, under every rule", decided, evidence)
 
 
-def nesting(nested: pd.DataFrame) -> Row:
+def judge_nesting(nested: pd.DataFrame) -> Row:
     """Judge whether a sparser mask of the same seed lies within the denser wherever the counts shrink."""
     outside = nested["outside"]
     evidence = (

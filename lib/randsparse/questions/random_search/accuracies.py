@@ -11,7 +11,7 @@ from randsparse.comparison.candidates import Early
 from randsparse.comparison.crossed import Crossed
 from randsparse.comparison.inference.dominance import dominance
 from randsparse.comparison.inference.estimate import Estimate
-from randsparse.comparison.inference.search_value import by_cell, search_gain
+from randsparse.comparison.inference.search_value import estimate_by_cell, search_gain
 from randsparse.errors import StudyError
 from randsparse.runs.store import Store
 
@@ -20,7 +20,7 @@ WEIGHTS, SMALL = "random weights (ERK)", "small dense"
 LEVEL = ["series", "cell", "weights_kept", "mean", "low", "high", "n", "runs"]
 
 
-def levels(means: pd.DataFrame, results: pd.DataFrame, looks: Iterable[Early], size: int) -> pd.DataFrame:
+def average_cells(means: pd.DataFrame, results: pd.DataFrame, looks: Iterable[Early], size: int) -> pd.DataFrame:
     """Return the mean test accuracy of each cell, and that of the winners of a search among its candidates.
 
     Args:
@@ -38,14 +38,16 @@ def levels(means: pd.DataFrame, results: pd.DataFrame, looks: Iterable[Early], s
     known = {row.cell: row for row in means.itertuples()}
     rows = [(series[row.cell], row.cell, kept[row.cell], *row[2:]) for row in known.values()]
     sparse = [each for cell, each in searched.items() if cell in known and series[cell] == NODES]
-    for each, gain in zip(sparse, by_cell(search_gain, [each.pair for each in sparse], size), strict=True):
+    for each, gain in zip(sparse, estimate_by_cell(search_gain, [each.pair for each in sparse], size), strict=True):
         if gain is not None:
             values = [known[each.cell].mean + value for value in (gain.value, *gain.interval())]
             rows.append((SEARCHED, each.cell, kept[each.cell], *values, gain.n, gain.runs))
     return pd.DataFrame(rows, columns=LEVEL)
 
 
-def controls(results: pd.DataFrame, found: Mapping[tuple[str, str], Estimate | None], flops: pd.Series) -> pd.DataFrame:
+def compare_controls(
+    results: pd.DataFrame, found: Mapping[tuple[str, str], Estimate | None], flops: pd.Series
+) -> pd.DataFrame:
     """Return cell a minus cell b in test accuracy, and how often a run of a beats one of b.
 
     Args:

@@ -16,10 +16,10 @@ from randsparse.comparison.design import Parameters
 from randsparse.comparison.inference.estimate import Estimate
 from randsparse.comparison.inference.reliability import reliability
 from randsparse.comparison.inference.search_value import attempt, search_gain, share_of_oracle
-from randsparse.comparison.wording import in_percent
+from randsparse.comparison.wording import convert_to_percent
 from randsparse.errors import StudyError
 from randsparse.questions.random_search import accuracies, gains
-from randsparse.questions.random_search.plan import candidates_of
+from randsparse.questions.random_search.plan import find_candidates
 
 
 @dataclass(frozen=True)
@@ -51,7 +51,7 @@ class Evidence(Runs):
     @cached_property
     def curves(self) -> pd.DataFrame:
         """The curves of the candidates alone, cell by cell in the order of the parameters."""
-        return gains.only(self.all_curves, self.parameters["candidates"])
+        return gains.select_cells(self.all_curves, self.parameters["candidates"])
 
     def _described(self, cell: Networks) -> dict[str, object]:
         """Return the row of a cell in `cells`, also with its network and with `reliability`.
@@ -69,7 +69,7 @@ class Evidence(Runs):
 
     def gain_after(self, phase: float) -> Estimate | None:
         """Return winner minus mean in final test accuracy over all cells, None as long as there are too few runs."""
-        return self._searched(search_gain, candidates.looks(self.curves, phase))
+        return self._searched(search_gain, candidates.look_after(self.curves, phase))
 
     def _searched(self, statistic: Callable[..., Estimate], looks: Iterable[Early]) -> Estimate | None:
         """Return a statistic of a search in cells, None as long as they have too few runs."""
@@ -82,7 +82,7 @@ class Evidence(Runs):
 
     def regime_of(self, names: Sequence[str]) -> str:
         """Return network, dataset, training and dense accuracy of some cells in words."""
-        return contrasts.regime(self.design, self.store, names)
+        return contrasts.describe_regime(self.design, self.store, names)
 
     def _reliability(self, cell: str) -> float:
         try:
@@ -97,7 +97,7 @@ class SearchEvidence(Evidence):
     @cached_property
     def looked_at(self) -> pd.DataFrame:
         """The candidates after each early phase."""
-        return gains.looked_at(self.curves, self.parameters["phases"], self.size)
+        return gains.list_looks(self.curves, self.parameters["phases"], self.size)
 
     @cached_property
     def gains(self) -> pd.DataFrame:
@@ -122,11 +122,11 @@ class SearchEvidence(Evidence):
     @cached_property
     def others(self) -> pd.DataFrame:
         """Final gains in points, and shares of the oracle's gain, on other networks: not pooled with the first."""
-        curves, phases = gains.only(self.all_curves, self.parameters["others"]), self.parameters["phases"]
+        curves, phases = gains.select_cells(self.all_curves, self.parameters["others"]), self.parameters["phases"]
         final = gains.gains(curves, phases, self.size).query("measured == 'final'").drop(columns="measured")
         names = {"mean": "gain (points)", "low": "gain low", "high": "gain high"}
         kept = gains.shares(curves, phases, self.size).rename(columns={"mean": "share"}).drop(columns=["n", "runs"])
-        both = in_percent(final, names).merge(kept, on=["phase", "cell"])
+        both = convert_to_percent(final, names).merge(kept, on=["phase", "cell"])
         return both[both["cell"] != gains.POOLED]
 
     def share_after(self, phase: float, cells: str = "candidates") -> Estimate | None:
@@ -135,12 +135,12 @@ class SearchEvidence(Evidence):
         Args:
             cells: the parameter that names them, "candidates" or "others".
         """
-        curves = gains.only(self.all_curves, self.parameters[cells])
-        return self._searched(share_of_oracle, candidates.looks(curves, phase))
+        curves = gains.select_cells(self.all_curves, self.parameters[cells])
+        return self._searched(share_of_oracle, candidates.look_after(curves, phase))
 
     def lead_after(self, phase: float) -> Estimate | None:
         """Return the mean lead over the epochs after the choice, over all cells; None as long as runs are too few."""
-        return self._searched(search_gain, gains.looks_at_mean(self.curves, phase))
+        return self._searched(search_gain, gains.look_at_mean(self.curves, phase))
 
     @cached_property
     def longer(self) -> Estimate | None:
@@ -153,7 +153,7 @@ class SearchEvidence(Evidence):
     def gain_of_longer(self) -> Estimate | None:
         """What the search gains over all cells that have a control of longer training."""
         names = set(self._longer_and_not.values())
-        looks = candidates.looks(self.curves, self.phase)
+        looks = candidates.look_after(self.curves, self.phase)
         return self._searched(search_gain, [each for each in looks if each.cell in names])
 
     @property
@@ -161,7 +161,7 @@ class SearchEvidence(Evidence):
         """The cells of longer training, each with the candidates whose networks it has."""
         cells = self.design.by_name
         searched = [cells[name] for name in self.parameters["candidates"]]
-        return {name: candidates_of(cells[name], searched).name for name in self.parameters["longer"]}
+        return {name: find_candidates(cells[name], searched).name for name in self.parameters["longer"]}
 
 
 class AccuracyEvidence(Evidence):
@@ -171,19 +171,19 @@ class AccuracyEvidence(Evidence):
     def levels(self) -> pd.DataFrame:
         """The mean accuracy of each cell, and of the winners among its candidates."""
         means = contrasts.levels(self.design, self.results)
-        looks = candidates.looks(self.curves, self.phase)
-        return accuracies.levels(means, self.results, looks, self.size)
+        looks = candidates.look_after(self.curves, self.phase)
+        return accuracies.average_cells(means, self.results, looks, self.size)
 
     @cached_property
     def differences(self) -> pd.DataFrame:
         """Searched minus random, cell by cell and over all cells."""
-        return gains.estimates(candidates.looks(self.curves, self.phase), search_gain, self.size)
+        return gains.estimate_cells(candidates.look_after(self.curves, self.phase), search_gain, self.size)
 
     @property
     def control_table(self) -> pd.DataFrame:
         """The pairs as a table shows them, in percent and points."""
         names = {"weights_a": "weights left of a (%)", "weights_b": "of b (%)", "mean": "a − b (points)"}
-        return in_percent(self.controls, names | {"low": "low", "high": "high"})
+        return convert_to_percent(self.controls, names | {"low": "low", "high": "high"})
 
     def difference(self, a: str, b: str) -> Estimate | None:
         """Return cell a minus cell b in test accuracy, None as long as there are too few runs."""
@@ -193,4 +193,4 @@ class AccuracyEvidence(Evidence):
     def controls(self) -> pd.DataFrame:
         """Differences between pairs of cells."""
         found = {(a, b): self.difference(a, b) for a, b in self.parameters["pairs"]}
-        return accuracies.controls(self.results, found, accuracies.flops_per_image(self.design, self.store))
+        return accuracies.compare_controls(self.results, found, accuracies.flops_per_image(self.design, self.store))

@@ -11,10 +11,10 @@ from collections.abc import Callable, Iterable, Sequence
 import numpy as np
 import pandas as pd
 
-from randsparse.comparison.candidates import Early, looks
-from randsparse.comparison.crossed import epoch_of
+from randsparse.comparison.candidates import Early, look_after
+from randsparse.comparison.crossed import find_epoch
 from randsparse.comparison.inference.estimate import Estimate
-from randsparse.comparison.inference.search_value import best_gain, by_cell, search_gain, share_of_oracle
+from randsparse.comparison.inference.search_value import best_gain, estimate_by_cell, search_gain, share_of_oracle
 from randsparse.comparison.inference.simultaneous import simultaneous_intervals
 from randsparse.comparison.inference.subsets import win_probabilities
 
@@ -23,7 +23,7 @@ EARLY, FINAL, BEST = "early", "final", "best"
 ESTIMATE = ["cell", "mean", "low", "high", "n", "runs"]
 
 
-def only(frame: pd.DataFrame, cells: Iterable[str]) -> pd.DataFrame:
+def select_cells(frame: pd.DataFrame, cells: Iterable[str]) -> pd.DataFrame:
     """Return the rows of some cells, cell by cell in the order that is given."""
     return pd.concat([frame[:0], *(frame[frame["cell"] == cell] for cell in cells)])
 
@@ -41,11 +41,11 @@ def gains(curves: pd.DataFrame, phases: Iterable[float], size: int) -> pd.DataFr
     """
     found = []
     for phase in phases:
-        cells = looks(curves, phase)
+        cells = look_after(curves, phase)
         own = {
-            EARLY: estimates([each._replace(final=each.early) for each in cells], search_gain, size),
-            FINAL: estimates(cells, search_gain, size),
-            BEST: estimates(cells, best_gain, size),
+            EARLY: estimate_cells([each._replace(final=each.early) for each in cells], search_gain, size),
+            FINAL: estimate_cells(cells, search_gain, size),
+            BEST: estimate_cells(cells, best_gain, size),
         }
         found += [rows.assign(phase=phase, measured=measured) for measured, rows in own.items()]
     return _joined(found, ["phase", "measured"])
@@ -56,7 +56,7 @@ def shares(curves: pd.DataFrame, phases: Iterable[float], size: int) -> pd.DataF
 
     Columns phase, then those of ESTIMATE; a limit is infinite where the oracle's gain could be 0.
     """
-    found = [estimates(looks(curves, phase), share_of_oracle, size).assign(phase=phase) for phase in phases]
+    found = [estimate_cells(look_after(curves, phase), share_of_oracle, size).assign(phase=phase) for phase in phases]
     return _joined(found, ["phase"])
 
 
@@ -70,8 +70,8 @@ def leads(curves: pd.DataFrame, phases: Iterable[float], size: int) -> pd.DataFr
         epochs = curves.loc[curves["epoch"] >= _choices(curves, phase), "epoch"]
         for epoch in sorted(epochs.unique()):
             at = curves[curves["epoch"] == epoch].set_index("key")["val_accuracy"]
-            then = looks(curves.assign(then=curves["key"].map(at)), phase, final="then")
-            found.append(estimates(then, search_gain, size).assign(phase=phase, epoch=int(epoch)))
+            then = look_after(curves.assign(then=curves["key"].map(at)), phase, final="then")
+            found.append(estimate_cells(then, search_gain, size).assign(phase=phase, epoch=int(epoch)))
     return _joined(found, ["phase", "epoch"])
 
 
@@ -82,20 +82,20 @@ def mean_leads(curves: pd.DataFrame, phases: Iterable[float], size: int) -> pd.D
     """
     found = []
     for phase in phases:
-        rows = estimates(looks_at_mean(curves, phase), search_gain, size)
+        rows = estimate_cells(look_at_mean(curves, phase), search_gain, size)
         epochs = curves.loc[curves["epoch"] > _choices(curves, phase), "epoch"].nunique()
         found.append(rows.assign(phase=phase, epochs=epochs))
     return _joined(found, ["phase", "epochs"])
 
 
-def looks_at_mean(curves: pd.DataFrame, phase: float) -> list[Early]:
+def look_at_mean(curves: pd.DataFrame, phase: float) -> list[Early]:
     """Return each cell as a search sees it, with the mean validation accuracy after the choice as final."""
     after = curves[curves["epoch"] > _choices(curves, phase)]
     mean = curves["key"].map(after.groupby("key")["val_accuracy"].mean())
-    return looks(curves.assign(mean=mean), phase, final="mean")
+    return look_after(curves.assign(mean=mean), phase, final="mean")
 
 
-def looked_at(curves: pd.DataFrame, phases: Iterable[float], size: int) -> pd.DataFrame:
+def list_looks(curves: pd.DataFrame, phases: Iterable[float], size: int) -> pd.DataFrame:
     """Return one row per candidate and early phase: its validation accuracy then, and how often it is the winner.
 
     Columns phase, epoch, cell, network, order, val_accuracy, wins (the share of the subsets of `size` that it wins; nan
@@ -103,10 +103,10 @@ def looked_at(curves: pd.DataFrame, phases: Iterable[float], size: int) -> pd.Da
     """
     rows = []
     for phase in phases:
-        for cell in looks(curves, phase):
+        for cell in look_after(curves, phase):
             few = len(cell.early) < size
             wins = np.full_like(cell.early, np.nan) if few else win_probabilities(cell.early, size)
-            epoch = epoch_of(phase, int(curves.loc[curves["cell"] == cell.cell, "epoch"].max()))
+            epoch = find_epoch(phase, int(curves.loc[curves["cell"] == cell.cell, "epoch"].max()))
             rows += [
                 (phase, epoch, cell.cell, network, order, cell.early[network, order], wins[network, order])
                 for network, order in zip(*np.nonzero(np.isfinite(cell.early)), strict=True)
@@ -114,14 +114,16 @@ def looked_at(curves: pd.DataFrame, phases: Iterable[float], size: int) -> pd.Da
     return pd.DataFrame(rows, columns=["phase", "epoch", "cell", "network", "order", "val_accuracy", "wins"])
 
 
-def estimates(cells: Sequence[Early], statistic: Callable[..., Estimate], size: int) -> pd.DataFrame:
+def estimate_cells(cells: Sequence[Early], statistic: Callable[..., Estimate], size: int) -> pd.DataFrame:
     """Return a statistic of a search in each cell, then over all cells.
 
     Intervals of cells are simultaneous 95 % intervals, that over all cells is a 95 % interval. A cell with
     too few runs has no row, and without any cell there is none.
     """
     pairs = [each.pair for each in cells]
-    own = [(cell.cell, found) for cell, found in zip(cells, by_cell(statistic, pairs, size), strict=True) if found]
+    own = [
+        (cell.cell, found) for cell, found in zip(cells, estimate_by_cell(statistic, pairs, size), strict=True) if found
+    ]
     if not own:
         return pd.DataFrame(columns=ESTIMATE)
     limits = simultaneous_intervals([found for _, found in own])
@@ -132,7 +134,7 @@ def estimates(cells: Sequence[Early], statistic: Callable[..., Estimate], size: 
 
 def _choices(curves: pd.DataFrame, phase: float) -> pd.Series:
     """Return for each row the epoch after which its cell is looked at."""
-    return curves.groupby("cell")["epoch"].transform("max").map(lambda last: epoch_of(phase, int(last)))
+    return curves.groupby("cell")["epoch"].transform("max").map(lambda last: find_epoch(phase, int(last)))
 
 
 def _joined(found: list[pd.DataFrame], columns: list[str]) -> pd.DataFrame:

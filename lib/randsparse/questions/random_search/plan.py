@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from randsparse.comparison.campaign import Networks
-from randsparse.comparison.crossed import Crossed, cells_of, epoch_of
+from randsparse.comparison.crossed import Crossed, find_epoch, select_cells
 from randsparse.comparison.design import Parameters
 from randsparse.errors import StudyError, require, unknown
 
@@ -17,13 +17,13 @@ def search(parameters: Parameters) -> Crossed:
     Raises StudyError for an unknown cell, an early phase that is no part of the training, a search of fewer than two
     candidates or of more than an order of batches has, and for longer training of no candidates.
     """
-    design = cells_of(parameters, [*parameters["candidates"], *parameters["others"], *parameters["longer"]])
+    design = select_cells(parameters, [*parameters["candidates"], *parameters["others"], *parameters["longer"]])
     cells = design.by_name
     searched = [cells[name] for name in (*parameters["candidates"], *parameters["others"])]
     require(len(parameters["phases"]) > 0, "phases", parameters["phases"], "a list of shares of training")
     _check_search(searched, parameters["phases"], parameters["size"])
     for name in parameters["longer"]:
-        candidates_of(cells[name], searched)
+        find_candidates(cells[name], searched)
     return design
 
 
@@ -32,7 +32,7 @@ def sparsities(parameters: Parameters) -> Crossed:
 
     Raises StudyError as `search`, and for a pair in `pairs` that names no cell of these.
     """
-    design = cells_of(parameters, [*parameters["candidates"], *parameters["controls"]])
+    design = select_cells(parameters, [*parameters["candidates"], *parameters["controls"]])
     cells = design.by_name
     _check_search([cells[name] for name in parameters["candidates"]], [parameters["phase"]], parameters["size"])
     for pair in parameters["pairs"]:
@@ -43,7 +43,7 @@ def sparsities(parameters: Parameters) -> Crossed:
     return design
 
 
-def candidates_of(longer: Networks, cells: list[Networks]) -> Networks:
+def find_candidates(longer: Networks, cells: list[Networks]) -> Networks:
     """Return the cell of the same networks trained for fewer epochs; raises StudyError where there is none."""
     for cell in cells:
         if cell.point.epochs < longer.point.epochs and cell.point == longer.point.replace(epochs=cell.point.epochs):
@@ -55,6 +55,6 @@ def _check_search(cells: list[Networks], phases: list[float], size: int) -> None
     """Raise StudyError for a phase that is no part of training, and a search that is too small or too large."""
     for cell in cells:
         for phase in phases:
-            epoch_of(phase, cell.point.epochs)
+            find_epoch(phase, cell.point.epochs)
         most = cell.networks - 1
         require(SMALLEST <= size <= most, "size", size, f"from {SMALLEST} to {most} of the {cell.networks} networks")

@@ -7,51 +7,59 @@ from typing import Any
 
 import pandas as pd
 
-from randsparse.comparison.conclusions import check, complete, finding, in_points, like, primary, table
+from randsparse.comparison.conclusions import (
+    check,
+    complete,
+    conclude_finding,
+    conclude_like,
+    conclude_primary,
+    convert_to_points,
+    make_table,
+)
 from randsparse.comparison.inference.estimate import Estimate
-from randsparse.comparison.primary import PrimaryClaim, claims_of
-from randsparse.comparison.wording import phase_text
+from randsparse.comparison.primary import PrimaryClaim, find_claims
+from randsparse.comparison.wording import format_phase
 from randsparse.questions.random_search.evidence import AccuracyEvidence, Evidence, SearchEvidence
 
 FIXED = (0.1, 4)
 """The early phase and the candidates of one search that the primary claims are about."""
 
 
-def of_search(found: SearchEvidence) -> pd.DataFrame:
+def judge_search(found: SearchEvidence) -> pd.DataFrame:
     """Return the rows of notebook 02, the primary claim first: those of `primary.judge`, with the column kind."""
-    (claim,) = claims_of("02")
+    (claim,) = find_claims("02")
     rows = [_primary(claim, found, found.share_after(found.phase))]
     for phase in found.parameters["phases"][1:]:
-        sentence = claim.claim.replace(phase_text(FIXED[0]), phase_text(phase))
+        sentence = claim.claim.replace(format_phase(FIXED[0]), format_phase(phase))
         if found.size != FIXED[1]:
             sentence = sentence.replace("four", str(found.size))
-        rows.append(like(claim, sentence, found.share_after(phase), found.regime))
+        rows.append(conclude_like(claim, sentence, found.share_after(phase), found.regime))
     for phase in found.parameters["phases"]:
-        sentence = f"The winner after {phase_text(phase)} of training is ahead of its subset afterwards, on average."
-        rows.append(finding(sentence, in_points(found.lead_after(phase)), found.regime))
+        sentence = f"The winner after {format_phase(phase)} of training is ahead of its subset afterwards, on average."
+        rows.append(conclude_finding(sentence, convert_to_points(found.lead_after(phase)), found.regime))
     if others := found.parameters["others"]:
         sentence = f"On another network, too: {claim.claim[0].lower()}{claim.claim[1:]}"
-        rows.append(like(claim, sentence, found.share_after(found.phase, "others"), found.regime_of(others)))
-    return table([*rows, complete(found.cells, found.regime)])
+        rows.append(conclude_like(claim, sentence, found.share_after(found.phase, "others"), found.regime_of(others)))
+    return make_table([*rows, complete(found.cells, found.regime)])
 
 
-def of_accuracy(found: AccuracyEvidence) -> pd.DataFrame:
+def judge_accuracy(found: AccuracyEvidence) -> pd.DataFrame:
     """Return the rows of notebook 03, the primary claim first: those of `primary.judge`, with the column kind."""
-    (claim,) = claims_of("03")
+    (claim,) = find_claims("03")
     pairs = [
-        finding(f"{a} is more accurate than {b}.", in_points(found.difference(a, b)), found.regime)
+        conclude_finding(f"{a} is more accurate than {b}.", convert_to_points(found.difference(a, b)), found.regime)
         for a, b in found.parameters["pairs"]
     ]
-    first = _primary(claim, found, in_points(found.gain_after(found.phase)))
-    return table([first, *pairs, complete(found.cells, found.regime), *_same_shapes(found)])
+    first = _primary(claim, found, convert_to_points(found.gain_after(found.phase)))
+    return make_table([first, *pairs, complete(found.cells, found.regime), *_same_shapes(found)])
 
 
 def _primary(claim: PrimaryClaim, found: Evidence, estimate: Estimate | None) -> dict[str, Any]:
     """Return the row of the primary claim, which says where runs are missing."""
     if (found.phase, found.size) != FIXED:
-        why_not = f"The claim is about {FIXED[1]} candidates and {phase_text(FIXED[0])} of training."
-        return primary(claim, None, found.regime, why_not)
-    row = primary(claim, estimate, found.regime)
+        why_not = f"The claim is about {FIXED[1]} candidates and {format_phase(FIXED[0])} of training."
+        return conclude_primary(claim, None, found.regime, why_not)
+    row = conclude_primary(claim, estimate, found.regime)
     candidates = found.cells[found.cells["cell"].isin(found.parameters["candidates"])]
     runs, planned = candidates["runs"].sum(), candidates["planned"].sum()
     interim = f" Interim: {runs} of {planned} runs are there." if runs < planned else ""

@@ -20,8 +20,8 @@ from randsparse.comparison.inference.correlation import correlation
 from randsparse.comparison.inference.estimate import Estimate
 from randsparse.comparison.inference.jackknife import jackknife
 from randsparse.comparison.inference.order_statistics import expected_normal_maximum
-from randsparse.comparison.inference.search_value import usable
-from randsparse.comparison.inference.subsets import centred
+from randsparse.comparison.inference.search_value import keep_usable
+from randsparse.comparison.inference.subsets import centre
 from randsparse.errors import StudyError, require
 from randsparse.questions.search_cost import gains
 from randsparse.questions.search_cost.halving import Rounds
@@ -40,7 +40,7 @@ def share_of_longer(charged: float, total: int, longer: int) -> float:
     return min(1.0, math.log(charged / total) / math.log(longer / total))
 
 
-def balance(group: Measured, size: int, look: int) -> Estimate | None:
+def compute_balance(group: Measured, size: int, look: int) -> Estimate | None:
     """Return r sigma_F E[max_K] minus what as many epochs gain as longer training; None with too few runs.
 
     The winner is trained anew. The error is the jackknife's over the networks of both cells.
@@ -59,7 +59,7 @@ def map_of(groups: Sequence[Measured], sizes: Sequence[int] = SIZES) -> pd.DataF
     """
     rows = []
     for group, look, size in ((g, look, size) for g in groups for look in range(1, g.epochs) for size in sizes):
-        if (found := balance(group, size, look)) is not None:
+        if (found := compute_balance(group, size, look)) is not None:
             r = correlation([(group.scores[look], group.final)]).value
             charged = Rounds((look,), (size,)).cost(group.epochs, anew=True)
             places = (group.cell, size, look, look / group.epochs, charged, charged <= group.longer_epochs)
@@ -85,7 +85,7 @@ def measured_correlation(group: Measured) -> Estimate | None:
     return gains.attempt(correlation, [(group.scores[group.phase()], group.final)])
 
 
-def table(groups: Sequence[Measured]) -> pd.DataFrame:
+def make_table(groups: Sequence[Measured]) -> pd.DataFrame:
     """Return, per cell, r after the early phase and the r that K = 4 needs to break even, in both ways to charge.
 
     Columns: cell, winner ("trained anew" or "goes on"), charged (epochs), measured, low, high, needed, needed_low,
@@ -106,11 +106,11 @@ def _balance(group: Measured, size: int, look: int) -> Estimate:
     longer, share = gains.mean_of_runs(group.longer), _share(group, size, look, anew=True)
 
     def part(early: np.ndarray, final: np.ndarray) -> list[np.ndarray]:
-        slope = (centred(early) * centred(final) / _spread(early)).sum(axis=(0, 1), where=np.isfinite(final))
+        slope = (centre(early) * centre(final) / _spread(early)).sum(axis=(0, 1), where=np.isfinite(final))
         gain = expected_normal_maximum(size) * slope / _freedom(final)
         return [gain + share * np.nanmean(final, axis=0).mean(axis=0)]
 
-    own = jackknife(usable([(group.scores[look], group.final)], SIZE + 1), part).with_half_df()
+    own = jackknife(keep_usable([(group.scores[look], group.final)], SIZE + 1), part).with_half_df()
     return gains.together(own, longer, np.array([-share])).estimate()
 
 
@@ -120,7 +120,7 @@ def _needed(group: Measured, anew: bool) -> Estimate:
     def part(final: np.ndarray) -> list[np.ndarray]:
         return [-share * np.nanmean(final, axis=0).mean(axis=0), expected_normal_maximum(SIZE) * _spread(final)]
 
-    own = jackknife(usable([(group.final,)], SIZE + 1), part)
+    own = jackknife(keep_usable([(group.final,)], SIZE + 1), part)
     found = gains.together(own, longer, np.array([share, 0.0]))
     gain, maximum = found.value
     if not maximum > 0:
@@ -139,4 +139,4 @@ def _freedom(values: np.ndarray) -> np.ndarray:
 
 def _spread(values: np.ndarray) -> np.ndarray:
     """Return the standard deviation within columns, pooled over them, per version of (networks, orders, versions)."""
-    return np.sqrt(np.nansum(centred(values) ** 2, axis=(0, 1)) / _freedom(values))
+    return np.sqrt(np.nansum(centre(values) ** 2, axis=(0, 1)) / _freedom(values))

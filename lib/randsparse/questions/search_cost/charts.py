@@ -12,8 +12,8 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import FixedLocator
 
 from randsparse.comparison import marks, plots
-from randsparse.comparison.plots import PALETTE, Drawn, styled
-from randsparse.comparison.wording import TOO_FEW, listed, phase_text, points
+from randsparse.comparison.plots import PALETTE, Drawn, use_style
+from randsparse.comparison.wording import TOO_FEW, format_phase, format_points, list_words
 from randsparse.questions.search_cost import strategies as ways
 from randsparse.questions.search_cost.measured import SIZE, Measured
 
@@ -31,7 +31,7 @@ MOST = 3.2
 """Trainings at which the axis of epochs ends."""
 
 
-@styled
+@use_style
 def gain_by_epochs(table: pd.DataFrame, groups: Sequence[Measured]) -> Drawn:
     """Draw what each way to spend epochs gains over one training against all epochs that it is charged.
 
@@ -43,7 +43,7 @@ def gain_by_epochs(table: pd.DataFrame, groups: Sequence[Measured]) -> Drawn:
     drawn = [group for group in groups if group.cell in set(known["cell"])]
     if not drawn:
         return Drawn(_empty(), _caption_of_gains(table, groups), table)
-    figure, axes = plots.panels([group.cell for group in drawn], width=_width(drawn), height=3.7)
+    figure, axes = plots.make_panels([group.cell for group in drawn], width=_width(drawn), height=3.7)
     for ax, group in zip(axes, drawn, strict=True):
         rows = known[known["cell"] == group.cell]
         rows = rows.assign(going_on=rows["epochs_going_on"] / group.epochs)
@@ -55,7 +55,7 @@ def gain_by_epochs(table: pd.DataFrame, groups: Sequence[Measured]) -> Drawn:
         ax.xaxis.set_major_locator(FixedLocator([1, 1.5, 2, 2.5, 3]))
         ax.yaxis.set_major_formatter(plots.percent_text)
     axes[0].set_ylabel("Gain over one training (points)")
-    plots.legend(figure)
+    plots.draw_legend(figure)
     return Drawn(figure, _caption_of_gains(table, groups), table)
 
 
@@ -94,7 +94,7 @@ def _way(ax: Axes, rows: pd.DataFrame, way: str) -> None:
 def _caption_of_gains(table: pd.DataFrame, groups: Sequence[Measured]) -> str:
     known = table[table["mean"].notna() & ~table["strategy"].isin([ways.RANDOM, ways.SMALL])]
     best = [
-        f"At {group.cell} {row.strategy} gains most: {points(row.mean)} points for "
+        f"At {group.cell} {row.strategy} gains most: {format_points(row.mean)} points for "
         f"{row.epochs_going_on / group.epochs:.3g} trainings."
         for group in groups
         for row in known[known["cell"] == group.cell].nlargest(1, "mean").itertuples()
@@ -105,12 +105,13 @@ def _caption_of_gains(table: pd.DataFrame, groups: Sequence[Measured]) -> str:
         "where it is trained anew (labels: epoch of the look; candidates that are halved). Longer "
         "training was run at one length: before, its gain is drawn as growing with the logarithm of epochs; after "
         "(dotted), as staying. Bars and band: 95 % intervals over networks (hollow: "
-        f"none, since every search draws all). Runs: {listed([f'{group.cell} {_counts(group)}' for group in groups])}. "
+        "none, since every search draws all). Runs: "
+        f"{list_words([f'{group.cell} {_counts(group)}' for group in groups])}. "
         f"{' '.join(best)}"
     ).strip()
 
 
-@styled
+@use_style
 def differences(rows: pd.DataFrame) -> Drawn:
     """Draw the gains of search and of longer training, and their difference, per cell and over all cells.
 
@@ -120,13 +121,13 @@ def differences(rows: pd.DataFrame) -> Drawn:
     known = rows.dropna(subset=["mean"]).reset_index(drop=True)
     if known.empty:
         return Drawn(_empty(), _caption_of_differences(known), rows)
-    figure, (ax,) = plots.panels([" "], width=8.8, height=0.5 + 0.3 * max(len(known), 2))
+    figure, (ax,) = plots.make_panels([" "], width=8.8, height=0.5 + 0.3 * max(len(known), 2))
     ax.axvline(0, color=marks.GREY, linewidth=0.8)
     names = [f"{row.cell}: {row.measure}" for row in known.itertuples()]
-    ax.set_xlim(*marks.edges_of(known, 0.0))
+    ax.set_xlim(*marks.find_edges(known, 0.0))
     for measure, (colour, marker) in MEASURES.items():
         own = known[known["measure"] == measure]
-        marks.interval_rows(ax, own, list(own.index), {"color": colour, "marker": marker})
+        marks.draw_interval_rows(ax, own, list(own.index), {"color": colour, "marker": marker})
     marks.forest_axis(ax, names, "Points of test accuracy")
     ax.xaxis.set_major_formatter(plots.percent_text)
     return Drawn(figure, _caption_of_differences(known), rows)
@@ -134,7 +135,8 @@ def differences(rows: pd.DataFrame) -> Drawn:
 
 def _caption_of_differences(known: pd.DataFrame) -> str:
     texts = [
-        f"{row.cell}: {points(row.mean)} [{points(row.low)}, {points(row.high)}], and winners are above "
+        f"{row.cell}: {format_points(row.mean)} [{format_points(row.low)}, {format_points(row.high)}], and "
+        "winners are above "
         f"{100 * row.above:.0f} % of the runs that are trained longer"
         for row in known[known["measure"] == DIFFERENCE].itertuples()
     ]
@@ -146,7 +148,7 @@ def _caption_of_differences(known: pd.DataFrame) -> str:
     )
 
 
-@styled
+@use_style
 def break_even(rows: pd.DataFrame, groups: Sequence[Measured]) -> Drawn:
     """Draw what a search gains less what its epochs gain as longer training, by early phase, a line per K.
 
@@ -157,7 +159,7 @@ def break_even(rows: pd.DataFrame, groups: Sequence[Measured]) -> Drawn:
     drawn = [group for group in groups if group.cell in set(rows["cell"])]
     if not drawn:
         return Drawn(_empty(), _caption_of_break_even(rows, groups), rows)
-    figure, axes = plots.panels([group.cell for group in drawn], width=_width(drawn), height=3.4)
+    figure, axes = plots.make_panels([group.cell for group in drawn], width=_width(drawn), height=3.4)
     sizes = sorted(rows["candidates"].unique())
     colours = dict(zip(sizes, sns.color_palette("flare", len(sizes)), strict=True))
     for ax, group in zip(axes, drawn, strict=True):
@@ -174,7 +176,7 @@ def break_even(rows: pd.DataFrame, groups: Sequence[Measured]) -> Drawn:
         ax.xaxis.set_major_formatter(plots.percent_text)
         ax.yaxis.set_major_formatter(plots.percent_text)
     axes[0].set_ylabel("Search − longer training (points)")
-    plots.legend(figure)
+    plots.draw_legend(figure)
     return Drawn(figure, _caption_of_break_even(rows, groups), rows)
 
 
@@ -195,8 +197,8 @@ def _balance_text(rows: pd.DataFrame, cell: str) -> str:
     above, below = (rows["low"] > 0).sum(), (rows["high"] < 0).sum()
     return (
         f"{cell}: above zero in {(rows['mean'] > 0).sum()} of {len(rows)} places (the whole interval in {above}; below "
-        f"zero in {below}), highest for {best['candidates']} candidates after {phase_text(best['phase'])}: "
-        f"{points(best['mean'])} [{points(best['low'])}, {points(best['high'])}]."
+        f"zero in {below}), highest for {best['candidates']} candidates after {format_phase(best['phase'])}: "
+        f"{format_points(best['mean'])} [{format_points(best['low'])}, {format_points(best['high'])}]."
     )
 
 
@@ -207,7 +209,7 @@ def _width(drawn: Sequence[Measured]) -> float:
 
 def _empty() -> Figure:
     """Return a figure that says that there are too few runs to draw one."""
-    figure, (ax,) = plots.panels([" "], width=8.8, height=0.4)
+    figure, (ax,) = plots.make_panels([" "], width=8.8, height=0.4)
     ax.axis("off")
     ax.text(0.5, 0.5, TOO_FEW.capitalize(), transform=ax.transAxes, ha="center", va="center", color=marks.GREY)
     return figure

@@ -11,7 +11,7 @@ import pandas as pd
 from randsparse.comparison.cells import Cells
 from randsparse.comparison.design import Parameters
 from randsparse.comparison.inference.estimate import Estimate
-from randsparse.comparison.wording import model_name
+from randsparse.comparison.wording import format_model
 from randsparse.questions.search_cost import break_even, gains, strategies
 from randsparse.questions.search_cost.charts import DIFFERENCE, LONGER, POOLED, SEARCH
 from randsparse.questions.search_cost.measured import Measured, measure
@@ -49,7 +49,7 @@ class Evidence(Cells):
         own = self.cells[self.cells["cell"].isin(self.parameters["dense"])]
         reached = own["test_accuracy"].mean()
         dense = f"dense {100 * reached:.1f} %" if np.isfinite(reached) else "no dense run yet"
-        return f"{model_name(cell.point.model)} on {cell.point.dataset}, {steps if images else 'no run yet'}, {dense}"
+        return f"{format_model(cell.point.model)} on {cell.point.dataset}, {steps if images else 'no run yet'}, {dense}"
 
     @property
     def charges(self) -> pd.DataFrame:
@@ -89,8 +89,8 @@ class Evidence(Cells):
 
     @cached_property
     def needed(self) -> pd.DataFrame:
-        """The correlations that there are and those that would be needed, as `break_even.table`."""
-        return break_even.table(self.groups)
+        """The correlations that there are and those that would be needed, as `break_even.make_table`."""
+        return break_even.make_table(self.groups)
 
     @cached_property
     def speeds(self) -> pd.DataFrame:

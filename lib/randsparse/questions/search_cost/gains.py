@@ -10,7 +10,7 @@ import numpy as np
 from randsparse.comparison.inference.estimate import Estimate
 from randsparse.comparison.inference.jackknife import Cell, Jackknifed, jackknife
 from randsparse.comparison.inference.search_cost import search_against_controls
-from randsparse.comparison.inference.search_value import search_gain, usable
+from randsparse.comparison.inference.search_value import keep_usable, search_gain
 from randsparse.comparison.inference.subsets import win_probabilities
 from randsparse.errors import StudyError
 from randsparse.questions.search_cost.measured import SIZE, Measured
@@ -105,4 +105,4 @@ def mean_of_runs(values: np.ndarray) -> Jackknifed:
 
 def _cell(group: Measured) -> Cell:
     """Return early and final values of the orders of batches with more than SIZE runs."""
-    return usable([(group.scores[group.phase()], group.final)], SIZE + 1)[0]
+    return keep_usable([(group.scores[group.phase()], group.final)], SIZE + 1)[0]

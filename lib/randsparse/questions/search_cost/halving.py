@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from randsparse.comparison.inference.subsets import centred
+from randsparse.comparison.inference.subsets import centre
 
 
 class Rounds(NamedTuple):
@@ -52,7 +52,7 @@ def halving_gain(looks: Sequence[np.ndarray], final: np.ndarray, sizes: Sequence
     there = np.isfinite([*looks, final]).all(axis=0)
     for column, kept in enumerate(there.T):
         if kept.sum() >= sizes[0]:
-            ends = centred(final[kept, column])
+            ends = centre(final[kept, column])
             scores = [look[kept, column] for look in looks]
             drawn = combinations(range(len(ends)), sizes[0])
             gains[column] = np.mean([_end(subset, scores, ends, (*sizes[1:], 1)) for subset in drawn])

@@ -9,7 +9,7 @@ import pandas as pd
 
 from randsparse.comparison import candidates
 from randsparse.comparison.campaign import Networks
-from randsparse.comparison.crossed import Crossed, epoch_of
+from randsparse.comparison.crossed import Crossed, find_epoch
 from randsparse.comparison.design import Parameters
 from randsparse.questions.search_cost import plan
 from randsparse.runs.store import Store
@@ -52,7 +52,7 @@ class Measured:
 
     def phase(self) -> int:
         """Return after how many epochs the search of the primary claim looks."""
-        return epoch_of(PHASE, self.epochs)
+        return find_epoch(PHASE, self.epochs)
 
 
 def measure(design: Crossed, parameters: Parameters, store: Store) -> list[Measured]:

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from randsparse.comparison.campaign import Networks
-from randsparse.comparison.crossed import Crossed, cells_of
+from randsparse.comparison.crossed import Crossed, select_cells
 from randsparse.comparison.design import Parameters
 from randsparse.errors import StudyError
 from randsparse.runs.store import Store
@@ -31,7 +31,7 @@ def search_cost(parameters: Parameters) -> Crossed:
     Raises StudyError as `groups`.
     """
     named = [parameters[role] for role in ("candidates", "trained_longer", "small_dense", "dense")]
-    design = cells_of(parameters, [name for names in named for name in names])
+    design = select_cells(parameters, [name for names in named for name in names])
     groups(design, parameters)
     return design
 

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from randsparse.comparison import sentences
-from randsparse.comparison.conclusions import in_points
-from randsparse.comparison.primary import claims_of, judge
-from randsparse.comparison.wording import listed, number, with_interval
+from randsparse.comparison.conclusions import convert_to_points
+from randsparse.comparison.primary import find_claims, judge
+from randsparse.comparison.wording import format_estimate, list_words, number
 from randsparse.questions.search_cost import gains
 from randsparse.questions.search_cost.evidence import Evidence
 from randsparse.questions.search_cost.halving import Rounds
@@ -27,39 +27,39 @@ SPEND = {
 }
 
 
-def abstract(found: Evidence) -> Markdown:
+def write_abstract(found: Evidence) -> Markdown:
     """Return question and regime, estimates, and what follows, in three sentences."""
     question = (
         f"Is a search among {SIZE} random networks that looks after 10 % of training worth the epochs that it takes "
         f"({found.regime})?"
     )
-    return sentences.abstract(question, _estimates(found), SPEND[_verdict(found)])
+    return sentences.write_abstract(question, _estimates(found), SPEND[_verdict(found)])
 
 
-def what_follows(found: Evidence) -> Markdown:
+def write_what_follows(found: Evidence) -> Markdown:
     """Return what a practitioner can take from the notebook."""
-    return sentences.what_follows(SPEND[_verdict(found)], *_per_cell(found), *_seconds(found))
+    return sentences.write_what_follows(SPEND[_verdict(found)], *_per_cell(found), *_seconds(found))
 
 
 def _verdict(found: Evidence) -> str:
-    (claim,) = claims_of("11")
-    return judge(claim, in_points(found.difference), found.regime, "points")["verdict"]
+    (claim,) = find_claims("11")
+    return judge(claim, convert_to_points(found.difference), found.regime, "points")["verdict"]
 
 
 def _estimates(found: Evidence) -> str:
     if found.difference is None:
         there = [
-            f"{with_interval(gain)} points at {group.cell}"
+            f"{format_estimate(gain)} points at {group.cell}"
             for group in found.groups
             if (gain := gains.gain_of_search(group)) is not None
         ]
-        gained = f"It gains {listed(there)} over one training" if there else "No cell has enough runs for a search"
+        gained = f"It gains {list_words(there)} over one training" if there else "No cell has enough runs for a search"
         return f"{gained}, and no gain of longer training is known for all cells yet."
     first = found.groups[0]
     charged = Rounds((first.phase(),), (SIZE,)).cost(first.epochs, anew=True)
     return (
         f"It takes {charged} epochs where one training takes {first.epochs}, and its winners are "
-        f"{with_interval(found.difference)} points above random networks that are trained for {first.longer_epochs} "
+        f"{format_estimate(found.difference)} points above random networks that are trained for {first.longer_epochs} "
         f"epochs (n = {found.difference.n}, {found.difference.runs} runs, {len(found.groups)} "
         f"cell{'s' if len(found.groups) > 1 else ''}, 95 % interval)."
     )

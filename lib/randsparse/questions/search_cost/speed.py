@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from randsparse.comparison.wording import model_name
+from randsparse.comparison.wording import format_model
 from randsparse.networks.registry import shapes
 from randsparse.runs import feasibility, flops
 from randsparse.runs.config import RunConfig
@@ -76,7 +76,7 @@ SECTIONS: dict[str, tuple[str, Callable[[Any], Iterator[tuple]]]] = {
 
 
 def _network(row: dict[str, Any]) -> str:
-    return f"{model_name(row['model'])} on {row['size']}x{row['size']} images"
+    return f"{format_model(row['model'])} on {row['size']}x{row['size']} images"
 
 
 def _less_work(config: RunConfig, size: int) -> float:
@@ -84,5 +84,5 @@ def _less_work(config: RunConfig, size: int) -> float:
     sample = (10, 3, size)
     counts = feasibility.allocate(config, parent := shapes(config.model, *sample))
     kept = {name: counts[name] / math.prod(shape) for name, shape in parent.items()}
-    found = flops.of_network(config, *sample)
-    return sum(found.values()) / flops.on_kept_weights(found, kept)
+    found = flops.count_for_network(config, *sample)
+    return sum(found.values()) / flops.count_kept(found, kept)

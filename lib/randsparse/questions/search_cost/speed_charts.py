@@ -8,7 +8,7 @@ from matplotlib.axes import Axes
 from matplotlib.ticker import FixedLocator, NullLocator
 
 from randsparse.comparison import marks, plots
-from randsparse.comparison.plots import Drawn, styled
+from randsparse.comparison.plots import Drawn, use_style
 from randsparse.comparison.wording import number
 from randsparse.questions.search_cost.speed import KERNEL, MASK, NODES, NOT_YET
 
@@ -17,7 +17,7 @@ LOOKS = {MASK: ("#000000", "o"), NODES: ("#0072B2", "s"), KERNEL: ("#D55E00", "^
 TICKS = (0.25, 0.5, 1, 2, 4, 8, 16, 32, 64, 128)
 
 
-@styled
+@use_style
 def times_as_fast(rows: pd.DataFrame) -> Drawn | None:
     """Draw how many times as fast each sort of sparsity is, against how many times less work it has.
 
@@ -29,7 +29,7 @@ def times_as_fast(rows: pd.DataFrame) -> Drawn | None:
     shown = rows[rows["way"].isin(list(LOOKS)) & rows["times_as_fast"].notna()]
     if shown.empty:
         return None
-    figure, (ax,) = plots.panels([" "], width=8.8, height=3.6)
+    figure, (ax,) = plots.make_panels([" "], width=8.8, height=3.6)
     ends = [1.0, max(shown["less_work"].max(), 4.0)]
     ax.plot(ends, ends, color=marks.GREY, linestyle="--", linewidth=0.8, label="as fast as the work is less")
     ax.axhline(1, color=marks.GREY, linewidth=0.8)
@@ -43,7 +43,7 @@ def times_as_fast(rows: pd.DataFrame) -> Drawn | None:
             look = {"textcoords": "offset points", "fontsize": 7, "color": colour}
             ax.annotate(f"{plots.percent_text(row.sparsity)} %", (row.less_work, row.times_as_fast), (5, -9), **look)
     _scales(ax, shown)
-    plots.legend(figure)
+    plots.draw_legend(figure)
     return Drawn(figure, _caption(rows), rows)
 
 

@@ -9,7 +9,7 @@ import pandas as pd
 
 from randsparse.comparison.inference.estimate import Estimate
 from randsparse.comparison.inference.jackknife import jackknife
-from randsparse.comparison.inference.search_value import correct_for_subsets, usable
+from randsparse.comparison.inference.search_value import correct_for_subsets, keep_usable
 from randsparse.errors import StudyError
 from randsparse.questions.search_cost import gains
 from randsparse.questions.search_cost.halving import Rounds, halving_gain
@@ -21,7 +21,7 @@ COLUMNS = ["cell", "strategy", "candidates", "looks", "epochs", "epochs_going_on
 COLUMNS += ["low", "high", "n", "runs"]
 
 
-def searches(total: int) -> list[tuple[str, Rounds]]:
+def list_searches(total: int) -> list[tuple[str, Rounds]]:
     """Return the searches that are shown, of runs of `total` epochs.
 
     One look at four candidates after 10, 25 or 50 %; halving of four after 10 and 25 % and of eight after 10, 25 and
@@ -53,7 +53,7 @@ def _rows(group: Measured) -> Iterator[tuple]:
     yield _row(group, RANDOM, 1, "", (total, total), start)
     if group.longer_epochs:
         yield _row(group, LONGER, 1, "", (group.longer_epochs, group.longer_epochs), gains.gain_of_longer(group))
-    for name, rounds in searches(total):
+    for name, rounds in list_searches(total):
         charged = rounds.cost(total, anew=True), rounds.cost(total, anew=False)
         found = gains.attempt(gain_of_rounds, group, rounds)
         yield _row(group, name, rounds.sizes[0], ", ".join(map(str, rounds.epochs)), charged, found)
@@ -74,10 +74,10 @@ def gain_of_rounds(group: Measured, rounds: Rounds) -> Estimate:
         return [halving_gain(looks, final, rounds.sizes).reshape(arrays[0].shape[1:]).mean(axis=0)]
 
     try:
-        found = jackknife(usable([cell], rounds.sizes[0] + 1), part)
+        found = jackknife(keep_usable([cell], rounds.sizes[0] + 1), part)
         return correct_for_subsets(found, rounds.sizes[0]).estimate()
     except StudyError:
-        whole = usable([cell], rounds.sizes[0])[0]
+        whole = keep_usable([cell], rounds.sizes[0])[0]
         runs = int(np.isfinite(whole[0]).sum())
         return Estimate(float(part(*(array[..., None] for array in whole))[0][0]), np.nan, np.nan, len(whole[0]), runs)
 

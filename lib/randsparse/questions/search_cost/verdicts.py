@@ -8,10 +8,18 @@ import numpy as np
 import pandas as pd
 from scipy.optimize import brentq
 
-from randsparse.comparison.conclusions import FINDING, UNPLANNED, check, finding, in_points, like, primary
+from randsparse.comparison.conclusions import (
+    FINDING,
+    UNPLANNED,
+    check,
+    conclude_finding,
+    conclude_like,
+    conclude_primary,
+    convert_to_points,
+)
 from randsparse.comparison.inference.estimate import Estimate
 from randsparse.comparison.inference.power import one_sided_power
-from randsparse.comparison.primary import PrimaryClaim, claims_of
+from randsparse.comparison.primary import PrimaryClaim, find_claims
 from randsparse.comparison.wording import number
 from randsparse.questions.search_cost import gains
 from randsparse.questions.search_cost.evidence import Evidence
@@ -25,9 +33,9 @@ TOLERANCE = 1e-12
 COLUMNS = ["kind", "claim", "verdict", "estimate", "low", "high", "unit", "n", "evidence", "regime", "power"]
 
 
-def verdicts(found: Evidence) -> pd.DataFrame:
+def judge(found: Evidence) -> pd.DataFrame:
     """Return one row per claim, the primary one first; columns COLUMNS, low and high are one-sided limits."""
-    (claim,) = claims_of("11")
+    (claim,) = find_claims("11")
     rows = [_primary(claim, found), *_of_cells(claim, found), *_of_speeds(found), *_checks(found)]
     return pd.DataFrame(rows, columns=COLUMNS)
 
@@ -39,8 +47,8 @@ def detectable(estimate: Estimate, power: float = 0.8, level: float = 0.95) -> f
 
 
 def _primary(claim: PrimaryClaim, found: Evidence) -> dict[str, object]:
-    estimate = in_points(found.difference)
-    row = primary(claim, estimate, found.regime)
+    estimate = convert_to_points(found.difference)
+    row = conclude_primary(claim, estimate, found.regime)
     runs, planned = (sum(counts) for counts in zip(*(_runs(group) for group in found.groups), strict=True))
     interim = f" Interim: {runs} of {planned} runs are there." if runs < planned else ""
     above = gains.probability_of_search(found.groups)
@@ -63,12 +71,12 @@ def _of_cells(claim: PrimaryClaim, found: Evidence) -> Iterator[dict[str, object
     """Yield the claim for each cell by itself, whether search gains at all, and small dense networks."""
     for group in found.groups:
         alone = f"{claim.claim[:-1]} ({group.cell} alone)."
-        yield like(claim, alone, in_points(gains.search_minus_longer([group])), found.regime)
+        yield conclude_like(claim, alone, convert_to_points(gains.search_minus_longer([group])), found.regime)
         better = f"The winner of a search is more accurate at the end than a random network ({group.cell})."
-        yield finding(better, in_points(gains.gain_of_search(group)), found.regime)
+        yield conclude_finding(better, convert_to_points(gains.gain_of_search(group)), found.regime)
         if group.planned[2]:
             worse = f"A small dense network is less accurate than a random sparse one of its shape ({group.cell})."
-            yield like(claim, worse, in_points(gains.gain_of_small_dense(group)), found.regime)
+            yield conclude_like(claim, worse, convert_to_points(gains.gain_of_small_dense(group)), found.regime)
 
 
 def _of_speeds(found: Evidence) -> Iterator[dict[str, object]]:

@@ -14,8 +14,8 @@ from randsparse.comparison import marks, plots
 from randsparse.comparison.inference.estimate import Estimate
 from randsparse.comparison.marks import GREY
 from randsparse.comparison.panels import arrow_text, draw_rows
-from randsparse.comparison.plots import PALETTE, Drawn, styled
-from randsparse.comparison.wording import count, interval, model_name, points
+from randsparse.comparison.plots import PALETTE, Drawn, use_style
+from randsparse.comparison.wording import count, format_interval, format_model, format_points
 from randsparse.questions.size.evidence import FLOPS, WEIGHTS
 
 LOOKS: dict[str, dict[str, Any]] = {
@@ -24,7 +24,7 @@ LOOKS: dict[str, dict[str, Any]] = {
 }
 
 
-@styled
+@use_style
 def draw_gaps(gaps: pd.DataFrame, slopes: dict[float, Estimate | None], published: pd.DataFrame) -> Drawn | None:
     """Draw sparse - dense against the number of weights, a panel per sparsity, with the line whose slope is judged.
 
@@ -36,7 +36,7 @@ def draw_gaps(gaps: pd.DataFrame, slopes: dict[float, Estimate | None], publishe
     if gaps.empty:
         return None
     sparsities = sorted(gaps["sparsity"].unique())
-    figure, axes = plots.panels([f"{100 * each:g} % of the weights removed" for each in sparsities], sharey=True)
+    figure, axes = plots.make_panels([f"{100 * each:g} % of the weights removed" for each in sparsities], sharey=True)
     others = published[published["sparsity"].isin(sparsities)]
     for ax, sparsity in zip(axes, sparsities, strict=True):
         own = gaps[gaps["sparsity"] == sparsity].sort_values("weights")
@@ -52,11 +52,12 @@ def draw_gaps(gaps: pd.DataFrame, slopes: dict[float, Estimate | None], publishe
             )
             _name(ax, beside)
         _weights_axis(ax, own, [*own["weights"], *beside["weights"]])
-        plots.percent(ax, "")
+        plots.label_percent(ax, "")
     axes[0].set_ylabel("Random − dense, test accuracy\n(points)")
-    plots.legend(figure)
+    plots.draw_legend(figure)
     told = [
-        f"{points(slope.value)} {interval(*slope.interval())} points per doubling at {100 * at:g} % (n = {slope.n})"
+        f"{format_points(slope.value)} {format_interval(*slope.interval())} points per doubling at "
+        f"{100 * at:g} % (n = {slope.n})"
         for at, slope in sorted(slopes.items())
         if slope is not None and at in sparsities
     ]
@@ -90,7 +91,7 @@ def _name(ax: Axes, rows: pd.DataFrame) -> None:
     """Write the name of each published network below its point."""
     place = {"xytext": (0, -12), "textcoords": "offset points", "ha": "center"}
     for row in rows.itertuples():
-        ax.annotate(model_name(row.model), (row.weights, row.mean), fontsize=7.5, color=GREY, **place)
+        ax.annotate(format_model(row.model), (row.weights, row.mean), fontsize=7.5, color=GREY, **place)
 
 
 def _weights_axis(ax: Axes, rows: pd.DataFrame, weights: Sequence[float]) -> None:
@@ -98,13 +99,13 @@ def _weights_axis(ax: Axes, rows: pd.DataFrame, weights: Sequence[float]) -> Non
     ax.set_xscale("log", base=2)
     ends = np.log2([min(weights), max(weights)])
     ax.set_xlim(*2 ** (ends + [-0.6, 0.6]))
-    names = [f"{model_name(row.model)} ({row.weights / 1000:,.0f}k)" for row in rows.itertuples()]
+    names = [f"{format_model(row.model)} ({row.weights / 1000:,.0f}k)" for row in rows.itertuples()]
     ax.set_xticks(rows["weights"].tolist(), names, rotation=45, ha="right", rotation_mode="anchor")
     ax.xaxis.set_minor_locator(NullLocator())
     ax.set_xlabel("Network and its weights (log axis)")
 
 
-@styled
+@use_style
 def draw_against_narrow(rows: pd.DataFrame, means: dict[str, Estimate | None]) -> Drawn | None:
     """Draw sparse and wide minus dense and narrow, cell by cell, at equal weights and at equal FLOPs.
 
@@ -116,16 +117,20 @@ def draw_against_narrow(rows: pd.DataFrame, means: dict[str, Estimate | None]) -
         return None
     names = list(dict.fromkeys(rows["cell"]))
     shown = [equal for equal in LOOKS if (rows["equal"] == equal).any()]
-    figure, axes = plots.panels([f"Dense and narrow, {equal}" for equal in shown], height=1.1 + 0.3 * (len(names) + 1))
-    edges, told = marks.edges_of(rows, 0.0), []
+    figure, axes = plots.make_panels(
+        [f"Dense and narrow, {equal}" for equal in shown], height=1.1 + 0.3 * (len(names) + 1)
+    )
+    edges, told = marks.find_edges(rows, 0.0), []
     for ax, equal in zip(axes, shown, strict=True):
         own = rows[rows["equal"] == equal]
         places = [names.index(name) for name in own["cell"]]
         draw_rows(ax, own, [*names, "mean"], "Sparse, wide − dense, narrow (points)", LOOKS[equal], edges, places)
         if (mean := means.get(equal)) is not None:
             whole = pd.DataFrame([(mean.value, *mean.interval())], columns=["mean", "low", "high"])
-            marks.interval_rows(ax, whole, [len(names)], LOOKS[equal] | {"color": "#000000"})
-            told.append(f"{points(mean.value)} {interval(*mean.interval())} points with {equal} (n = {mean.n})")
+            marks.draw_interval_rows(ax, whole, [len(names)], LOOKS[equal] | {"color": "#000000"})
+            told.append(
+                f"{format_points(mean.value)} {format_interval(*mean.interval())} points with {equal} (n = {mean.n})"
+            )
         ax.axhline(len(names) - 0.5, color=GREY, linewidth=0.6)
     caption = (
         f"Test accuracy of a sparse wide network minus that of a dense narrow one, simultaneous 95 % intervals within "

@@ -11,10 +11,10 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from randsparse.comparison.contrasts import contrast_of, regime
+from randsparse.comparison.contrasts import describe_regime, estimate_contrast
 from randsparse.comparison.evidence import NamedCells, known_limits
 from randsparse.comparison.inference.estimate import Estimate
-from randsparse.comparison.wording import in_percent
+from randsparse.comparison.wording import convert_to_percent
 from randsparse.data import catalogue
 from randsparse.networks.registry import shapes
 from randsparse.questions.size.plan import sparsities
@@ -41,7 +41,7 @@ class Evidence(NamedCells):
     @property
     def regime(self) -> str:
         """Networks, dataset, training and dense accuracy in words."""
-        return regime(self.design, self.store, [dense for dense, _ in self.parameters["pairs"]])
+        return describe_regime(self.design, self.store, [dense for dense, _ in self.parameters["pairs"]])
 
     @property
     def sparsity(self) -> float | None:
@@ -108,12 +108,12 @@ class Evidence(NamedCells):
         """`against_narrow` as a table shows it, in points."""
         names = {"mean": "sparse − narrow (points)", "low": "low", "high": "high"}
         shown = self.against_narrow.drop(columns=["model", "sparsity", "weights"])
-        return in_percent(shown, names).rename(columns={"baseline": "narrow dense", "cell": "sparse"})
+        return convert_to_percent(shown, names).rename(columns={"baseline": "narrow dense", "cell": "sparse"})
 
     @property
     def published(self) -> pd.DataFrame:
         """What Liu et al. 2022 published of ERK on CIFAR-10, as from `published_gaps`; nothing beside other images."""
-        found = published_gaps(self.root)
+        found = read_published_gaps(self.root)
         return found if self.design.networks[0].point.dataset == "cifar10" else found[:0]
 
     def _sum_of(self, pairs: Sequence[Sequence[str]], weights: Iterable[float]) -> Estimate | None:
@@ -121,7 +121,7 @@ class Evidence(NamedCells):
         contrast: dict[str, float] = {}
         for (minus, plus), weight in zip(pairs, weights, strict=True):
             contrast |= {plus: weight, minus: -weight}
-        return contrast_of(self.design, self.results, contrast)
+        return estimate_contrast(self.design, self.results, contrast)
 
     def _differences(self, pairs: Sequence[Sequence[str]]) -> pd.DataFrame:
         rows = [
@@ -149,7 +149,7 @@ def count_weights(model: str, classes: int, channels: int, size: int) -> int:
     return sum(math.prod(shape) for shape in shapes(model, classes, channels, size).values())
 
 
-def published_gaps(root: Path) -> pd.DataFrame:
+def read_published_gaps(root: Path) -> pd.DataFrame:
     """Return what Liu et al. 2022 published of ERK on CIFAR-10, minus dense: model, sparsity, weights, mean."""
     frame = pd.read_csv(root / "results" / "reference" / PUBLISHED)
     dense = frame[frame["rule"] == "dense"].set_index("model")["test_accuracy_percent"]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from randsparse.comparison.crossed import Crossed, cells_of
+from randsparse.comparison.crossed import Crossed, select_cells
 from randsparse.comparison.design import Parameters
 from randsparse.errors import require
 
@@ -22,7 +22,7 @@ def sizes(parameters: Parameters) -> Crossed:
         for pair in parameters[group]:
             require(len(pair) == 2, f"pair in {group}", pair, "two cells")
     names = [name for group in GROUPS for pair in parameters[group] for name in pair]
-    design = cells_of(parameters, dict.fromkeys(names))
+    design = select_cells(parameters, dict.fromkeys(names))
     cells = {cell.name: cell.point for cell in design.networks}
     for pair in (*parameters["pairs"], *parameters["milder"]):
         dense, sparse = (cells[name] for name in pair)

@@ -5,8 +5,8 @@ from __future__ import annotations
 from IPython.display import Markdown
 
 from randsparse.comparison import sentences
-from randsparse.comparison.conclusions import estimate_text, in_points
-from randsparse.comparison.wording import interval, points
+from randsparse.comparison.conclusions import convert_to_points, estimate_text
+from randsparse.comparison.wording import format_interval, format_points
 from randsparse.questions.size.evidence import Evidence
 from randsparse.questions.size.verdicts import UNIT
 
@@ -18,7 +18,7 @@ FOLLOWS = {
 }
 
 
-def abstract(found: Evidence, verdict: str) -> Markdown:
+def write_abstract(found: Evidence, verdict: str) -> Markdown:
     """Return question and regime, estimate, and what follows, in three sentences.
 
     Args:
@@ -26,21 +26,22 @@ def abstract(found: Evidence, verdict: str) -> Markdown:
     """
     question = f"Does a random sparse network lose less to its dense parent if that is larger ({found.regime})?"
     at = "several sparsities" if found.sparsity is None else f"{100 * found.sparsity:g} % sparsity"
-    slope = estimate_text(in_points(found.slope()), f"{UNIT} of the number of weights")
+    slope = estimate_text(convert_to_points(found.slope()), f"{UNIT} of the number of weights")
     estimate = f"At {at}, the difference to the dense network changes by {slope}."
-    return sentences.abstract(question, estimate, FOLLOWS[verdict])
+    return sentences.write_abstract(question, estimate, FOLLOWS[verdict])
 
 
-def what_follows(found: Evidence, verdict: str) -> Markdown:
+def write_what_follows(found: Evidence, verdict: str) -> Markdown:
     """Return what a practitioner can take from the notebook."""
     texts = [FOLLOWS[verdict]]
     own = found.gaps[found.gaps["sparsity"] == found.sparsity].sort_values("weights")
     if len(own) > 1:
         first, last = own.iloc[0], own.iloc[-1]
         texts.append(
-            f"The smallest network (*{first['cell']}*) differs from its dense parent by {points(first['mean'])} "
-            f"{interval(first['low'], first['high'])} points, the largest (*{last['cell']}*) by {points(last['mean'])} "
-            f"{interval(last['low'], last['high'])}."
+            f"The smallest network (*{first['cell']}*) differs from its dense parent by {format_points(first['mean'])} "
+            f"{format_interval(first['low'], first['high'])} points, the largest (*{last['cell']}*) by "
+            f"{format_points(last['mean'])} "
+            f"{format_interval(last['low'], last['high'])}."
         )
     for equal, mean in found.means_against_narrow.items():
         if mean is None:
@@ -49,7 +50,7 @@ def what_follows(found: Evidence, verdict: str) -> Markdown:
             shown = "is more accurate than" if mean.low > 0 else "is less accurate than"
             verb = "is not shown to differ from" if mean.low <= 0 <= mean.high else shown
             texts.append(
-                f"A sparse wide network {verb} a dense narrow one with {equal}: {points(mean.value)} "
-                f"{interval(*mean.interval())} points."
+                f"A sparse wide network {verb} a dense narrow one with {equal}: {format_points(mean.value)} "
+                f"{format_interval(*mean.interval())} points."
             )
-    return sentences.what_follows(*texts)
+    return sentences.write_what_follows(*texts)

@@ -7,9 +7,9 @@ from typing import Any
 
 import pandas as pd
 
-from randsparse.comparison.conclusions import check, finding, in_points, primary, table
-from randsparse.comparison.primary import claims_of
-from randsparse.comparison.wording import listed
+from randsparse.comparison.conclusions import check, conclude_finding, conclude_primary, convert_to_points, make_table
+from randsparse.comparison.primary import find_claims
+from randsparse.comparison.wording import list_words
 from randsparse.questions.size.evidence import FLOPS, WEIGHTS, Evidence
 from randsparse.questions.size.plan import sparsities
 
@@ -20,20 +20,20 @@ TOLERANCE = 0.1
 UNIT = "points per doubling"
 
 
-def of_sizes(found: Evidence) -> pd.DataFrame:
+def judge(found: Evidence) -> pd.DataFrame:
     """Return the rows of notebook 04, the primary claim first."""
-    return table([primary_row(found), *_findings(found), *_checks(found)])
+    return make_table([judge_primary(found), *_findings(found), *_checks(found)])
 
 
-def primary_row(found: Evidence) -> dict[str, Any]:
+def judge_primary(found: Evidence) -> dict[str, Any]:
     """Return the row of the primary claim, which other sparsities and fewer than three sizes do not test."""
-    (claim,) = claims_of("04")
+    (claim,) = find_claims("04")
     shown, number = sparsities(found.design, found.parameters["pairs"]), len(found.parameters["pairs"])
     why_not = ""
     if shown != [CLAIMED] or number < FEWEST:
-        told = listed([f"{100 * each:g}" for each in shown])
+        told = list_words([f"{100 * each:g}" for each in shown])
         why_not = f"The claim is about several sizes at {100 * CLAIMED:g} %; these are {number} sizes at {told} %."
-    return primary(claim, in_points(found.slope()), found.regime, why_not)
+    return conclude_primary(claim, convert_to_points(found.slope()), found.regime, why_not)
 
 
 def _findings(found: Evidence) -> Iterator[dict[str, Any]]:
@@ -41,10 +41,10 @@ def _findings(found: Evidence) -> Iterator[dict[str, Any]]:
         for sparsity in sparsities(found.design, found.parameters[group]):
             if (group, sparsity) != ("pairs", CLAIMED):
                 sentence = f"The larger the network, the less a random sparse network of {100 * sparsity:g} % loses."
-                yield finding(sentence, in_points(found.slope(group)), found.regime, UNIT)
+                yield conclude_finding(sentence, convert_to_points(found.slope(group)), found.regime, UNIT)
     for equal, mean in found.means_against_narrow.items():
         sentence = f"A sparse wide network is more accurate than a dense narrow one with {equal}, on average."
-        yield finding(sentence, in_points(mean), found.regime)
+        yield conclude_finding(sentence, convert_to_points(mean), found.regime)
 
 
 def _checks(found: Evidence) -> Iterator[dict[str, Any]]:

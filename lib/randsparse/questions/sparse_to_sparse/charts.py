@@ -10,11 +10,11 @@ from matplotlib.ticker import FixedLocator, NullLocator
 
 from randsparse.comparison import plots
 from randsparse.comparison.cells import POOLED
-from randsparse.comparison.forests import draw_forest, draw_levels, nothing_yet
+from randsparse.comparison.forests import draw_forest, draw_levels, draw_nothing
 from randsparse.comparison.marks import GREY
-from randsparse.comparison.plots import MARKERS, PALETTE, Drawn, styled
-from randsparse.comparison.primary import claims_of
-from randsparse.comparison.wording import count, listed
+from randsparse.comparison.plots import MARKERS, PALETTE, Drawn, use_style
+from randsparse.comparison.primary import find_claims
+from randsparse.comparison.wording import count, list_words
 from randsparse.questions.sparse_to_sparse.evidence import (
     CLAIMED,
     DENSE,
@@ -38,7 +38,7 @@ def draw_accuracies(found: Methods) -> Drawn:
 
 def draw_source_differences(found: Methods) -> Drawn:
     """Draw each method in a source minus from dense, with the primary claim on their mean."""
-    (claim,) = claims_of("08")
+    (claim,) = find_claims("08")
     what = "Test accuracy of a method inside a random source minus that of the same method from the dense network."
     decisive = {POOLED: found.claim if set(found.pairs) == set(CLAIMED) else None}
     return draw_forest(found.source_forest, what, "in a source − from dense, test accuracy", claim, decisive)
@@ -59,17 +59,17 @@ def draw_cost_differences(found: Methods) -> Drawn:
     return draw_forest(found.cost_forest, what, "in a source − dense of equal cost, test accuracy")
 
 
-@styled
+@use_style
 def draw_costs(found: Methods) -> Drawn:
     """Draw test accuracy against training cost, a panel per sparsity; dense networks trained as long are joined."""
     points = found.points
     if points.empty:
-        return nothing_yet(points)
+        return draw_nothing(points)
     epochs = found.dense.point.epochs
     sparsities = list(dict.fromkeys(points["sparsity"]))
     titles = [f"{plots.percent_text(sparsity)} % sparsity" for sparsity in sparsities]
     columns = plots.even_columns(len(titles), 2)
-    figure, axes = plots.panels(titles, columns=columns, width=7.6 / columns, height=2.9)
+    figure, axes = plots.make_panels(titles, columns=columns, width=7.6 / columns, height=2.9)
     dense = points[points["arm"].isin([SMALL, DENSE]) & (points["epochs"] == epochs)].drop_duplicates("cell")
     dense = dense.sort_values("cost")
     for ax, sparsity in zip(axes, sparsities, strict=True):
@@ -78,8 +78,8 @@ def draw_costs(found: Methods) -> Drawn:
         for row in own.itertuples():
             _point(ax, row, epochs)
         _axes(ax, pd.concat([own["cost"], dense["cost"]]))
-        plots.percent(ax, "Test accuracy" if ax.get_subplotspec().is_first_col() else "")
-    plots.legend(figure)
+        plots.label_percent(ax, "Test accuracy" if ax.get_subplotspec().is_first_col() else "")
+    plots.draw_legend(figure)
     return Drawn(figure, _costs_caption(points), points)
 
 
@@ -112,5 +112,5 @@ def _costs_caption(points: pd.DataFrame) -> str:
         f"Test accuracy against training FLOPs on kept weights, as a share of those of the dense network: means with "
         f"95 % intervals (n = {count(points['n'])}). Hollow: methods from the dense network; filled: in a random "
         f"source. Line: dense networks of all sizes, trained as long. The cheapest point of the Pareto front is "
-        f"{listed(texts)}. Each panel has its own scale."
+        f"{list_words(texts)}. Each panel has its own scale."
     )

@@ -75,13 +75,13 @@ class Methods(MaskedCells):
     @cached_property
     def source_forest(self) -> pd.DataFrame:
         """One row per method and sparsity, and their mean: in a source − from dense."""
-        return self.forest({row_of(*key): pair for key, pair in self.pairs.items()}, pooled=True)
+        return self.forest({name_row(*key): pair for key, pair in self.pairs.items()}, pooled=True)
 
     @cached_property
     def static_forest(self) -> pd.DataFrame:
         """One row per method and sparsity: in a source − static ERK mask."""
         found = [pair for method in self.methods for pair in self.over_static(method)]
-        return self.forest({row_of(a.point.method, a.point.sparsity): (a, b) for a, b in found})
+        return self.forest({name_row(a.point.method, a.point.sparsity): (a, b) for a, b in found})
 
     @cached_property
     def costs(self) -> dict[str, float]:
@@ -130,7 +130,7 @@ class Methods(MaskedCells):
         """One row per method and sparsity: in a source − dense networks of equal cost, as `Cells.forest`."""
         estimates = {key: self.over_equal_cost([inside]) for key, (inside, _) in self.pairs.items()}
         rows = [
-            (row_of(*key), self.pairs[key][0].name, "", each.value, *limits, each.n, each.runs, np.nan)
+            (name_row(*key), self.pairs[key][0].name, "", each.value, *limits, each.n, each.runs, np.nan)
             for key, each, limits in known_limits(estimates)
         ]
         return pd.DataFrame(rows, columns=FOREST)
@@ -183,6 +183,6 @@ def _place(cell: Networks) -> tuple[str, float]:
     return cell.point.method, cell.point.sparsity
 
 
-def row_of(method: str, sparsity: float) -> str:
+def name_row(method: str, sparsity: float) -> str:
     """Return the name of the row of a method at a sparsity."""
     return f"{NAMES.get(method, method)}, {percent_text(sparsity)} %"

@@ -7,7 +7,7 @@ from IPython.display import Markdown
 
 from randsparse.comparison import sentences
 from randsparse.comparison.plots import percent_text
-from randsparse.comparison.wording import TOO_FEW, listed, with_interval
+from randsparse.comparison.wording import TOO_FEW, format_estimate, list_words
 from randsparse.questions.sparse_to_sparse.evidence import CLAIMED, NAMES, SMALL, Methods
 
 FOLLOWS = {
@@ -18,36 +18,36 @@ FOLLOWS = {
 }
 
 
-def abstract(found: Methods, rows: pd.DataFrame) -> Markdown:
+def write_abstract(found: Methods, rows: pd.DataFrame) -> Markdown:
     """Return question and regime, estimate, and what follows, in three sentences.
 
     Args:
-        rows: as from `verdicts.verdicts`.
+        rows: as from `verdicts.judge`.
     """
     question = (
         f"Do methods that change their mask need the dense network, or is a random sparse one enough to start from "
         f"({found.regime})?"
     )
     whole = found.claim or (found.difference(list(found.pairs.values())) if found.pairs else None)
-    names = listed([NAMES[method] for method in found.methods])
+    names = list_words([NAMES[method] for method in found.methods])
     estimate = (
-        f"Their final test accuracy in a random source minus that from the dense network is {with_interval(whole)} "
+        f"Their final test accuracy in a random source minus that from the dense network is {format_estimate(whole)} "
         f"points (95 % interval, n = {whole.n}, {whole.runs} runs of {names} at "
         f"{_sparsities(found)} % sparsity)."
         if whole
         else f"There are {TOO_FEW}."
     )
-    return sentences.abstract(question, estimate, FOLLOWS[rows["verdict"][0]])
+    return sentences.write_abstract(question, estimate, FOLLOWS[rows["verdict"][0]])
 
 
-def what_follows(found: Methods, rows: pd.DataFrame) -> Markdown:
-    """Return what a practitioner can take from notebook 08; `rows` as from `verdicts.verdicts`."""
-    return sentences.what_follows(FOLLOWS[rows["verdict"][0]], _saved(found), _front(found), _equal_cost(found))
+def write_what_follows(found: Methods, rows: pd.DataFrame) -> Markdown:
+    """Return what a practitioner can take from notebook 08; `rows` as from `verdicts.judge`."""
+    return sentences.write_what_follows(FOLLOWS[rows["verdict"][0]], _saved(found), _front(found), _equal_cost(found))
 
 
 def _sparsities(found: Methods) -> str:
     keys = CLAIMED if found.claim else found.pairs
-    return listed([percent_text(sparsity) for sparsity in sorted({sparsity for _, sparsity in keys})])
+    return list_words([percent_text(sparsity) for sparsity in sorted({sparsity for _, sparsity in keys})])
 
 
 def _saved(found: Methods) -> str:
@@ -72,7 +72,9 @@ def _front(found: Methods) -> str:
     )
     beaten = found.points[(found.points["arm"] == SMALL) & ~found.points["front"]]
     at = [percent_text(sparsity) for sparsity in beaten["sparsity"]]
-    return f"{text}; it is not on the front at {listed(at)} %." if at else f"{text}, and on the front at all of them."
+    return (
+        f"{text}; it is not on the front at {list_words(at)} %." if at else f"{text}, and on the front at all of them."
+    )
 
 
 def _equal_cost(found: Methods) -> str:
@@ -81,6 +83,6 @@ def _equal_cost(found: Methods) -> str:
         NAMES[method]: found.over_equal_cost([inside for inside, _ in found.of_method(method)])
         for method in found.methods
     }
-    texts = [f"{name} {with_interval(estimate)}" for name, estimate in estimates.items() if estimate]
+    texts = [f"{name} {format_estimate(estimate)}" for name, estimate in estimates.items() if estimate]
     told = "Against dense networks of equal training FLOPs, methods in a source have (points, 95 % intervals)"
     return f"{told}: {'; '.join(texts)}." if texts else ""

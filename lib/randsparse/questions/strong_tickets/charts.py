@@ -5,7 +5,7 @@ from __future__ import annotations
 from randsparse.comparison.cells import POOLED
 from randsparse.comparison.forests import draw_forest, draw_levels
 from randsparse.comparison.plots import Drawn
-from randsparse.comparison.primary import claims_of
+from randsparse.comparison.primary import find_claims
 from randsparse.questions.strong_tickets.evidence import CLAIMED, Tickets
 
 
@@ -24,7 +24,7 @@ def draw_retrained(found: Tickets) -> Drawn:
 
 def draw_sources(found: Tickets) -> Drawn:
     """Draw tickets of random sources minus those of the dense one, with the primary claim on their mean."""
-    (claim,) = claims_of("09")
+    (claim,) = find_claims("09")
     what = "Test accuracy of a ticket of a random source minus that of one of the dense source."
     if found.unequal:
         what += " Those of ER sources have other layer densities, too; those of uniform sources have the same."

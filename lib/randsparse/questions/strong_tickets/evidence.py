@@ -23,14 +23,14 @@ RULES = {"er": "ER", "erk": "ERK"}
 """The names of rules, where they are not those of their code."""
 
 
-def source_of(point: RunConfig) -> str:
+def describe_source(point: RunConfig) -> str:
     """Return the source of a ticket in words; a ticket keeps the same share of it in every layer."""
     if not point.source_sparsity:
         return DENSE
     return f"{RULES.get(point.source_rule, point.source_rule)} source, {percent_text(1 - point.source_sparsity)} %"
 
 
-def layers_of(point: RunConfig) -> str:
+def describe_layers(point: RunConfig) -> str:
     """Return the rule by which the layers of a network have their densities: that of its mask, or of its source."""
     if point.method != TICKET:
         return point.rule
@@ -41,7 +41,7 @@ def label(point: RunConfig) -> str:
     """Return what a network of notebook 09 is called."""
     if point.method != TICKET:
         return f"trained {RULES.get(point.rule, point.rule)} mask" if point.sparsity else "dense"
-    name = f"ticket of {source_of(point)}"
+    name = f"ticket of {describe_source(point)}"
     name += "" if point.frozen_weights == SIGNED else ", normal weights"
     return f"{name}, retrained" if point.fine_tune_epochs else name
 
@@ -75,8 +75,10 @@ class Tickets(MaskedCells):
         tickets = self.tickets()
         starts = {cell.point.sparsity: cell for cell in tickets if not cell.point.source_sparsity}
         return {
-            (source_of(cell.point), cell.point.sparsity): (cell, starts[cell.point.sparsity])
-            for cell in sorted(tickets, key=lambda cell: (layers_of(cell.point) != SAME, cell.point.source_sparsity))
+            (describe_source(cell.point), cell.point.sparsity): (cell, starts[cell.point.sparsity])
+            for cell in sorted(
+                tickets, key=lambda cell: (describe_layers(cell.point) != SAME, cell.point.source_sparsity)
+            )
             if cell.point.source_sparsity and cell.point.sparsity in starts
         }
 
@@ -85,7 +87,7 @@ class Tickets(MaskedCells):
         """The pairs of `sources` with the same layer densities, by sparsity; of several sources the densest."""
         found: dict[float, Pair] = {}
         for (_, sparsity), pair in self.sources.items():
-            if layers_of(pair[0].point) == SAME:
+            if describe_layers(pair[0].point) == SAME:
                 found.setdefault(sparsity, pair)
         return found
 
@@ -94,7 +96,7 @@ class Tickets(MaskedCells):
         """The pairs of `sources` whose layer densities differ, by source, over sparsities."""
         found: dict[str, list[Pair]] = {}
         for (source, _), pair in self.sources.items():
-            if layers_of(pair[0].point) != SAME:
+            if describe_layers(pair[0].point) != SAME:
                 found.setdefault(source, []).append(pair)
         return found
 
@@ -105,7 +107,7 @@ class Tickets(MaskedCells):
 
     def beside(self, cell: Networks) -> Networks | None:
         """Return the random mask of a ticket's layer densities and sparsity that is trained as long, ERK for ER."""
-        rules = {"er": ("er", "erk")}.get(layers_of(cell.point), (layers_of(cell.point),))
+        rules = {"er": ("er", "erk")}.get(describe_layers(cell.point), (describe_layers(cell.point),))
         like = {"method": "static", "sparsity": cell.point.sparsity, "epochs": cell.point.epochs}
         return next((other for rule in rules for other in self.find(rule=rule, **like)), None)
 
@@ -114,21 +116,21 @@ class Tickets(MaskedCells):
         found: dict[str, list[Pair]] = {}
         for cell in self.tickets(retrained):
             other = self.beside(cell)
-            if other and (retrained or layers_of(cell.point) == layers_of(other.point)):
-                found.setdefault(source_of(cell.point), []).append((cell, other))
+            if other and (retrained or describe_layers(cell.point) == describe_layers(other.point)):
+                found.setdefault(describe_source(cell.point), []).append((cell, other))
         return found
 
     @cached_property
     def weights(self) -> list[Pair]:
         """Tickets of signed constants and of normal weights, in the same source."""
-        normal = {(source_of(c.point), c.point.sparsity): c for c in self.tickets(weights="kaiming-normal")}
-        keys = ((source_of(cell.point), cell.point.sparsity) for cell in self.tickets())
+        normal = {(describe_source(c.point), c.point.sparsity): c for c in self.tickets(weights="kaiming-normal")}
+        keys = ((describe_source(cell.point), cell.point.sparsity) for cell in self.tickets())
         return [(cell, normal[key]) for cell, key in zip(self.tickets(), keys, strict=True) if key in normal]
 
     @cached_property
     def source_forest(self) -> pd.DataFrame:
         """One row per source and sparsity: ticket of a random source − of the dense one."""
-        return self.forest({row_of(*key): pair for key, pair in self.sources.items()}, pooled=not self.unequal)
+        return self.forest({name_row(*key): pair for key, pair in self.sources.items()}, pooled=not self.unequal)
 
     @cached_property
     def trained_forest(self) -> pd.DataFrame:
@@ -137,7 +139,7 @@ class Tickets(MaskedCells):
         retrained = [("retrained", *each) for each in self.trained(True).items()]
         return self.forest(
             {
-                f"{stage}, {row_of(source, pair[0].point.sparsity)}": pair
+                f"{stage}, {name_row(source, pair[0].point.sparsity)}": pair
                 for stage, source, pairs in (*tickets, *retrained)
                 for pair in pairs
             }
@@ -163,6 +165,6 @@ class Tickets(MaskedCells):
         return tuple(np.mean(accuracies, axis=0).tolist()) if accuracies else None
 
 
-def row_of(source: str, sparsity: float) -> str:
+def name_row(source: str, sparsity: float) -> str:
     """Return the name of the row of a source at a sparsity."""
     return f"{source}: {percent_text(sparsity)} % sparsity"

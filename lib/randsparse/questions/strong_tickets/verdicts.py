@@ -8,32 +8,31 @@ import pandas as pd
 
 from randsparse.comparison import conclusions
 from randsparse.comparison.cells import Pair
-from randsparse.comparison.conclusions import in_points
+from randsparse.comparison.conclusions import convert_to_points
 from randsparse.comparison.plots import percent_text
-from randsparse.comparison.primary import claims_of
-from randsparse.comparison.wording import listed
+from randsparse.comparison.primary import find_claims
+from randsparse.comparison.wording import list_words
 from randsparse.questions.strong_tickets.evidence import CLAIMED, Tickets
 
 
-def verdicts(found: Tickets) -> pd.DataFrame:
-    """Return one row per claim, the primary one first: the columns of `conclusions.table`."""
-    (claim,) = claims_of("09")
+def judge(found: Tickets) -> pd.DataFrame:
+    """Return one row per claim, the primary one first: the columns of `conclusions.make_table`."""
+    (claim,) = find_claims("09")
     rows = [
-        conclusions.primary(claim, in_points(found.claim), found.regime, _missing(found)),
+        conclusions.conclude_primary(claim, convert_to_points(found.claim), found.regime, _missing(found)),
         *found.judge(claim, _no_worse(found)),
         *found.judge(replace(claim, direction="above", margin=0.0), _better(found)),
         *found.checks(),
     ]
-    return conclusions.table(rows)
+    return conclusions.make_table(rows)
 
 
 def _missing(found: Tickets) -> str:
     """Return why the primary claim has no estimate; empty where it has one."""
     there = [sparsity for sparsity, pair in found.equal.items() if found.difference([pair])]
     lacking = [f"{percent_text(sparsity)} %" for sparsity in CLAIMED if sparsity not in there]
-    why = (
-        f"There are too few tickets of a random source with the layer densities of the dense one, at {listed(lacking)}."
-    )
+    where = list_words(lacking)
+    why = f"There are too few tickets of a random source with the layer densities of the dense one, at {where}."
     return "" if found.claim else why
 
 

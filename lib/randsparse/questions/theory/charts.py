@@ -14,7 +14,7 @@ from matplotlib.ticker import MaxNLocator, NullLocator
 
 from randsparse.comparison import marks, plots
 from randsparse.comparison.marks import GREY, POINT, SHAPES, model_colours
-from randsparse.comparison.plots import PALETTE, styled
+from randsparse.comparison.plots import PALETTE, use_style
 from randsparse.questions.theory.containment import CONNECTED, DROPPED, EVERY, REACHED
 
 EVENTS: dict[str, dict[str, Any]] = {
@@ -25,17 +25,17 @@ EVENTS: dict[str, dict[str, Any]] = {
 }
 
 
-@styled
+@use_style
 def containment(frame: pd.DataFrame) -> Figure:
     """Draw the share of random sources that contain a target against their width, a panel per target.
 
     Args:
-        frame: as from `verdicts.with_intervals`, of the event EVERY, with the exact prediction as a line and the union
+        frame: as from `verdicts.add_intervals`, of the event EVERY, with the exact prediction as a line and the union
             bound dotted. Bars are exact 95 % binomial intervals.
     """
     targets, sparsities = list(dict.fromkeys(frame["target"])), sorted(frame["sparsity"].unique())
     colours = model_colours(sparsities)
-    figure, axes = plots.panels(targets, columns=min(3, len(targets)), width=3.4, sharey=True)
+    figure, axes = plots.make_panels(targets, columns=min(3, len(targets)), width=3.4, sharey=True)
     for ax, target in zip(axes, targets, strict=True):
         for index, sparsity in enumerate(sparsities):
             every = frame[(frame["target"] == target) & (frame["sparsity"] == sparsity)]
@@ -47,10 +47,10 @@ def containment(frame: pd.DataFrame) -> Figure:
             _shares(ax, every, look | {"label": label, "markersize": 4.5})
         ax.set(xscale="log", xlabel="Copies of each neuron, k (log scale)", ylim=(-0.03, 1.03))
         _plain_ticks(ax.xaxis, frame["copies"])
-        plots.percent(ax, "Sources that contain the target" if ax is axes[0] else "")
+        plots.label_percent(ax, "Sources that contain the target" if ax is axes[0] else "")
     for line, label in (("-", "exact prediction"), (":", "union bound")):
         axes[-1].plot([], [], color=GREY, label=label, linestyle=line, marker="")
-    plots.legend(figure)
+    plots.draw_legend(figure)
     return figure
 
 
@@ -68,21 +68,21 @@ def _plain_ticks(axis: Axis, values: Iterable[float]) -> None:
     axis.set_minor_locator(NullLocator())
 
 
-@styled
+@use_style
 def widths_needed(needed: pd.DataFrame, bounds: pd.DataFrame) -> Figure:
     """Draw the width at which 1 - δ is reached against the width factor, both logarithmic, a panel per target.
 
     Args:
-        needed: as from `verdicts.widths_needed`.
-        bounds: as from `containment.bounds`; what is sufficient dotted, what is necessary dashed.
+        needed: as from `verdicts.find_widths_needed`.
+        bounds: as from `containment.find_bounds`; what is sufficient dotted, what is necessary dashed.
     """
-    plots.need(needed.dropna(subset=["width"]))
+    plots.require_columns(needed.dropna(subset=["width"]))
     targets = list(dict.fromkeys(needed["target"]))
-    figure, axes = plots.panels(targets, columns=min(4, len(targets)), width=2.7, height=3.1, sharey=True)
+    figure, axes = plots.make_panels(targets, columns=min(4, len(targets)), width=2.7, height=3.1, sharey=True)
     for ax, target in zip(axes, targets, strict=True):
         own, lines = (each[each["target"] == target] for each in (needed, bounds))
         ax.plot(lines["factor"], lines["sufficient"], color=GREY, linestyle=":", label="sufficient: union bound")
-        for event in plots.ordered(own["event"], EVENTS):
+        for event in plots.order_values(own["event"], EVENTS):
             rows = own[own["event"] == event].dropna(subset=["width"])
             lengths = [rows["width"] - rows["low"], rows["high"] - rows["width"]]
             ax.errorbar(
@@ -101,11 +101,11 @@ def widths_needed(needed: pd.DataFrame, bounds: pd.DataFrame) -> Figure:
         _plain_ticks(ax.yaxis, [*bounds["sufficient"], *bounds["necessary"]])
         ax.set_title(target, fontsize=9)
     axes[0].set_ylabel("Copies, or width of a layer (log scale)")
-    plots.legend(figure)
+    plots.draw_legend(figure)
     return figure
 
 
-@styled
+@use_style
 def network_errors(frame: pd.DataFrame) -> Figure:
     """Draw the error of whole strong tickets against copies that the mask leaves, a panel per target.
 
@@ -114,7 +114,7 @@ def network_errors(frame: pd.DataFrame) -> Figure:
     """
     targets = list(dict.fromkeys(frame["target"]))
     titles = {name: name if name == "one weight" else f"network {name}" for name in targets}
-    figure, axes = plots.panels(list(titles.values()), columns=min(3, len(targets)), width=3.3, sharey=True)
+    figure, axes = plots.make_panels(list(titles.values()), columns=min(3, len(targets)), width=3.3, sharey=True)
     densities = sorted(frame["density"].unique(), reverse=True)
     for ax, target in zip(axes, targets, strict=True):
         for index, density in enumerate(densities):
@@ -127,7 +127,7 @@ def network_errors(frame: pd.DataFrame) -> Figure:
         ax.yaxis.set_minor_locator(NullLocator())
         ax.xaxis.set_major_locator(MaxNLocator(integer=True))
     axes[0].set_ylabel("Error (geometric mean; log scale)")
-    plots.legend(figure)
+    plots.draw_legend(figure)
     return figure
 
 
@@ -143,7 +143,7 @@ def _halving(ax: Axes, frame: pd.DataFrame) -> None:
     ax.plot(ends, 0.5 * np.exp2(-ends), color=GREY, linestyle="--", linewidth=0.9, label="halves with each copy left")
 
 
-@styled
+@use_style
 def practice(gaps: pd.DataFrame) -> Figure:
     """Draw accuracy of random masks of wider networks minus dense, a row per cell with its width and the one asked for.
 
@@ -151,11 +151,11 @@ def practice(gaps: pd.DataFrame) -> Figure:
         gaps: as `Evidence.gaps`.
     """
     names = [f"{row.cell}\n×{row.width:g} wide, asked: ×{row.asked:.1f}" for row in gaps.itertuples()]
-    figure, (ax,) = plots.panels(["Random, wider − dense"], width=7.6, height=1.1 + 0.5 * len(names))
-    ax.set_xlim(*marks.edges_of(gaps, 0.0, -1.5 * POINT))
+    figure, (ax,) = plots.make_panels(["Random, wider − dense"], width=7.6, height=1.1 + 0.5 * len(names))
+    ax.set_xlim(*marks.find_edges(gaps, 0.0, -1.5 * POINT))
     ax.axvspan(-POINT, ax.get_xlim()[1], color="#56B4E9", alpha=0.2, linewidth=0)
     ax.axvline(0, color=GREY, linewidth=0.8)
-    marks.interval_rows(ax, gaps, range(len(names)), {"color": PALETTE["random"], "marker": "o"})
+    marks.draw_interval_rows(ax, gaps, range(len(names)), {"color": PALETTE["random"], "marker": "o"})
     marks.forest_axis(ax, names, "Random − dense, test accuracy (points)")
     ax.xaxis.set_major_formatter(plots.percent_text)
     return figure

@@ -63,7 +63,7 @@ def draw(target: Target, copies: int, sparsity: float, masks: int, stream: torch
     return Sources(usable, tuple(edges))
 
 
-def contains(target: Target, sources: Sources) -> dict[str, Tensor]:
+def check_containment(target: Target, sources: Sources) -> dict[str, Tensor]:
     """Return which sources contain the target, (B,) bool, by what has to hold: EVERY or DROPPED."""
     alive = _alive(target, sources)
     every = alive[1].flatten(1).all(1)  # whether a copy of the first layer is usable is not its own affair
@@ -146,7 +146,7 @@ def disagreement(target: Target, sources: Sources, index: int, inputs: Tensor) -
     return float((found - expected).abs().max() / (expected.max() - expected.min()))
 
 
-def containment(
+def count_containing(
     targets: Iterable[Target],
     sparsities: Iterable[float],
     fractions: Iterable[float],
@@ -169,7 +169,7 @@ def containment(
     """
     rows = []
     for target, asked in product(targets, sparsities):
-        sparsity = predictions.on_grid(asked)
+        sparsity = predictions.round_to_grid(asked)
         enough = predictions.sufficient_copies(target, sparsity, failure)
         for copies in sorted({max(1, math.ceil(fraction * enough)) for fraction in fractions}):
             stream = generator("theory-source", seed, f"{target.name} {sparsity} {copies}")
@@ -202,7 +202,7 @@ def _count(
     for start in range(0, masks, step := max(1, AT_ONCE // edges)):
         sources = draw(target, copies, sparsity, min(step, masks - start), stream)
         x = torch.randn(64, target.widths[0], generator=stream, dtype=torch.float64)
-        for event, holds in contains(target, sources).items():
+        for event, holds in check_containment(target, sources).items():
             found[event]["contained"] += int(holds.sum())
             for index in holds.nonzero().flatten()[: checked - len(errors[event])].tolist():
                 errors[event].append(disagreement(target, sources, index, x))
@@ -210,7 +210,7 @@ def _count(
     return {event: {**found[event], **tops[event]} for event in found}
 
 
-def connections(
+def count_connected(
     target: Target, sparsities: Iterable[float], fractions: Iterable[float], masks: int, failure: float, seed: int
 ) -> pd.DataFrame:
     """Draw sources of every sparsity and width; return how many could contain a target, whatever weights and roles.
@@ -225,7 +225,7 @@ def connections(
     """
     ends, rows = target.widths[0] + target.widths[-1], []
     for asked in sparsities:
-        sparsity = predictions.on_grid(asked)
+        sparsity = predictions.round_to_grid(asked)
         least = predictions.necessary_width(ends, sparsity, failure)
         for width in sorted({max(1, math.ceil(fraction * least)) for fraction in fractions}):
             stream = generator("theory-ends", seed, f"{target.name} {sparsity} {width}")
@@ -236,7 +236,7 @@ def connections(
                 reach = (reach @ edges.float()).clamp(max=1)
             exact = predictions.not_cut_off(ends, width, sparsity)
             point = {
-                "target": any_weights(target),
+                "target": name_any_weights(target),
                 "layers": len(target.weights),
                 "sparsity": asked,
                 "factor": width_factor(sparsity),
@@ -253,13 +253,15 @@ def connections(
     return pd.DataFrame(rows)
 
 
-def any_weights(target: Target) -> str:
+def name_any_weights(target: Target) -> str:
     """Return what figures call the question whether a target could be contained with any weights and roles."""
     ends = zip((target.widths[0], target.widths[-1]), ("input", "output"), strict=True)
     return "any weights: " + ", ".join(f"{count} {name}{'s' * (count > 1)}" for count, name in ends)
 
 
-def bounds(targets: Iterable[Target], needing: Target, sparsities: Iterable[float], failure: float) -> pd.DataFrame:
+def find_bounds(
+    targets: Iterable[Target], needing: Target, sparsities: Iterable[float], failure: float
+) -> pd.DataFrame:
     """Return the widths between which theory places what is needed for 1 - δ, one row per target and sparsity.
 
     Columns target, sparsity, factor, sufficient (copies k, by the union bound) and necessary: copies k for the edges of
@@ -268,13 +270,13 @@ def bounds(targets: Iterable[Target], needing: Target, sparsities: Iterable[floa
     """
     rows = []
     for target, asked in product(targets, sparsities):
-        sparsity, last = predictions.on_grid(asked), int(target.edges[-1].sum())
+        sparsity, last = predictions.round_to_grid(asked), int(target.edges[-1].sum())
         enough = predictions.sufficient_copies(target, sparsity, failure)
         needed = predictions.necessary_width(last, sparsity, failure)
         rows.append((target.name, asked, width_factor(sparsity), enough, needed))
     ends = needing.widths[0] + needing.widths[-1]
     for asked in sparsities:
-        sparsity = predictions.on_grid(asked)
+        sparsity = predictions.round_to_grid(asked)
         necessary = predictions.necessary_width(ends, sparsity, failure)
-        rows.append((any_weights(needing), asked, width_factor(sparsity), math.nan, necessary))
+        rows.append((name_any_weights(needing), asked, width_factor(sparsity), math.nan, necessary))
     return pd.DataFrame(rows, columns=["target", "sparsity", "factor", "sufficient", "necessary"])

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pandas as pd
 
 from randsparse.comparison.plots import Drawn
-from randsparse.comparison.wording import count, interval, listed, number, points
+from randsparse.comparison.wording import count, format_interval, format_points, list_words, number
 from randsparse.questions.theory import charts, verdicts
 from randsparse.questions.theory.containment import DROPPED, EVERY
 from randsparse.questions.theory.evidence import Evidence
@@ -13,7 +13,7 @@ from randsparse.questions.theory.evidence import Evidence
 
 def draw_containment(found: Evidence) -> Drawn:
     """Draw how many sources contain a target if every copy has to succeed, beside the exact prediction."""
-    shown = verdicts.with_intervals(found.contained[found.contained["event"] == EVERY])
+    shown = verdicts.add_intervals(found.contained[found.contained["event"] == EVERY])
     gap = (shown["share"] - shown["predicted"]).abs().max()
     caption = (
         f"Share of random sources in which every copy of every neuron realises every edge, with exact 95 % binomial "
@@ -57,13 +57,15 @@ def draw_practice(found: Evidence) -> Drawn | None:
     if gaps.empty:
         return None
     told = [
-        f"*{row.cell}* {points(row.mean)} {interval(row.low, row.high)} at {row.width:g} times the width, where "
+        f"*{row.cell}* {format_points(row.mean)} {format_interval(row.low, row.high)} at {row.width:g} "
+        "times the width, where "
         f"containment asks for {number(row.asked, 1)} times"
         for row in gaps.itertuples()
     ]
     caption = (
         f"Test accuracy of random masks of wider networks minus that of *{found.parameters['dense']}*, with "
-        f"simultaneous 95 % intervals (n = {count(gaps['n'])} runs of the smaller cell): {listed(told)}. Shaded: at "
+        f"simultaneous 95 % intervals (n = {count(gaps['n'])} runs of the smaller cell): "
+        f"{list_words(told)}. Shaded: at "
         f"most 1 point worse."
     )
     return Drawn(charts.practice(gaps), caption, gaps)

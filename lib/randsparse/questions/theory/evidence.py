@@ -9,12 +9,12 @@ from typing import Any
 import pandas as pd
 
 from randsparse.comparison.cells import Cells
-from randsparse.comparison.contrasts import contrast_of, regime
+from randsparse.comparison.contrasts import describe_regime, estimate_contrast
 from randsparse.comparison.design import Parameters
 from randsparse.comparison.inference.estimate import Estimate
 from randsparse.comparison.inference.simultaneous import simultaneous_intervals
 from randsparse.questions.theory import containment, predictions, subset_sums, verdicts
-from randsparse.questions.theory.plan import width_factor, width_of
+from randsparse.questions.theory.plan import find_width, width_factor
 
 GAP = ["cell", "sparsity", "width", "asked", "weights_ratio", "mean", "low", "high", "n"]
 
@@ -33,34 +33,34 @@ class Evidence(Cells):
     def targets(self) -> list[predictions.Target]:
         """The networks that are to be contained, the one of the lower bound last."""
         given = self.parameters
-        return [predictions.random_target(each, given["seed"]) for each in [*given["targets"], given["needing"]]]
+        return [predictions.draw_target(each, given["seed"]) for each in [*given["targets"], given["needing"]]]
 
     @cached_property
     def contained(self) -> pd.DataFrame:
         """How many random sources contain a target, by target, sparsity and width."""
         names = ("sparsities", "fractions", "masks", "checked", "failure", "seed")
-        return containment.containment(self.targets, *self._given(*names))
+        return containment.count_containing(self.targets, *self._given(*names))
 
     @cached_property
     def ends(self) -> pd.DataFrame:
         """In how many sources no end is cut off."""
         names = ("sparsities", "end_fractions", "masks", "failure", "seed")
-        return containment.connections(self.targets[-1], *self._given(*names))
+        return containment.count_connected(self.targets[-1], *self._given(*names))
 
     @cached_property
     def needed(self) -> pd.DataFrame:
         """The width at which sources contain their target with the probability that is asked for."""
-        return verdicts.widths_needed(pd.concat([self.contained, self.ends]), self.parameters["failure"])
+        return verdicts.find_widths_needed(pd.concat([self.contained, self.ends]), self.parameters["failure"])
 
     @cached_property
     def bounds(self) -> pd.DataFrame:
         """The widths that are sufficient and necessary."""
-        return containment.bounds(self.targets, self.targets[-1], *self._given("sparsities", "failure"))
+        return containment.find_bounds(self.targets, self.targets[-1], *self._given("sparsities", "failure"))
 
     @cached_property
     def slopes(self) -> pd.DataFrame:
         """The exponents of the width over 1/log(1/s)."""
-        return verdicts.exponents(self.needed)
+        return verdicts.fit_exponents(self.needed)
 
     @cached_property
     def weights(self) -> pd.DataFrame:
@@ -93,19 +93,22 @@ class Evidence(Cells):
         known = {name: each for name, each in found.items() if each is not None}
         rows = []
         for (name, each), ends in zip(known.items(), simultaneous_intervals(list(known.values())), strict=True):
-            point, width = cells[name], width_of(cells[name].model) / width_of(cells[self.parameters["dense"]].model)
+            point, width = (
+                cells[name],
+                find_width(cells[name].model) / find_width(cells[self.parameters["dense"]].model),
+            )
             ratio = (1 - point.sparsity) * width**2
             rows.append((name, point.sparsity, width, width_factor(point.sparsity), ratio, each.value, *ends, each.n))
         return pd.DataFrame(rows, columns=GAP)
 
     def gap(self, cell: str) -> Estimate | None:
         """Return one of these differences, None as long as there are too few runs."""
-        return contrast_of(self.design, self.results, {cell: 1.0, self.parameters["dense"]: -1.0})
+        return estimate_contrast(self.design, self.results, {cell: 1.0, self.parameters["dense"]: -1.0})
 
     @property
     def regime(self) -> str:
         """Networks, images and training in words."""
-        return regime(self.design, self.store, [self.parameters["dense"], *self.parameters["wider"]])
+        return describe_regime(self.design, self.store, [self.parameters["dense"], *self.parameters["wider"]])
 
     def _given(self, *names: str) -> list[Any]:
         return [self.parameters[name] for name in names]

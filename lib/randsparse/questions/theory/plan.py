@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 
-from randsparse.comparison.crossed import Crossed, cells_of
+from randsparse.comparison.crossed import Crossed, select_cells
 from randsparse.comparison.design import Parameters
 from randsparse.errors import StudyError, require
 
@@ -21,7 +21,7 @@ def cells(parameters: Parameters) -> Crossed:
 
     Raises StudyError for an unknown cell, and for one that is not as dense or sparse as that.
     """
-    design = cells_of(parameters, [parameters["dense"], *parameters["wider"]])
+    design = select_cells(parameters, [parameters["dense"], *parameters["wider"]])
     points = {cell.name: cell.point for cell in design.networks}
     require(points[parameters["dense"]].sparsity == 0, "dense", parameters["dense"], "a cell of dense networks")
     for name in parameters["wider"]:
@@ -29,6 +29,6 @@ def cells(parameters: Parameters) -> Crossed:
     return design
 
 
-def width_of(model: str) -> int:
+def find_width(model: str) -> int:
     """Return the width that the name of a network ends in: 2 of "wrn-10-2"."""
     return int(model.rsplit("-", 1)[1])

@@ -100,7 +100,7 @@ def forward(weights: Sequence[Tensor], biases: Sequence[Tensor], x: Tensor) -> T
     return x @ weights[-1].T + biases[-1]
 
 
-def random_target(widths: Sequence[int], seed: int) -> Target:
+def draw_target(widths: Sequence[int], seed: int) -> Target:
     """Return a fully connected target with weights and biases from N(0, 1), generic: no two neurons are alike.
 
     Drawn again until every hidden neuron is active on a fifth of the inputs from N(0, 1) at least, and every output
@@ -127,7 +127,7 @@ def _alive(target: Target, x: Tensor) -> bool:
     return bool((x @ target.weights[-1].T).std(0).min() > 0.1)
 
 
-def on_grid(sparsity: float) -> float:
+def round_to_grid(sparsity: float) -> float:
     """Return the multiple of 1/STEPS that is nearest to a sparsity; raises StudyError outside of (0, 1)."""
     nearest = round(sparsity * STEPS) / STEPS
     if not 0 < nearest < 1:

@@ -44,7 +44,7 @@ class Subsets(NamedTuple):
     chosen: Tensor
 
 
-def nearest(values: Tensor, targets: Tensor) -> Subsets:
+def find_nearest(values: Tensor, targets: Tensor) -> Subsets:
     """Return the subset of each row of values (B, n) whose sum is nearest to the row's target (B,), exactly.
 
     By meeting in the middle: each of the 2^(n/2) sums of one half is completed by the nearest of the other. A value of
@@ -110,7 +110,7 @@ def weight_errors(density: float, copies: int, draws: int, scale: float, stream:
     """Return |w - best sum| for `draws` weights w ~ U[-1, 1], each with its own n frozen weights and mask."""
     targets = _frozen((draws,), 1.0, stream)
     values = _frozen((draws, copies), scale, stream) * _kept((draws, copies), density, stream)
-    return nearest(values, targets).errors
+    return find_nearest(values, targets).errors
 
 
 def network_errors(
@@ -152,7 +152,7 @@ def _ticket(frozen: Tensor, gains: Tensor, wanted: Tensor, left: int) -> Tensor:
     """
     values = (frozen * gains[:, None, None]).flatten(0, 3)
     targets = wanted[:, :, None].expand(frozen.shape[:-1])
-    errors, chosen = nearest(values, targets.flatten())
+    errors, chosen = find_nearest(values, targets.flatten())
     best = errors.reshape(targets.shape).amax(3).argsort(dim=2, stable=True)[:, :, :left, None, None]
     return (frozen * chosen.reshape(frozen.shape)).take_along_dim(best, dim=2)
 

@@ -21,7 +21,7 @@ ROUNDING = 1e-9
 """A construction agrees with its target to float precision if they differ by less, as a share of its range."""
 
 
-def intervals(counts: pd.Series, trials: pd.Series, alpha: float = ALPHA) -> tuple[np.ndarray, np.ndarray]:
+def find_intervals(counts: pd.Series, trials: pd.Series, alpha: float = ALPHA) -> tuple[np.ndarray, np.ndarray]:
     """Return exact binomial limits of counts out of trials, each at level 1 - alpha."""
     k, n = counts.to_numpy(dtype=float), trials.to_numpy(dtype=float)
     with np.errstate(invalid="ignore"):
@@ -30,13 +30,13 @@ def intervals(counts: pd.Series, trials: pd.Series, alpha: float = ALPHA) -> tup
     return np.where(k == 0, 0.0, low), np.where(k == n, 1.0, high)
 
 
-def with_intervals(frame: pd.DataFrame) -> pd.DataFrame:
+def add_intervals(frame: pd.DataFrame) -> pd.DataFrame:
     """Return the frame with `share` of its masks and pointwise 95 % limits share_low and share_high, for figures."""
-    low, high = intervals(frame["contained"], frame["masks"])
+    low, high = find_intervals(frame["contained"], frame["masks"])
     return frame.assign(share=frame["contained"] / frame["masks"], share_low=low, share_high=high)
 
 
-def predicted(claim: str, frame: pd.DataFrame, resolution: float) -> Row:
+def judge_predicted(claim: str, frame: pd.DataFrame, resolution: float) -> Row:
     """Judge whether counts are those of an exact prediction.
 
     Contradicted if a prediction is outside the simultaneous interval of its point; supported if none is and no interval
@@ -48,7 +48,7 @@ def predicted(claim: str, frame: pd.DataFrame, resolution: float) -> Row:
     return _inside(claim, frame, frame["predicted"], frame["predicted"], resolution, "prediction")
 
 
-def bounded(claim: str, frame: pd.DataFrame, resolution: float) -> Row:
+def judge_bounded(claim: str, frame: pd.DataFrame, resolution: float) -> Row:
     """Judge whether probabilities are between bounds (columns low and high), as `predicted` does."""
     return _inside(claim, frame, frame["low"], frame["high"], resolution, "bounds")
 
@@ -56,7 +56,7 @@ def bounded(claim: str, frame: pd.DataFrame, resolution: float) -> Row:
 def _inside(claim: str, frame: pd.DataFrame, least: pd.Series, most: pd.Series, resolution: float, what: str) -> Row:
     if frame.empty:
         return conclude(claim, [], [], "no source")
-    low, high = intervals(frame["contained"], frame["masks"], ALPHA / len(frame))
+    low, high = find_intervals(frame["contained"], frame["masks"], ALPHA / len(frame))
     slack = 1e-12  # of a probability that is 1 but for rounding
     outside = (low > most + slack) | (high < least - slack)
     share = frame["contained"] / frame["masks"]
@@ -69,7 +69,7 @@ def _inside(claim: str, frame: pd.DataFrame, least: pd.Series, most: pd.Series, 
     return conclude(claim, ~outside & ~(high - low > resolution), outside, evidence)
 
 
-def construction(frame: pd.DataFrame) -> Row:
+def judge_construction(frame: pd.DataFrame) -> Row:
     """Judge whether sources that contain a target compute it, once they are given its weights."""
     errors, checked = frame["error"].dropna(), int(frame["checked"].sum())
     evidence = f"largest difference {errors.max():.1e} of the target's range; n = {checked} constructed sources"
@@ -77,7 +77,7 @@ def construction(frame: pd.DataFrame) -> Row:
     return conclude(claim, errors < ROUNDING, errors >= ROUNDING, evidence)
 
 
-def widths_needed(frame: pd.DataFrame, failure: float) -> pd.DataFrame:
+def find_widths_needed(frame: pd.DataFrame, failure: float) -> pd.DataFrame:
     """Return the width at which the measured probability reaches 1 - δ, one row per target, event and sparsity.
 
     By maximum likelihood of P(fail) = 1 - exp(-exp(a + b k)), which is how a union bound's terms behave; columns
@@ -111,7 +111,7 @@ def _crossing(rows: pd.DataFrame, level: float) -> tuple[float, float]:
     return (width, float(np.sqrt(gradient @ fitted.cov_params() @ gradient))) if b < 0 < width else (math.nan, math.nan)
 
 
-def exponents(needed: pd.DataFrame, alpha: float = ALPHA) -> pd.DataFrame:
+def fit_exponents(needed: pd.DataFrame, alpha: float = ALPHA) -> pd.DataFrame:
     """Return the slope of log width over log 1/log(1/s): 1 if the width grows in proportion to the factor.
 
     By least squares over sparsities; rows target, event, exponent, low and high (simultaneous 1 - alpha limits over all
@@ -135,7 +135,7 @@ def exponents(needed: pd.DataFrame, alpha: float = ALPHA) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=[*CURVE, "exponent", "low", "high", "sparsities"])
 
 
-def near_one(claim: str, slopes: pd.DataFrame, column: str, margin: float, unit: str) -> Row:
+def judge_near_one(claim: str, slopes: pd.DataFrame, column: str, margin: float, unit: str) -> Row:
     """Judge whether every slope is 1, up to a margin.
 
     Supported if all intervals lie within 1 ± margin, contradicted if one lies outside, otherwise inconclusive.
@@ -156,10 +156,10 @@ def near_one(claim: str, slopes: pd.DataFrame, column: str, margin: float, unit:
     return conclude(claim, inside, outside, evidence)
 
 
-def not_faster(claim: str, errors: pd.DataFrame) -> Row:
+def judge_not_faster(claim: str, errors: pd.DataFrame) -> Row:
     """Judge whether no error is below its bound more often than it may: half of the draws (`subset_sums.survey`)."""
     own = errors.dropna(subset=["below"])
-    low, high = intervals(own["below"], own["n"], ALPHA / max(1, len(own)))
+    low, high = find_intervals(own["below"], own["n"], ALPHA / max(1, len(own)))
     most = (own["below"] / own["n"]).max()
     evidence = f"at most {100 * most:.0f} % of the draws below a bound that half may pass, at {len(own)} points; n = "
     return conclude(claim, high <= 0.5, low > 0.5, evidence + f"{own['n'].min()} draws each")

@@ -37,13 +37,13 @@ class BatchedTrainer(Trainer):
         return list(outputs.unbind(1))[: len(self.configs)]
 
     def state_of_runs(self, whole: dict[str, Any]) -> list[dict[str, Any]]:
-        return [lane_state(whole, lane) for lane in range(len(self.configs))]
+        return [take_lane_state(whole, lane) for lane in range(len(self.configs))]
 
     def state_of_model(self, states: Sequence[dict[str, Any]]) -> dict[str, Any]:
         return stack_state(list(states))
 
 
-def combined(networks: Sequence[Network]) -> tuple[nn.Module, Mask | None]:
+def combine(networks: Sequence[Network]) -> tuple[nn.Module, Mask | None]:
     """Return the networks of runs as one, and its mask; raises StudyError for networks of different shapes."""
     shapes, *others = [{name: p.shape for name, p in net.model.named_parameters()} for net in networks]
     if any(other != shapes for other in others):
@@ -136,14 +136,14 @@ def stack_state(states: Sequence[Any]) -> Any:
     return first
 
 
-def lane_state(state: Any, lane: int) -> Any:
+def take_lane_state(state: Any, lane: int) -> Any:
     """Return one network's part of the state of the stacked one, as copies."""
     if isinstance(state, Tensor):
         return state.unflatten(0, (LANES, -1))[lane].clone() if state.dim() else state.clone()
     if isinstance(state, dict):
-        return {key: lane_state(item, lane) for key, item in state.items()}
+        return {key: take_lane_state(item, lane) for key, item in state.items()}
     if isinstance(state, list):
-        return [lane_state(item, lane) for item in state]
+        return [take_lane_state(item, lane) for item in state]
     return state
 
 

@@ -138,7 +138,7 @@ ALONE = Processes()
 
 
 @contextlib.contextmanager
-def joined(device: str | None = None) -> Iterator[tuple[Processes, str]]:
+def join(device: str | None = None) -> Iterator[tuple[Processes, str]]:
     """Join the processes that `start` or torchrun has started; yield them, and the device of this one.
 
     Args:

@@ -26,9 +26,9 @@ from torch import Tensor, nn
 
 from randsparse.errors import StudyError, require, unknown
 from randsparse.runs.methods import CHOICES
-from randsparse.sparsity.applied import covered
+from randsparse.sparsity.applied import find_covered
 from randsparse.sparsity.masks import Mask
-from randsparse.sparsity.scores import highest
+from randsparse.sparsity.scores import find_highest
 
 State = dict[str, Any]
 
@@ -57,7 +57,7 @@ class StaticMask:
 
     def __init__(self, model: nn.Module, mask: Mask | None, optimizer: torch.optim.Optimizer) -> None:
         self.model, self.optimizer, self.mask, self.steps = model, optimizer, mask, 0
-        self.parameters = covered(model, mask or {})
+        self.parameters = find_covered(model, mask or {})
         trained = {id(parameter) for group in optimizer.param_groups for parameter in group["params"]}
         for name, parameter in self.parameters.items():
             if id(parameter) not in trained:
@@ -162,7 +162,7 @@ def choose(**values: str) -> None:
             raise unknown(name, value, CHOICES[name])
 
 
-def final_count(mask: Mask, density: float) -> int:
+def count_final(mask: Mask, density: float) -> int:
     """Return how many weights a mask of the final density keeps; raises StudyError for one above that of `mask`."""
     require(0 < density <= 1, "density", density, "in (0, 1], a fraction of all weights that the mask covers")
     count = round(density * mask.size)
@@ -175,11 +175,11 @@ def final_count(mask: Mask, density: float) -> int:
     return count
 
 
-def finite(values: Tensor) -> Tensor:
+def make_finite(values: Tensor) -> Tensor:
     """Return magnitudes that can be ranked, as copies, also those of a run that diverges."""
     return values.detach().abs().nan_to_num(0.0)
 
 
-def highest_of(among: Tensor, values: Tensor, count: int) -> Tensor:
+def find_highest_among(among: Tensor, values: Tensor, count: int) -> Tensor:
     """Return where the `count` highest values are among some of a layer's, all 0 or more; of equal ones the first."""
-    return highest(torch.where(among, values, -1.0).flatten(), count).view(among.shape)
+    return find_highest(torch.where(among, values, -1.0).flatten(), count).view(among.shape)

@@ -19,7 +19,7 @@ from randsparse.seeds import generator
 from randsparse.sparsity import densities
 from randsparse.sparsity.masks import Mask
 from randsparse.sparsity.scores import highest_overall
-from randsparse.training.methods.base import ChangingMask, choose, final_count, finite, highest_of
+from randsparse.training.methods.base import ChangingMask, choose, count_final, find_highest_among, make_finite
 
 Layers = Mapping[str, Tensor]
 
@@ -61,12 +61,12 @@ class UpdatedMask(ChangingMask):
     def update(self) -> None:
         # A layer that took no part in the forward pass has no gradient.
         gradients = {
-            name: torch.zeros_like(parameter) if parameter.grad is None else finite(parameter.grad)
+            name: torch.zeros_like(parameter) if parameter.grad is None else make_finite(parameter.grad)
             for name, parameter in self.parameters.items()
         }
         if self.weights_first:
             self.update_weights()
-        magnitudes = {name: finite(parameter) for name, parameter in self.parameters.items()}
+        magnitudes = {name: make_finite(parameter) for name, parameter in self.parameters.items()}
         self.change(self.next_mask(self.updates.number(self.steps), magnitudes, gradients))
 
     def next_mask(self, number: int, magnitudes: Layers, gradients: Layers) -> Mask:
@@ -107,7 +107,9 @@ class Replacing(UpdatedMask):
         rate = cosine(self.prune_rate, self.updates.progress(self.steps)) if self.decays else self.prune_rate
         return Mask(
             {
-                name: replaced(kept, self.source[name], magnitudes[name], growth[name], int(rate * int(kept.sum())))
+                name: replace_weights(
+                    kept, self.source[name], magnitudes[name], growth[name], int(rate * int(kept.sum()))
+                )
                 for name, kept in mask.items()
             }
         )
@@ -174,13 +176,13 @@ class GMP(UpdatedMask):
         **schedule: object,
     ) -> None:
         choose(prune_scope=prune_scope)
-        self.start, self.end = mask.nnz, final_count(mask, density)
+        self.start, self.end = mask.nnz, count_final(mask, density)
         super().__init__(model, mask, optimizer, source=source or mask, **schedule)
         self.prune_scope = prune_scope
 
     def next_mask(self, number: int, magnitudes: Layers, gradients: Layers) -> Mask:
         count = cubic(self.start, self.end, number / self.updates.updates)
-        return pruned(magnitudes, self.mask, count, self.prune_scope)
+        return prune_weights(magnitudes, self.mask, count, self.prune_scope)
 
 
 class GraNet(Replacing):
@@ -197,29 +199,29 @@ class GraNet(Replacing):
     def __init__(
         self, model: nn.Module, mask: Mask, optimizer: torch.optim.Optimizer, *, density: float, **settings: object
     ) -> None:
-        self.start, self.end = mask.nnz, final_count(mask, density)
+        self.start, self.end = mask.nnz, count_final(mask, density)
         super().__init__(model, mask, optimizer, **settings)
 
     def next_mask(self, number: int, magnitudes: Layers, gradients: Layers) -> Mask:
         count = cubic(self.start, self.end, number / self.updates.updates)
-        return self.replace(pruned(magnitudes, self.mask, count), magnitudes, gradients)
+        return self.replace(prune_weights(magnitudes, self.mask, count), magnitudes, gradients)
 
 
 UPDATED: dict[str, type[UpdatedMask]] = {"set": SET, "rigl": RigL, "gmp": GMP, "granet": GraNet}
 """The methods whose masks are updated every so many steps, by the name of a run's method."""
 
 
-def replaced(kept: Tensor, source: Tensor, magnitude: Tensor, growth: Tensor, count: int) -> Tensor:
+def replace_weights(kept: Tensor, source: Tensor, magnitude: Tensor, growth: Tensor, count: int) -> Tensor:
     """Return one layer's mask with `count` weights of lowest magnitude dropped, and as many of highest growth added.
 
     Weights of the source that do not survive can be added, those just dropped too: they then stay as they are. Of equal
     values the first ones survive, and are added. Values are 0 or more; all tensors have one shape.
     """
-    survivors = highest_of(kept, magnitude, int(kept.sum()) - count)
-    return survivors | highest_of(source & ~survivors, growth, count)
+    survivors = find_highest_among(kept, magnitude, int(kept.sum()) - count)
+    return survivors | find_highest_among(source & ~survivors, growth, count)
 
 
-def pruned(magnitudes: Layers, mask: Mask, count: int, scope: str = "global") -> Mask:
+def prune_weights(magnitudes: Layers, mask: Mask, count: int, scope: str = "global") -> Mask:
     """Return the mask of the `count` weights of `mask` that have the largest magnitude, one at least in every layer.
 
     Args:
@@ -232,9 +234,9 @@ def pruned(magnitudes: Layers, mask: Mask, count: int, scope: str = "global") ->
         raise StudyError(f"cannot keep {count} of {mask.nnz} weights in {len(mask)} layers: keep one a layer at least")
     if scope == "layer":
         have = np.array(list(mask.counts.values()))
-        counts = densities.whole(have * (count / have.sum()), have, count).tolist()
+        counts = densities.round_counts(have * (count / have.sum()), have, count).tolist()
         pairs = zip(mask.items(), counts, strict=True)
-        return Mask({name: highest_of(kept, magnitudes[name], k) for (name, kept), k in pairs})
+        return Mask({name: find_highest_among(kept, magnitudes[name], k) for (name, kept), k in pairs})
     return Mask(
         highest_overall({name: torch.where(kept, magnitudes[name], -1.0) for name, kept in mask.items()}, count)
     )

@@ -10,8 +10,8 @@ from randsparse.runs.methods import Updates
 from randsparse.seeds import generator
 from randsparse.sparsity.layers import fan_in
 from randsparse.sparsity.masks import Mask
-from randsparse.training.methods.base import ChangingMask, State, final_count, finite
-from randsparse.training.methods.dynamic import cubic, pruned
+from randsparse.training.methods.base import ChangingMask, State, count_final, make_finite
+from randsparse.training.methods.dynamic import cubic, prune_weights
 
 
 class EdgePopup(ChangingMask):
@@ -58,7 +58,7 @@ class EdgePopup(ChangingMask):
         update_end: float = 0.75,
         seed: int = 0,
     ) -> None:
-        self.end = final_count(mask, density)
+        self.end = count_final(mask, density)
         self.start = self.end if start_density is None else round(start_density * mask.size)
         require(
             self.end <= self.start <= mask.nnz,
@@ -86,7 +86,7 @@ class EdgePopup(ChangingMask):
         super().__init__(model, mask, optimizer, source=mask)
         # The base class has masked them: they are zero outside the source, and so are the gradients of scores there.
         self.frozen = {name: weight.detach().clone() for name, weight in self.parameters.items()}
-        self.scores = {name: initial_scores(name, weight, seed) for name, weight in self.parameters.items()}
+        self.scores = {name: draw_scores(name, weight, seed) for name, weight in self.parameters.items()}
         self.count = self.start
         self._groups = [list(group["params"]) for group in optimizer.param_groups]
         self._trained = [parameter for parameter in model.parameters() if parameter.requires_grad]
@@ -116,7 +116,9 @@ class EdgePopup(ChangingMask):
 
     def best(self) -> Mask:
         """Return the mask of the largest |s| of the source: `count` in all, the same share of every layer."""
-        return pruned({name: finite(score) for name, score in self.scores.items()}, self.source, self.count, "layer")
+        return prune_weights(
+            {name: make_finite(score) for name, score in self.scores.items()}, self.source, self.count, "layer"
+        )
 
     def change(self, mask: Mask) -> None:
         """Go on with another mask, of the frozen weights unless they are fine-tuned."""
@@ -148,7 +150,7 @@ class EdgePopup(ChangingMask):
             parameter.requires_grad_(not scores or id(parameter) in score_of)  # the others stay, and need no gradient
 
 
-def initial_scores(name: str, weight: Tensor, seed: int) -> nn.Parameter:
+def draw_scores(name: str, weight: Tensor, seed: int) -> nn.Parameter:
     """Return the first scores of a weight, of its kind of tensor: uniform in ± fan-in^(-1/2), by seed and name."""
     drawn = torch.rand(tuple(weight.shape), generator=generator("popup", seed, name)) * 2 - 1
     return nn.Parameter(torch.empty_like(weight).copy_(drawn * fan_in(tuple(weight.shape)) ** -0.5))

@@ -7,8 +7,8 @@ from torch import Tensor, nn
 
 from randsparse.errors import StudyError, require
 from randsparse.sparsity.masks import Mask
-from randsparse.training.methods.base import ChangingMask, State, choose, final_count, finite
-from randsparse.training.methods.dynamic import pruned
+from randsparse.training.methods.base import ChangingMask, State, choose, count_final, make_finite
+from randsparse.training.methods.dynamic import prune_weights
 
 
 class IterativeMagnitude(ChangingMask):
@@ -56,7 +56,7 @@ class IterativeMagnitude(ChangingMask):
             total_steps,
             f"rewind_step ({rewind_step}) and a multiple of levels ({levels}), which share the steps after it",
         )
-        self.start, self.end = mask.nnz, final_count(mask, density)
+        self.start, self.end = mask.nnz, count_final(mask, density)
         super().__init__(model, mask, optimizer, source=mask)
         self.levels, self.rewind, self.rewind_step, self.prune_scope = levels, rewind, rewind_step, prune_scope
         self.level_steps = (total_steps - rewind_step) // levels
@@ -76,8 +76,8 @@ class IterativeMagnitude(ChangingMask):
             return
         self.level += 1
         share = (self.end / self.start) ** (self.level / (self.levels - 1))
-        magnitudes = {name: finite(weight) for name, weight in self.parameters.items()}
-        mask = pruned(magnitudes, self.mask, round(self.start * share), self.prune_scope)
+        magnitudes = {name: make_finite(weight) for name, weight in self.parameters.items()}
+        mask = prune_weights(magnitudes, self.mask, round(self.start * share), self.prune_scope)
         if self.rewind == "weights":
             self.model.load_state_dict(self.begun)
             for state in self.optimizer.state.values():

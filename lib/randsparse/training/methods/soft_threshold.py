@@ -9,8 +9,8 @@ from torch import Tensor, nn
 
 from randsparse.errors import require
 from randsparse.sparsity.masks import Mask
-from randsparse.training.methods.base import ChangingMask, State, final_count
-from randsparse.training.methods.dynamic import pruned
+from randsparse.training.methods.base import ChangingMask, State, count_final
+from randsparse.training.methods.dynamic import prune_weights
 
 
 class SoftThreshold(ChangingMask):
@@ -48,7 +48,7 @@ class SoftThreshold(ChangingMask):
         require(0 < update_end <= 1, "update_end", update_end, "in (0, 1], a fraction of training")
         require(threshold_decay >= 0, "threshold_decay", threshold_decay, "0 or more")
         require(math.isfinite(threshold_init), "threshold_init", threshold_init, "finite")
-        self.end, self.last = final_count(mask, density), int(update_end * total_steps)
+        self.end, self.last = count_final(mask, density), int(update_end * total_steps)
         self.fixed = False
         super().__init__(model, mask, optimizer, source=mask)
         self.latent = {name: weight.detach().clone() for name, weight in self.parameters.items()}
@@ -99,7 +99,7 @@ class SoftThreshold(ChangingMask):
         highest = max(threshold.sigmoid().item() for threshold in self.thresholds.values())
         ranks = {name: (margin + highest).nan_to_num(0.0).clamp(min=0) for name, margin in self.margins().items()}
         self.fixed, self.latent = True, {}
-        self.change(pruned(ranks, self.source, self.end))
+        self.change(prune_weights(ranks, self.source, self.end))
 
     def change(self, mask: Mask) -> None:
         if self.fixed:
