@@ -129,7 +129,8 @@ def test_the_readme_is_short():
     assert len(README.split()) <= 1500
 
 
-def test_what_was_found_is_what_the_tables_of_the_notebooks_say(tmp_path):
+@pytest.mark.parametrize("interim", [False, True])
+def test_what_was_found_is_what_the_tables_of_the_notebooks_say(tmp_path, interim):
     folder = REPOSITORY / "results" / "cifar10-small"
     copy = tmp_path / "README.md"
     copy.write_text(README)
@@ -138,11 +139,13 @@ def test_what_was_found_is_what_the_tables_of_the_notebooks_say(tmp_path):
     path = tmp_path / "results" / "tables" / "03_sparsity_vs_accuracy_verdicts.csv"
     frame = pd.read_csv(path)
     frame.loc[0, ["estimate", "low", "high", "n", "verdict"]] = [0.057, -0.04, 0.154, 80, "supported"]
+    frame.loc[0, "evidence"] = "Interim: 40 of 80 runs are there." if interim else "It is so."
     frame.to_csv(path, index=False)
     findings.update(copy, tmp_path / "results")
     (row,) = [line for line in copy.read_text().splitlines() if line.startswith("| [03]")]
     assert "(results/notebooks/03_sparsity_vs_accuracy.ipynb)" in row
-    assert "| *supported* | 0.06 [−0.04, 0.15] points | 80 |" in row
+    assert "| *supported* | 0.06 [−0.04, 0.15] points | 80 |" in row.replace(" (interim, 40 of 80 runs)", "")
+    assert ("(interim, 40 of 80 runs)" in row) == interim
     with pytest.raises(StudyError, match="has no lines"):
         findings.put("# randsparse", "")
 

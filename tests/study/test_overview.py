@@ -55,6 +55,12 @@ def test_decided_findings_have_effect_limits_n_regime_and_a_link(verdicts):
     assert "Something else" not in told and "theorem" not in told and "They lose more" not in told
 
 
+def test_a_finding_on_a_part_of_its_runs_is_interim(verdicts):
+    verdicts.loc[2, "evidence"] += " Interim: 64 of 80 runs are there."
+    first = overview.write_settled(verdicts).data.splitlines()[0]
+    assert "(n = 10; interim, 64 of 80 runs; WRN-16-1, dense 89 %)" in first
+
+
 def test_open_findings_say_what_would_decide_them(verdicts):
     lines = overview.write_undecided(verdicts).data.splitlines()
     assert len(lines) == len(read_claims()) - 1

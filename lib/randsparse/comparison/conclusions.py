@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from typing import Any
@@ -59,6 +60,20 @@ def conclude_like(
 ) -> dict[str, Any]:
     """Return the row of a further finding that is judged by unit, direction and margin of `claim`, as `finding`."""
     return conclude_finding(sentence, estimate, regime, claim.unit, claim.direction, claim.margin, above)
+
+
+def tell_interim(runs: int, planned: int) -> str:
+    """Return what the evidence says at its end while planned runs are missing, "" when all are there.
+
+    The limits of an estimate do not count how often it was looked at before its last run.
+    """
+    return f" Interim: {runs} of {planned} runs are there." if runs < planned else ""
+
+
+def find_interim(evidence: object) -> str:
+    """Return "interim, 64 of 80 runs" where the evidence says so as `tell_interim`, else ""."""
+    found = re.search(r"Interim: (\d+ of \d+ runs) are there\.", str(evidence))
+    return f"interim, {found[1]}" if found else ""
 
 
 def check(

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from randsparse.comparison.conclusions import PRIMARY
+from randsparse.comparison.conclusions import PRIMARY, find_interim
 from randsparse.comparison.wording import number
 from randsparse.errors import StudyError
 from randsparse.files import write
@@ -38,7 +38,9 @@ def _row(claim: pd.Series, link: str) -> list[str]:
         low, high = number(claim["low"]), number(claim["high"])
         estimate = f"{number(claim['estimate'])} [{low}, {high}] {claim['unit']}"
     n = "" if pd.isna(claim["n"]) else f"{claim['n']:g}"
-    return [f"{link} {claim['claim']}", f"*{claim['verdict']}*", estimate, n, str(claim["regime"])]
+    interim = find_interim(claim["evidence"])
+    verdict = f"*{claim['verdict']}*" + (f" ({interim})" if interim else "")
+    return [f"{link} {claim['claim']}", verdict, estimate, n, str(claim["regime"])]
 
 
 def put(text: str, table: str) -> str:

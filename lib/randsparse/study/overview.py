@@ -12,7 +12,7 @@ from typing import Any
 import pandas as pd
 from IPython.display import HTML, Markdown
 
-from randsparse.comparison.conclusions import CHECK, FINDING, PRIMARY
+from randsparse.comparison.conclusions import CHECK, FINDING, PRIMARY, find_interim
 from randsparse.comparison.primary import read_claims
 from randsparse.comparison.wording import number
 
@@ -76,7 +76,8 @@ def _sentence(row: dict[str, Any], more: str = "") -> str:
     told = ""
     if pd.notna(row["estimate"]):
         limits = f"one-sided 95 % limits {number(row['low'])} and {number(row['high'])}"
-        told = f" {number(row['estimate'])} {row['unit']}, {limits} (n = {row['n']:.0f}; {row['regime']})."
+        interim = f"; {interim}" if (interim := find_interim(row["evidence"])) else ""
+        told = f" {number(row['estimate'])} {row['unit']}, {limits} (n = {row['n']:.0f}{interim}; {row['regime']})."
     name = str(row["notebook"])
     more = f" {more}" if more else ""
     return f"**{str(row['verdict']).capitalize()}.** {row['claim']}{told}{more} [{name[:2]}]({name}.ipynb)"

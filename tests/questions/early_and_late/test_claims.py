@@ -60,6 +60,14 @@ def test_the_margin_is_that_of_the_table_of_claims(tmp_path):
     assert claims.judge_primary(above)[1]["verdict"] == "contradicted" and claims.judge_primary(above)[1]["low"] > 0.3
 
 
+def test_the_claim_on_a_part_of_its_runs_is_interim(tmp_path):
+    whole, part = (
+        claims.judge_primary(evidence(tmp_path / name, rises_late, cells=2, keep=keep))[0]["evidence"]
+        for name, keep in (("whole", lambda network, order: True), ("part", lambda network, order: network < 6))
+    )
+    assert "Interim" not in whole and part.endswith(" Interim: 24 of 32 runs are there.")
+
+
 def test_there_is_no_verdict_where_the_ends_differ_by_the_choice_of_images_alone(tmp_path):
     rows = claims.judge_primary(evidence(tmp_path, rises_late, network=1e-9, images=2000))
     assert [row["verdict"] for row in rows] == ["not tested"] * 3

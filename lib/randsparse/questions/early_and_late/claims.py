@@ -5,6 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
+from randsparse.comparison.cells import count_runs
+from randsparse.comparison.conclusions import tell_interim
 from randsparse.comparison.primary import find_claims, judge, judge_together
 from randsparse.comparison.wording import number
 from randsparse.questions.early_and_late import frames, hypotheses
@@ -50,7 +52,10 @@ def judge_primary(found: Evidence) -> list[dict[str, object]]:
     ceilings = found.ceilings.set_index("epoch")["ceiling"]
     ceiling = ceilings.get(frames.find_epoch(found.curves, EARLY), np.nan)
     parts[0]["evidence"] += f" The choice of images allows at most r = {number(ceiling)}."
-    return [dict(judge_together(TOGETHER, parts)), *parts]
+    counts = count_runs(found.design, found.store)
+    together = dict(judge_together(TOGETHER, parts))
+    together["evidence"] += tell_interim(*counts[["runs", "planned"]].sum())
+    return [together, *parts]
 
 
 def _explanations(found: Evidence) -> list[dict[str, object]]:

@@ -15,6 +15,7 @@ from randsparse.comparison.conclusions import (
     conclude_primary,
     convert_to_points,
     make_table,
+    tell_interim,
 )
 from randsparse.comparison.inference.estimate import Estimate
 from randsparse.comparison.primary import PrimaryClaim, find_claims
@@ -61,9 +62,7 @@ def _primary(claim: PrimaryClaim, found: Evidence, estimate: Estimate | None) ->
         return conclude_primary(claim, None, found.regime, why_not)
     row = conclude_primary(claim, estimate, found.regime)
     candidates = found.cells[found.cells["cell"].isin(found.parameters["candidates"])]
-    runs, planned = candidates["runs"].sum(), candidates["planned"].sum()
-    interim = f" Interim: {runs} of {planned} runs are there." if runs < planned else ""
-    return row | {"evidence": row["evidence"] + interim}
+    return row | {"evidence": row["evidence"] + tell_interim(*candidates[["runs", "planned"]].sum())}
 
 
 def _same_shapes(found: AccuracyEvidence) -> Iterator[dict[str, Any]]:

@@ -16,6 +16,7 @@ from randsparse.comparison.conclusions import (
     conclude_like,
     conclude_primary,
     convert_to_points,
+    tell_interim,
 )
 from randsparse.comparison.inference.estimate import Estimate
 from randsparse.comparison.inference.power import one_sided_power
@@ -50,12 +51,11 @@ def _primary(claim: PrimaryClaim, found: Evidence) -> dict[str, object]:
     estimate = convert_to_points(found.difference)
     row = conclude_primary(claim, estimate, found.regime)
     runs, planned = (sum(counts) for counts in zip(*(_runs(group) for group in found.groups), strict=True))
-    interim = f" Interim: {runs} of {planned} runs are there." if runs < planned else ""
     above = gains.probability_of_search(found.groups)
     pairs = (
         "" if np.isnan(above) else f" A winner is above a run that is trained longer in {100 * above:.0f} % of pairs."
     )
-    row["evidence"] += pairs + interim
+    row["evidence"] += pairs + tell_interim(runs, planned)
     if estimate and estimate.varies:
         row["power"] = (
             f".8 at a true difference of −{detectable(estimate):.2f} points (standard error {estimate.error:.2f})"
