@@ -41,7 +41,7 @@ class Way(NamedTuple):
 
 
 def measure_on_cpu(model: str, size: int, batch_size: int, *, seconds: float, rounds: int) -> dict[str, Any]:
-    """Return the images per second of several ways to train at 80 % sparsity on all cores, as `compared` does."""
+    """Return the images per second of several ways to train at 80 % sparsity on all cores, as `compare_ways` does."""
     cores = joblib.cpu_count()
     data = make_noise(size, 8 * batch_size)
     config = RunConfig(model=model, batch_size=batch_size, sparsity=0.8)
@@ -64,7 +64,7 @@ def measure_on_cpu(model: str, size: int, batch_size: int, *, seconds: float, ro
 def measure_on_gpu(model: str, size: int, batch_size: int, *, seconds: float, rounds: int) -> dict[str, Any]:
     """Return the images per second of the reference loop and of 1, 2, 4, ... runs side by side on one GPU, in bfloat16.
 
-    As `compared` does; `memory` is the peak of one run in bytes.
+    As `compare_ways` does; `memory` is the peak of one run in bytes.
     """
     data = make_noise(size, 64 * batch_size)
     config = RunConfig(model=model, batch_size=batch_size, sparsity=0.8)

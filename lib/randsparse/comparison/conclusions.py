@@ -58,7 +58,7 @@ def conclude_finding(
 def conclude_like(
     claim: PrimaryClaim, sentence: str, estimate: Estimate | None, regime: str, above: float = math.nan
 ) -> dict[str, Any]:
-    """Return the row of a further finding that is judged by unit, direction and margin of `claim`, as `finding`."""
+    """Return the row of a further finding, as `conclude_finding`, judged by unit, direction and margin of `claim`."""
     return conclude_finding(sentence, estimate, regime, claim.unit, claim.direction, claim.margin, above)
 
 

@@ -63,7 +63,7 @@ def find_edges(rows: pd.DataFrame, *always: float) -> tuple[float, float]:
     """Return the limits of an axis that shows all means, `always`, and intervals unless they are very wide.
 
     Intervals may take, on each side, the range of means and `always` once more, or as much as half of them reach
-    beyond their means; `interval_rows` cuts the others.
+    beyond their means; `draw_interval_rows` cuts the others.
     """
     values = [*rows["mean"].dropna(), *always]
     ends = rows[["low", "high"]].replace([np.inf, -np.inf], np.nan)
@@ -78,7 +78,7 @@ def draw_interval_rows(ax: Axes, rows: pd.DataFrame, places: Sequence[float], lo
     """Draw means with their intervals across, one below the other; an interval that leaves the axis ends in an arrow.
 
     Args:
-        ax: with its limits set, see `edges_of`.
+        ax: with its limits set, see `find_edges`.
         rows: mean, low and high; without limits there is no interval.
         places: where each row stands on the y axis.
         look: colour, marker and label, as errorbar takes them.

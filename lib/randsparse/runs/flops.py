@@ -16,14 +16,14 @@ def count_kept(flops: dict[str, float], densities: dict[str, float]) -> float:
     """Return the FLOPs that fall on kept weights.
 
     Args:
-        flops: by layer, as from `of_config`.
+        flops: by layer, as from `count_for_config`.
         densities: of weights, by parameter name ("<layer>.weight"); a layer that is not there is dense.
     """
     return sum(count * densities.get(f"{layer}.weight", 1.0) for layer, count in flops.items())
 
 
 def count_for_config(config: RunConfig) -> dict[str, float]:
-    """Return the forward FLOPs of one sample by layer, as `of_network`, of the dataset that the run trains on."""
+    """Return the forward FLOPs of one sample by layer, as `count_for_network`, of the dataset of the run."""
     return count_for_network(config, *catalogue.shape(config.dataset))
 
 

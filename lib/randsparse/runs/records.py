@@ -25,7 +25,7 @@ Record = dict[str, Any]
 
 FIELDS = ("schema", "key", "config", "status", "reason", "curve", "test", "density", "cost", "environment")
 CHECKSUM = "sha256"
-"""The field of a file that says by `checksum` that it holds what was written; no record in memory has it."""
+"""The field of a file that says by `compute_checksum` that it holds what was written; no record in memory has it."""
 STATUSES = ("done", "stopped", "diverged", "failed")
 METRICS = ("accuracy", "nll", "brier", "ece")
 DENSITIES = ("asked", "realised", "effective")
@@ -165,7 +165,7 @@ def keep_comparable(record: Record) -> Record:
 
 
 def digest(records: Iterable[Record]) -> str:
-    """Return 16 hex digits of what is `comparable` of records, whatever their order; equal ones count once."""
+    """Return 16 hex digits of what `keep_comparable` leaves of records, whatever their order; equal ones count once."""
     lines = {json.dumps(keep_comparable(record), sort_keys=True) for record in records}
     return hashlib.sha256("\n".join(sorted(lines)).encode()).hexdigest()[:16]
 
@@ -187,7 +187,7 @@ def _differences(one: Any, other: Any, name: str = "") -> Iterator[str]:
 
 
 def alike(one: Record, other: Record) -> tuple[Record, Record]:
-    """Return what is `comparable` of two records, without those `MARKS` that one of them lacks."""
+    """Return what `keep_comparable` leaves of two records, without those `MARKS` that one of them lacks."""
     both = keep_comparable(one), keep_comparable(other)
     lacking = {
         name
@@ -292,7 +292,7 @@ def make_config_row(config: RunConfig) -> dict[str, Any]:
 
 
 def make_frame(rows: Iterable[dict[str, Any]]) -> pd.DataFrame:
-    """Return the frame of rows as from `row`, with the columns of both `Store.frame` and `Store.costs`."""
+    """Return the frame of rows as from `make_row`, with the columns of both `Store.frame` and `Store.costs`."""
     import pandas as pd  # here, since workers import this file and need no frames
 
     names = dict.fromkeys((*COLUMNS, *COST_COLUMNS))

@@ -170,7 +170,7 @@ def random(
     """Return a random mask that keeps exactly round(density · N) of the N weights of a network, spread by a rule.
 
     Args:
-        model_or_shapes: a network, of which all of `weights_of` are masked, or shapes by name of parameter, in order
+        model_or_shapes: a network, of which all of `find_weights` are masked, or shapes by name of parameter, in order
             of depth.
         density: the fraction that is kept, in (0, 1].
         rule: one of `densities.RULES`.

@@ -91,7 +91,7 @@ def make_first_page(
     """Return the first page: of each notebook its abstract, its findings with their verdicts, and a figure.
 
     Args:
-        notebooks: all notebooks by their names; `pictures` has what `first_picture` finds in those that are executed.
+        notebooks: all notebooks by their names; `pictures` has the first picture of those that are executed.
         folder: the results of the profile.
         guides: the sources of the guides, and `library` those of the reference, for the contents.
     """

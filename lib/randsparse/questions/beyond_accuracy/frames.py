@@ -35,7 +35,7 @@ KINDS = {"fgsm": "FGSM", "pgd": "PGD", "noise": "random signs"}
 
 
 class Measure(NamedTuple):
-    """What networks are compared on: a column of `measured`, its name and kind, and which way is better."""
+    """What networks are compared on: a column of `measure_runs`, its name and kind, and which way is better."""
 
     column: str
     name: str

@@ -29,7 +29,8 @@ class OutOfDistribution(Evaluation):
     fixed images: the record of a folder has their digest, but its key only the path. There are as many of both
     sorts as there are test images, or `images`; of a smaller set, all.
 
-    Values: `count` and `ood_count`, `ood_digest`, and `<metric>_<score>` of the metrics of `detection` and SCORES.
+    Values: `count` and `ood_count`, `ood_digest`, and `<metric>_<score>` of SCORES and the metrics of
+    `measure_detection`.
     """
 
     data: str = "gaussian-noise"

@@ -40,7 +40,7 @@ def network(model: str, dataset: str) -> ResidualNetwork:
 def layers(model: ResidualNetwork, rules: Iterable[str], sparsities: Iterable[float]) -> pd.DataFrame:
     """Return one row per rule, sparsity and layer, in order of depth: its size, weights kept and density.
 
-    Of a sparsity that a rule cannot reach there are no rows; see `unreachable`.
+    Of a sparsity that a rule cannot reach there are no rows; see `list_unreachable`.
     """
     shapes = maskable(model)
     frame = pd.DataFrame(

@@ -52,7 +52,7 @@ def compute_balance(group: Measured, size: int, look: int) -> Estimate | None:
 
 
 def map_of(groups: Sequence[Measured], sizes: Sequence[int] = SIZES) -> pd.DataFrame:
-    """Return `balance` per cell, K and look, for all looks before the end; without the groups that lack runs.
+    """Return `compute_balance` per cell, K and look, for all looks before the end; without the groups that lack runs.
 
     Columns: cell, candidates (K), look (epochs), phase (its share of T), charged (epochs), measured (whether so long a
     training was run: at least one that is as long), correlation, mean (the balance), low, high (95 %), n networks.

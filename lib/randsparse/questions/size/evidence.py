@@ -112,7 +112,7 @@ class Evidence(NamedCells):
 
     @property
     def published(self) -> pd.DataFrame:
-        """What Liu et al. 2022 published of ERK on CIFAR-10, as from `published_gaps`; nothing beside other images."""
+        """What Liu et al. 2022 published of ERK on CIFAR-10, see `read_published_gaps`; nothing beside other images."""
         found = read_published_gaps(self.root)
         return found if self.design.networks[0].point.dataset == "cifar10" else found[:0]
 

@@ -221,7 +221,7 @@ def count_connected(
         fractions: of the width that is necessary for 1 - δ: the widths that are drawn.
 
     One row a sparsity, width and event (CONNECTED: no input and no output is cut off; REACHED: a path leads from every
-    input to every output), with the columns of `containment` but checked and error, copies being N.
+    input to every output), with the columns of `count_containing` but checked and error, copies being N.
     """
     ends, rows = target.widths[0] + target.widths[-1], []
     for asked in sparsities:
@@ -265,8 +265,8 @@ def find_bounds(
     """Return the widths between which theory places what is needed for 1 - δ, one row per target and sparsity.
 
     Columns target, sparsity, factor, sufficient (copies k, by the union bound) and necessary: copies k for the edges of
-    the last layer, as in `predictions.dropping_bound`; and for `needing`, as named by `any_weights`, the width N of a
-    layer that any weights need.
+    the last layer, as in `predictions.dropping_bound`; and for `needing`, as named by `name_any_weights`, the width N
+    of a layer that any weights need.
     """
     rows = []
     for target, asked in product(targets, sparsities):

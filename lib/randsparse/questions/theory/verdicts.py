@@ -49,7 +49,7 @@ def judge_predicted(claim: str, frame: pd.DataFrame, resolution: float) -> Row:
 
 
 def judge_bounded(claim: str, frame: pd.DataFrame, resolution: float) -> Row:
-    """Judge whether probabilities are between bounds (columns low and high), as `predicted` does."""
+    """Judge whether probabilities are between bounds (columns low and high), as `judge_predicted` does."""
     return _inside(claim, frame, frame["low"], frame["high"], resolution, "bounds")
 
 
@@ -118,7 +118,7 @@ def fit_exponents(needed: pd.DataFrame, alpha: float = ALPHA) -> pd.DataFrame:
     rows, from the errors of the widths), sparsities (how many have a width). Fewer than two give nan.
 
     Args:
-        needed: as from `widths_needed`.
+        needed: as from `find_widths_needed`.
     """
     rows = []
     groups = needed.groupby(CURVE, sort=False)

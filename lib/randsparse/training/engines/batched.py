@@ -25,7 +25,7 @@ from randsparse.training.trainer import EpochBatches, Trainer
 
 
 class BatchedTrainer(Trainer):
-    """A trainer of the runs of one program, whose model is that of `combined`; its losses are of all lanes."""
+    """A trainer of the runs of one program, whose model is that of `combine`; its losses are of all lanes."""
 
     def losses(self, images: Tensor, labels: Tensor) -> Tensor:
         with autocast(self.device, self.precision):
